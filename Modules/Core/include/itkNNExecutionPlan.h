@@ -1,0 +1,130 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkNNExecutionPlan_h
+#define itkNNExecutionPlan_h
+
+#include "UniverSegCoreExport.h"
+#include "itkNNBackend.h"
+#include "itkNNGraph.h"
+#include "itkNNStateDict.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace itk
+{
+namespace nn
+{
+/** Tensors by name. */
+using TensorMap = std::map<std::string, Tensor>;
+
+/** How a graph is to be run. \ingroup UniverSegCore */
+struct PlanOptions
+{
+  std::string backend = "auto"; ///< or the name of one: "reference", "onednn"
+  Device device;
+  DataType precision = DataType::Float32; ///< of all floating-point values; Float32 or Float64 on the CPU
+  unsigned int threads = 0;               ///< 0: ITK's global default
+  bool optimize = true;                   ///< run the passes of itkNNPasses.h
+};
+
+/** Called between operators, in the thread that called Run(). */
+struct RunHooks
+{
+  std::function<void(double)> progress; ///< part of the work done, in (0, 1]
+  std::function<bool()> isCancelled;    ///< true ends the run with Cancelled
+};
+
+/** \class ExecutionPlan
+ * \brief A graph bound to weights, implementations and memory.
+ *
+ * Every intermediate value has an offset in one arena, so the peak memory is
+ * known before anything runs. A plan is immutable: several threads may run it
+ * at once, each with an arena of its own. One arena is kept for the next run.
+ *
+ * With the environment variable UNIVERSEG_VERBOSE=1 a plan writes one line for
+ * each operator to standard error when it is made (what was passed over, and
+ * why) and when it is run:
+ * `universeg,exec,BACKEND:IMPLEMENTATION,OPERATOR,NAME,SHAPES,PARAMETERS,MILLISECONDS`.
+ * \ingroup UniverSegCore
+ */
+class UniverSegCore_EXPORT ExecutionPlan
+{
+public:
+  /** One operator or reorder as planned. */
+  struct StepInfo
+  {
+    std::string name;
+    std::string operatorName; ///< "Reorder" for a change of layout
+    std::string implementation;
+    std::string description;
+    Shape outputShape;
+    Layout outputLayout;
+    double flops = 0;
+    std::size_t outputBytes = 0;
+    std::vector<std::string> skipped; ///< implementations that declined, with their reasons
+  };
+
+  /** Throws Error when a parameter is missing or has another shape, when the
+   * precision is not a floating-point type the backend serves, or when no
+   * implementation supports an operator.
+   * \param cache shares packed weights between plans of one model; may be null. */
+  static std::shared_ptr<const ExecutionPlan> Compile(const Graph & graph,
+                                                      const StateDict & weights,
+                                                      const PlanOptions & options = {},
+                                                      std::shared_ptr<WeightCache> cache = nullptr);
+
+  ~ExecutionPlan();
+  ExecutionPlan(const ExecutionPlan &) = delete;
+  ExecutionPlan & operator=(const ExecutionPlan &) = delete;
+
+  /** Inputs are converted to the plan's precision and to contiguous memory
+   * when they are not; outputs are new tensors. Throws Error for a missing,
+   * unknown or wrongly shaped input, Cancelled when the hook says so. */
+  TensorMap Run(const TensorMap & inputs, const RunHooks & hooks = {}) const;
+
+  /** Bytes of the arena: the peak of all intermediate values and scratch. */
+  std::size_t GetArenaBytes() const;
+
+  /** Counted work of the operators that run, without reorders.
+   * \param productsOnly convolutions and matrix products alone. */
+  double GetFlops(bool productsOnly = false) const;
+
+  const std::vector<StepInfo> & GetSteps() const;
+
+  /** The graph after the passes. */
+  const Graph & GetGraph() const;
+
+  unsigned int GetNumberOfThreads() const;
+
+  /** Give back the arena that is kept for the next run. */
+  void ReleaseMemory() const;
+
+private:
+  ExecutionPlan();
+  struct Data;
+  class Builder;
+  std::unique_ptr<Data> m_Data;
+};
+} // namespace nn
+} // namespace itk
+
+#endif

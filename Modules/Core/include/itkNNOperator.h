@@ -1,0 +1,316 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkNNOperator_h
+#define itkNNOperator_h
+
+#include "UniverSegCoreExport.h"
+#include "itkNNDataType.h"
+#include "itkNNShape.h"
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace itk
+{
+namespace nn
+{
+/** \defgroup UniverSegOperators Operators
+ *
+ * The operators of a Graph: each is a struct of named parameters, a value
+ * without behaviour. Shapes, checks and counted work are in InferOutputs() and
+ * CountFlops(); what computes them is a Backend's business.
+ *
+ * Spatial operators work on [batch..., channels, spatial...]: any number of
+ * leading axes is batch, so that a support axis needs no reshape. A vector
+ * parameter with one entry a spatial axis may be given empty (the default
+ * everywhere) or with one entry (the same everywhere).
+ *
+ * To add an operator: its struct here, its case in itkNNOperator.cxx (shapes,
+ * work, text), its kernel in the reference backend, its rows in the operator
+ * table of the backend tests.
+ * \ingroup UniverSegCore
+ */
+
+/** Elementwise functions of one operand. \ingroup UniverSegOperators */
+enum class UnaryFunction : std::uint8_t
+{
+  Relu,
+  LeakyRelu, ///< x > 0 ? x : alpha * x
+  Elu,       ///< x > 0 ? x : alpha * (exp(x) - 1)
+  Sigmoid,
+  Tanh,
+  Gelu, ///< exact, with erf
+  Silu, ///< x * sigmoid(x)
+  Softplus,
+  Exp,
+  Log,
+  Sqrt,
+  ReciprocalSqrt,
+  Reciprocal,
+  Square,
+  Abs,
+  Negate,
+  Erf,
+  RoundHalfEven,
+  Clip,  ///< min(max(x, alpha), beta)
+  Linear ///< alpha * x + beta
+};
+
+/** Elementwise functions of two operands that broadcast. \ingroup UniverSegOperators */
+enum class BinaryFunction : std::uint8_t
+{
+  Add,
+  Subtract,
+  Multiply,
+  Divide,
+  Minimum,
+  Maximum,
+  Power,
+  Greater, ///< 1 where a > b, else 0
+  Equal    ///< 1 where a == b, else 0
+};
+
+enum class PoolingFunction : std::uint8_t
+{
+  Maximum,
+  Average
+};
+
+enum class ReductionFunction : std::uint8_t
+{
+  Sum,
+  Mean,
+  Maximum,
+  Minimum
+};
+
+enum class InterpolationMode : std::uint8_t
+{
+  Nearest, ///< source = floor(i * in / out)
+  Linear   ///< two taps an axis, clamped at the borders
+};
+
+UniverSegCore_EXPORT const char * ToString(UnaryFunction function);
+UniverSegCore_EXPORT const char * ToString(BinaryFunction function);
+UniverSegCore_EXPORT const char * ToString(PoolingFunction function);
+UniverSegCore_EXPORT const char * ToString(ReductionFunction function);
+UniverSegCore_EXPORT const char * ToString(InterpolationMode mode);
+
+/** y = f(x). Inputs: src. \ingroup UniverSegOperators */
+struct Unary
+{
+  UnaryFunction function = UnaryFunction::Relu;
+  double alpha = 0;
+  double beta = 0;
+};
+
+/** y = f(a, b), shapes broadcast. Inputs: a, b. \ingroup UniverSegOperators */
+struct Binary
+{
+  BinaryFunction function = BinaryFunction::Add;
+};
+
+/** What an operator does to its result before storing it: a Unary, or a Binary
+ * with a further input that broadcasts to the result. */
+struct PostOperation
+{
+  std::variant<Unary, Binary> operation;
+};
+
+/** Cross-correlation with zero padding, 1 to 3 spatial axes.
+ *
+ * Inputs: src [batch..., Ci, spatial...], weights [Co, Ci / groups, kernel...],
+ * bias [Co] when hasBias, then one operand for each binary post-operation.
+ * Output extent: (in + padding + paddingEnd - dilation * (kernel - 1) - 1) / stride + 1.
+ * \ingroup UniverSegOperators */
+struct Convolution
+{
+  std::vector<std::int64_t> stride;     ///< default 1
+  std::vector<std::int64_t> padding;    ///< before the first element, default 0
+  std::vector<std::int64_t> paddingEnd; ///< behind the last element, default as padding
+  std::vector<std::int64_t> dilation;   ///< default 1
+  std::int64_t groups = 1;
+  bool hasBias = false; ///< set by the graph from the inputs
+  std::vector<PostOperation> postOperations;
+};
+
+/** Window maximum or mean. Padding never wins a maximum; it counts as zeros in
+ * a mean when includePadding. Inputs: src [batch..., C, spatial...].
+ * Output extent: (in + 2 * padding - kernel) / stride + 1, rounded down.
+ * \ingroup UniverSegOperators */
+struct Pooling
+{
+  PoolingFunction function = PoolingFunction::Maximum;
+  std::vector<std::int64_t> kernel;  ///< one entry a spatial axis, required
+  std::vector<std::int64_t> stride;  ///< default kernel
+  std::vector<std::int64_t> padding; ///< default 0, at most kernel / 2
+  bool includePadding = true;
+};
+
+/** Resampling of the last axes to given extents.
+ *
+ * Inputs: src [..., spatial...]. With alignCorners the source position of
+ * output i is i * (in - 1) / (out - 1), 0 when out is 1; else
+ * (i + 0.5) * in / out - 0.5. Mode Nearest ignores alignCorners unless it is
+ * set: then the position above is rounded half up.
+ * \ingroup UniverSegOperators */
+struct Interpolation
+{
+  InterpolationMode mode = InterpolationMode::Linear;
+  std::vector<std::int64_t> size; ///< output extents of the last size.size() axes, required
+  bool alignCorners = false;
+};
+
+/** Inputs: one or more tensors. Other axes than the concatenated one broadcast.
+ * \ingroup UniverSegOperators */
+struct Concatenation
+{
+  int axis = 0; ///< may be negative
+};
+
+/** Elements begin, begin + step, ... < end of each axis. Inputs: src.
+ * \ingroup UniverSegOperators */
+struct Slice
+{
+  std::vector<std::int64_t> begin; ///< one entry an axis
+  std::vector<std::int64_t> end;
+  std::vector<std::int64_t> step; ///< default 1, positive
+};
+
+/** Same elements, other shape; one extent may be -1. Inputs: src.
+ * \ingroup UniverSegOperators */
+struct Reshape
+{
+  Shape shape;
+};
+
+/** Output axis i is input axis order[i]. Inputs: src. \ingroup UniverSegOperators */
+struct Permutation
+{
+  std::vector<int> order;
+};
+
+/** Repeats extents of 1, adds leading axes. Inputs: src. \ingroup UniverSegOperators */
+struct Broadcast
+{
+  Shape shape;
+};
+
+/** Inputs: src. An empty list of axes means all. \ingroup UniverSegOperators */
+struct Reduction
+{
+  ReductionFunction function = ReductionFunction::Sum;
+  std::vector<int> axes; ///< may be negative
+  bool keepAxes = true;
+};
+
+/** exp(x - max) / sum along an axis, or its logarithm. Inputs: src.
+ * \ingroup UniverSegOperators */
+struct Softmax
+{
+  int axis = -1;
+  bool logarithm = false;
+};
+
+/** Product of the last two axes; the leading axes broadcast.
+ * Inputs: a [..., M, K], b [..., K, N]. Output [..., M, N].
+ * \ingroup UniverSegOperators */
+struct MatrixProduct
+{
+  bool transposeA = false; ///< a is [..., K, M]
+  bool transposeB = false; ///< b is [..., N, K]
+};
+
+/** One of the operators. \ingroup UniverSegOperators */
+using Operator = std::variant<Unary,
+                              Binary,
+                              Convolution,
+                              Pooling,
+                              Interpolation,
+                              Concatenation,
+                              Slice,
+                              Reshape,
+                              Permutation,
+                              Broadcast,
+                              Reduction,
+                              Softmax,
+                              MatrixProduct>;
+
+/** What is known of a value before anything runs. */
+struct ValueType
+{
+  Shape shape;
+  DataType type = DataType::Float32;
+};
+
+/** "Convolution" etc. */
+UniverSegCore_EXPORT const char * GetName(const Operator & op);
+
+/** The parameters as text: "stride=[2, 2] padding=[1, 1]". Defaults are left out. */
+UniverSegCore_EXPORT std::string Describe(const Operator & op);
+
+/** Fill the parameters' defaults from the input types, check everything and
+ * return the type of the output. Throws Error which names the parameter and
+ * the shapes. */
+UniverSegCore_EXPORT ValueType InferOutput(Operator & op, const std::vector<ValueType> & inputs);
+
+/** Floating-point operations, 2 for a multiplication with addition.
+ * Convolution and MatrixProduct count their products, zero padding included,
+ * as deep-learning frameworks do; the other operators count one operation for
+ * each element they read or write. */
+UniverSegCore_EXPORT double CountFlops(const Operator & op,
+                                       const std::vector<ValueType> & inputs,
+                                       const ValueType & output);
+
+/** True for the operators whose FLOPs are products of weights: Convolution and
+ * MatrixProduct. */
+UniverSegCore_EXPORT bool IsProduct(const Operator & op);
+
+/** Value of a unary function, in float or double. */
+template <typename T>
+T Evaluate(const Unary & unary, T x);
+/** Value of a binary function, in float or double. */
+template <typename T>
+T Evaluate(BinaryFunction function, T a, T b);
+
+extern template UniverSegCore_EXPORT float Evaluate(const Unary &, float);
+extern template UniverSegCore_EXPORT double Evaluate(const Unary &, double);
+extern template UniverSegCore_EXPORT float Evaluate(BinaryFunction, float, float);
+extern template UniverSegCore_EXPORT double Evaluate(BinaryFunction, double, double);
+
+/** Source taps of one output element along one axis of an Interpolation:
+ * value = (1 - weight) * src[low] + weight * src[high]. Nearest gives weight 0. */
+struct InterpolationTap
+{
+  std::int64_t low;
+  std::int64_t high;
+  double weight;
+};
+
+/** The taps of all outputs of an axis. Positions and weights are computed in
+ * double, or in float as the float32 reference implementations do. */
+UniverSegCore_EXPORT std::vector<InterpolationTap> InterpolationTaps(const Interpolation & op,
+                                                                     std::int64_t in,
+                                                                     std::int64_t out,
+                                                                     DataType precision);
+} // namespace nn
+} // namespace itk
+
+#endif

@@ -1,0 +1,776 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNOperator.h"
+
+#include "itkNNError.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <locale>
+#include <sstream>
+#include <type_traits>
+
+namespace itk
+{
+namespace nn
+{
+namespace
+{
+template <typename... T>
+struct Overloaded : T...
+{
+  using T::operator()...;
+};
+template <typename... T>
+Overloaded(T...) -> Overloaded<T...>;
+
+using Axes = std::vector<std::int64_t>;
+using Types = std::vector<ValueType>;
+
+void
+RequireInputs(const Types & inputs, std::size_t count, const char * names)
+{
+  itkNNRequireMacro(inputs.size() == count, "needs " << count << " inputs (" << names << "), got " << inputs.size());
+}
+
+/** Give a parameter one entry a spatial axis. */
+void
+Expand(Axes & values, std::size_t rank, std::int64_t defaultValue, std::int64_t minimum, const char * name)
+{
+  if (values.empty())
+  {
+    values.assign(rank, defaultValue);
+  }
+  else if (values.size() == 1)
+  {
+    values.assign(rank, values.front());
+  }
+  itkNNRequireMacro(values.size() == rank,
+                    name << ' ' << ToString(values) << " has " << values.size() << " entries for " << rank
+                         << " spatial axes");
+  for (const auto value : values)
+  {
+    itkNNRequireMacro(value >= minimum, name << ' ' << ToString(values) << " has an entry below " << minimum);
+  }
+}
+
+ValueType
+InferPostOperations(const std::vector<PostOperation> & operations,
+                    const Types & inputs,
+                    std::size_t firstOperand,
+                    ValueType result)
+{
+  std::size_t operand = firstOperand;
+  for (const auto & post : operations)
+  {
+    if (std::holds_alternative<Binary>(post.operation))
+    {
+      itkNNRequireMacro(operand < inputs.size(), "has no input for its binary post-operation");
+      itkNNRequireMacro(BroadcastShapes(result.shape, inputs[operand].shape) == result.shape,
+                        "post-operation's operand " << ToString(inputs[operand].shape)
+                                                    << " does not broadcast to the result " << ToString(result.shape));
+      ++operand;
+    }
+  }
+  itkNNRequireMacro(operand == inputs.size(), "uses " << operand << " inputs, got " << inputs.size());
+  return result;
+}
+
+ValueType
+Infer(Unary &, const Types & inputs)
+{
+  RequireInputs(inputs, 1, "src");
+  return inputs[0];
+}
+
+ValueType
+Infer(Binary &, const Types & inputs)
+{
+  RequireInputs(inputs, 2, "a, b");
+  itkNNRequireMacro(inputs[0].type == inputs[1].type,
+                    "operands are " << ToString(inputs[0].type) << " and " << ToString(inputs[1].type)
+                                    << "; they must be of one type");
+  return { BroadcastShapes(inputs[0].shape, inputs[1].shape), inputs[0].type };
+}
+
+ValueType
+Infer(Convolution & op, const Types & inputs)
+{
+  itkNNRequireMacro(inputs.size() >= 2, "needs at least 2 inputs (src, weights), got " << inputs.size());
+  const Shape & src = inputs[0].shape;
+  const Shape & weights = inputs[1].shape;
+  itkNNRequireMacro(weights.size() >= 3 && weights.size() <= 5,
+                    "weights " << ToString(weights) << " should be [out channels, in channels / groups, kernel...] "
+                               << "with 1 to 3 kernel axes");
+  const std::size_t rank = weights.size() - 2;
+  itkNNRequireMacro(src.size() >= rank + 1,
+                    "src " << ToString(src) << " should be [batch..., channels, spatial...] with " << rank
+                           << " spatial axes, as the weights " << ToString(weights) << " have");
+  Expand(op.stride, rank, 1, 1, "stride");
+  Expand(op.padding, rank, 0, 0, "padding");
+  if (op.paddingEnd.empty())
+  {
+    op.paddingEnd = op.padding;
+  }
+  Expand(op.paddingEnd, rank, 0, 0, "paddingEnd");
+  Expand(op.dilation, rank, 1, 1, "dilation");
+
+  const std::size_t channelAxis = src.size() - rank - 1;
+  itkNNRequireMacro(op.groups >= 1 && weights[0] % op.groups == 0,
+                    "groups " << op.groups << " should divide the " << weights[0] << " output channels");
+  itkNNRequireMacro(src[channelAxis] == weights[1] * op.groups,
+                    "src " << ToString(src) << " has " << src[channelAxis] << " channels, but the weights "
+                           << ToString(weights) << " with " << op.groups << " groups take " << weights[1] * op.groups);
+  ValueType result{ Shape(src.begin(), src.begin() + channelAxis), inputs[0].type };
+  result.shape.push_back(weights[0]);
+  for (std::size_t d = 0; d < rank; ++d)
+  {
+    const std::int64_t padded = src[channelAxis + 1 + d] + op.padding[d] + op.paddingEnd[d];
+    const std::int64_t reach = op.dilation[d] * (weights[2 + d] - 1) + 1;
+    itkNNRequireMacro(weights[2 + d] >= 1 && padded >= reach,
+                      "kernel of weights " << ToString(weights) << " with dilation " << ToString(op.dilation)
+                                           << " does not fit in src " << ToString(src) << " with padding "
+                                           << ToString(op.padding));
+    result.shape.push_back((padded - reach) / op.stride[d] + 1);
+  }
+  if (op.hasBias)
+  {
+    itkNNRequireMacro(inputs.size() >= 3 && inputs[2].shape == Shape{ weights[0] },
+                      "bias " << (inputs.size() >= 3 ? ToString(inputs[2].shape) : "(missing)") << " should be ["
+                              << weights[0] << ']');
+  }
+  return InferPostOperations(op.postOperations, inputs, op.hasBias ? 3 : 2, result);
+}
+
+ValueType
+Infer(Pooling & op, const Types & inputs)
+{
+  RequireInputs(inputs, 1, "src");
+  const Shape & src = inputs[0].shape;
+  const std::size_t rank = op.kernel.size();
+  itkNNRequireMacro(rank >= 1 && rank <= 3 && src.size() >= rank + 1,
+                    "kernel " << ToString(op.kernel) << " should have one entry for each of 1 to 3 spatial axes of src "
+                              << ToString(src) << " [batch..., channels, spatial...]");
+  Expand(op.kernel, rank, 1, 1, "kernel");
+  if (op.stride.empty())
+  {
+    op.stride = op.kernel;
+  }
+  Expand(op.stride, rank, 1, 1, "stride");
+  Expand(op.padding, rank, 0, 0, "padding");
+  ValueType result = inputs[0];
+  for (std::size_t d = 0; d < rank; ++d)
+  {
+    std::int64_t & extent = result.shape[src.size() - rank + d];
+    itkNNRequireMacro(op.padding[d] <= op.kernel[d] / 2,
+                      "padding " << ToString(op.padding) << " should be at most half of the kernel "
+                                 << ToString(op.kernel));
+    itkNNRequireMacro(extent + 2 * op.padding[d] >= op.kernel[d],
+                      "kernel " << ToString(op.kernel) << " does not fit in src " << ToString(src));
+    extent = (extent + 2 * op.padding[d] - op.kernel[d]) / op.stride[d] + 1;
+  }
+  return result;
+}
+
+ValueType
+Infer(Interpolation & op, const Types & inputs)
+{
+  RequireInputs(inputs, 1, "src");
+  const Shape & src = inputs[0].shape;
+  itkNNRequireMacro(!op.size.empty() && op.size.size() <= 3 && op.size.size() <= src.size(),
+                    "size " << ToString(op.size) << " should have one entry for each of 1 to 3 last axes of src "
+                            << ToString(src));
+  ValueType result = inputs[0];
+  for (std::size_t d = 0; d < op.size.size(); ++d)
+  {
+    std::int64_t & extent = result.shape[src.size() - op.size.size() + d];
+    itkNNRequireMacro(op.size[d] >= 1 && extent >= 1,
+                      "cannot interpolate src " << ToString(src) << " to size " << ToString(op.size));
+    extent = op.size[d];
+  }
+  return result;
+}
+
+ValueType
+Infer(Concatenation & op, const Types & inputs)
+{
+  itkNNRequireMacro(!inputs.empty(), "needs at least one input");
+  const int rank = static_cast<int>(inputs[0].shape.size());
+  op.axis = NormalizeAxis(op.axis, rank);
+  ValueType result = inputs[0];
+  std::int64_t extent = 0;
+  result.shape[op.axis] = 1;
+  for (const auto & input : inputs)
+  {
+    itkNNRequireMacro(static_cast<int>(input.shape.size()) == rank && input.type == result.type,
+                      "inputs " << ToString(inputs[0].shape) << " and " << ToString(input.shape)
+                                << " should have the same number of axes and the same type");
+    Shape others = input.shape;
+    extent += others[op.axis];
+    others[op.axis] = 1;
+    try
+    {
+      result.shape = BroadcastShapes(result.shape, others);
+    }
+    catch (const Error &)
+    {
+      itkNNThrowMacro("inputs " << ToString(inputs[0].shape) << " and " << ToString(input.shape)
+                                << " should agree or broadcast on all axes but axis " << op.axis);
+    }
+  }
+  result.shape[op.axis] = extent;
+  return result;
+}
+
+ValueType
+Infer(Slice & op, const Types & inputs)
+{
+  RequireInputs(inputs, 1, "src");
+  const Shape & src = inputs[0].shape;
+  if (op.step.empty())
+  {
+    op.step.assign(src.size(), 1);
+  }
+  itkNNRequireMacro(op.begin.size() == src.size() && op.end.size() == src.size() && op.step.size() == src.size(),
+                    "begin, end and step should have one entry for each axis of src " << ToString(src));
+  ValueType result = inputs[0];
+  for (std::size_t i = 0; i < src.size(); ++i)
+  {
+    itkNNRequireMacro(op.begin[i] >= 0 && op.begin[i] <= op.end[i] && op.end[i] <= src[i] && op.step[i] >= 1,
+                      "begin " << ToString(op.begin) << ", end " << ToString(op.end) << ", step " << ToString(op.step)
+                               << " do not fit src " << ToString(src));
+    result.shape[i] = (op.end[i] - op.begin[i] + op.step[i] - 1) / op.step[i];
+  }
+  return result;
+}
+
+ValueType
+Infer(Reshape & op, const Types & inputs)
+{
+  RequireInputs(inputs, 1, "src");
+  const std::int64_t total = NumberOfElements(inputs[0].shape);
+  const auto unknown = std::find(op.shape.begin(), op.shape.end(), -1);
+  if (unknown != op.shape.end())
+  {
+    Shape others(op.shape.begin(), unknown);
+    others.insert(others.end(), unknown + 1, op.shape.end());
+    const std::int64_t known = NumberOfElements(others);
+    itkNNRequireMacro(known > 0 && total % known == 0,
+                      "src " << ToString(inputs[0].shape) << " cannot become " << ToString(op.shape));
+    *unknown = total / known;
+  }
+  const std::int64_t elements = NumberOfElements(op.shape);
+  itkNNRequireMacro(elements == total,
+                    "src " << ToString(inputs[0].shape) << " has " << total << " elements, shape " << ToString(op.shape)
+                           << " has " << elements);
+  return { op.shape, inputs[0].type };
+}
+
+ValueType
+Infer(Permutation & op, const Types & inputs)
+{
+  RequireInputs(inputs, 1, "src");
+  const Shape & src = inputs[0].shape;
+  itkNNRequireMacro(op.order.size() == src.size(),
+                    "order has " << op.order.size() << " entries for src " << ToString(src));
+  ValueType result = inputs[0];
+  std::vector<bool> seen(src.size(), false);
+  for (std::size_t i = 0; i < src.size(); ++i)
+  {
+    op.order[i] = NormalizeAxis(op.order[i], static_cast<int>(src.size()));
+    itkNNRequireMacro(!seen[op.order[i]], "order has axis " << op.order[i] << " twice");
+    seen[op.order[i]] = true;
+    result.shape[i] = src[op.order[i]];
+  }
+  return result;
+}
+
+ValueType
+Infer(Broadcast & op, const Types & inputs)
+{
+  RequireInputs(inputs, 1, "src");
+  itkNNRequireMacro(inputs[0].shape.size() <= op.shape.size() && BroadcastShapes(inputs[0].shape, op.shape) == op.shape,
+                    "src " << ToString(inputs[0].shape) << " does not broadcast to " << ToString(op.shape));
+  return { op.shape, inputs[0].type };
+}
+
+ValueType
+Infer(Reduction & op, const Types & inputs)
+{
+  RequireInputs(inputs, 1, "src");
+  const Shape & src = inputs[0].shape;
+  const int rank = static_cast<int>(src.size());
+  std::vector<bool> reduced(src.size(), op.axes.empty());
+  for (auto & axis : op.axes)
+  {
+    axis = NormalizeAxis(axis, rank);
+    itkNNRequireMacro(!reduced[axis], "axes have axis " << axis << " twice");
+    reduced[axis] = true;
+  }
+  op.axes.clear();
+  ValueType result{ {}, inputs[0].type };
+  for (int i = 0; i < rank; ++i)
+  {
+    if (reduced[i])
+    {
+      op.axes.push_back(i);
+      itkNNRequireMacro(src[i] > 0 || op.function == ReductionFunction::Sum || op.function == ReductionFunction::Mean,
+                        ToString(op.function)
+                          << " over the empty axis " << i << " of src " << ToString(src) << " has no value");
+    }
+    if (!reduced[i] || op.keepAxes)
+    {
+      result.shape.push_back(reduced[i] ? 1 : src[i]);
+    }
+  }
+  return result;
+}
+
+ValueType
+Infer(Softmax & op, const Types & inputs)
+{
+  RequireInputs(inputs, 1, "src");
+  op.axis = NormalizeAxis(op.axis, static_cast<int>(inputs[0].shape.size()));
+  return inputs[0];
+}
+
+ValueType
+Infer(MatrixProduct & op, const Types & inputs)
+{
+  RequireInputs(inputs, 2, "a, b");
+  Shape a = inputs[0].shape;
+  Shape b = inputs[1].shape;
+  itkNNRequireMacro(a.size() >= 2 && b.size() >= 2 && inputs[0].type == inputs[1].type,
+                    "a " << ToString(a) << " and b " << ToString(b)
+                         << " should be of one type and have at least 2 axes");
+  const std::int64_t rows = a[a.size() - (op.transposeA ? 1 : 2)];
+  const std::int64_t innerA = a[a.size() - (op.transposeA ? 2 : 1)];
+  const std::int64_t innerB = b[b.size() - (op.transposeB ? 1 : 2)];
+  const std::int64_t columns = b[b.size() - (op.transposeB ? 2 : 1)];
+  itkNNRequireMacro(innerA == innerB,
+                    "a " << ToString(a) << (op.transposeA ? " (transposed)" : "") << " and b " << ToString(b)
+                         << (op.transposeB ? " (transposed)" : "") << " have inner extents " << innerA << " and "
+                         << innerB);
+  a.resize(a.size() - 2);
+  b.resize(b.size() - 2);
+  ValueType result{ BroadcastShapes(a, b), inputs[0].type };
+  result.shape.push_back(rows);
+  result.shape.push_back(columns);
+  return result;
+}
+
+std::ostringstream
+TextStream()
+{
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out.precision(17);
+  return out;
+}
+
+void
+DescribeUnary(std::ostream & out, const Unary & op)
+{
+  out << ToString(op.function);
+  switch (op.function)
+  {
+    case UnaryFunction::LeakyRelu:
+    case UnaryFunction::Elu:
+      out << "(alpha=" << op.alpha << ')';
+      break;
+    case UnaryFunction::Clip:
+    case UnaryFunction::Linear:
+      out << "(alpha=" << op.alpha << ", beta=" << op.beta << ')';
+      break;
+    default:
+      break;
+  }
+}
+
+bool
+AllEqual(const Axes & values, std::int64_t value)
+{
+  return std::all_of(values.begin(), values.end(), [value](std::int64_t v) { return v == value; });
+}
+
+double
+Elements(const ValueType & type)
+{
+  return static_cast<double>(NumberOfElements(type.shape));
+}
+} // namespace
+
+const char *
+ToString(UnaryFunction function)
+{
+  static constexpr const char * names[] = { "relu",     "leaky_relu", "elu", "sigmoid", "tanh",  "gelu",       "silu",
+                                            "softplus", "exp",        "log", "sqrt",    "rsqrt", "reciprocal", "square",
+                                            "abs",      "negate",     "erf", "round",   "clip",  "linear" };
+  return names[static_cast<int>(function)];
+}
+
+const char *
+ToString(BinaryFunction function)
+{
+  static constexpr const char * names[] = { "add",     "subtract", "multiply", "divide", "minimum",
+                                            "maximum", "power",    "greater",  "equal" };
+  return names[static_cast<int>(function)];
+}
+
+const char *
+ToString(PoolingFunction function)
+{
+  return function == PoolingFunction::Maximum ? "maximum" : "average";
+}
+
+const char *
+ToString(ReductionFunction function)
+{
+  static constexpr const char * names[] = { "sum", "mean", "maximum", "minimum" };
+  return names[static_cast<int>(function)];
+}
+
+const char *
+ToString(InterpolationMode mode)
+{
+  return mode == InterpolationMode::Nearest ? "nearest" : "linear";
+}
+
+const char *
+GetName(const Operator & op)
+{
+  return std::visit(Overloaded{ [](const Unary &) { return "Unary"; },
+                                [](const Binary &) { return "Binary"; },
+                                [](const Convolution &) { return "Convolution"; },
+                                [](const Pooling &) { return "Pooling"; },
+                                [](const Interpolation &) { return "Interpolation"; },
+                                [](const Concatenation &) { return "Concatenation"; },
+                                [](const Slice &) { return "Slice"; },
+                                [](const Reshape &) { return "Reshape"; },
+                                [](const Permutation &) { return "Permutation"; },
+                                [](const Broadcast &) { return "Broadcast"; },
+                                [](const Reduction &) { return "Reduction"; },
+                                [](const Softmax &) { return "Softmax"; },
+                                [](const MatrixProduct &) { return "MatrixProduct"; } },
+                    op);
+}
+
+std::string
+Describe(const Operator & op)
+{
+  auto out = TextStream();
+  const char * gap = "";
+  const auto put = [&](const char * name, const auto & value)
+  {
+    out << gap << name << '=' << value;
+    gap = " ";
+  };
+  std::visit(Overloaded{ [&](const Unary & unary) { DescribeUnary(out, unary); },
+                         [&](const Binary & binary) { out << ToString(binary.function); },
+                         [&](const Convolution & conv)
+                         {
+                           if (!AllEqual(conv.stride, 1))
+                           {
+                             put("stride", ToString(conv.stride));
+                           }
+                           if (!AllEqual(conv.padding, 0))
+                           {
+                             put("padding", ToString(conv.padding));
+                           }
+                           if (conv.paddingEnd != conv.padding && !conv.paddingEnd.empty())
+                           {
+                             put("paddingEnd", ToString(conv.paddingEnd));
+                           }
+                           if (!AllEqual(conv.dilation, 1))
+                           {
+                             put("dilation", ToString(conv.dilation));
+                           }
+                           if (conv.groups != 1)
+                           {
+                             put("groups", conv.groups);
+                           }
+                           if (conv.hasBias)
+                           {
+                             put("bias", "yes");
+                           }
+                           for (const auto & post : conv.postOperations)
+                           {
+                             out << gap << "then ";
+                             gap = " ";
+                             if (const auto * unary = std::get_if<Unary>(&post.operation))
+                             {
+                               DescribeUnary(out, *unary);
+                             }
+                             else
+                             {
+                               out << ToString(std::get<Binary>(post.operation).function);
+                             }
+                           }
+                         },
+                         [&](const Pooling & pooling)
+                         {
+                           put("function", ToString(pooling.function));
+                           put("kernel", ToString(pooling.kernel));
+                           put("stride", ToString(pooling.stride));
+                           if (!AllEqual(pooling.padding, 0))
+                           {
+                             put("padding", ToString(pooling.padding));
+                             if (pooling.function == PoolingFunction::Average && !pooling.includePadding)
+                             {
+                               put("includePadding", "no");
+                             }
+                           }
+                         },
+                         [&](const Interpolation & interpolation)
+                         {
+                           put("mode", ToString(interpolation.mode));
+                           put("size", ToString(interpolation.size));
+                           put("alignCorners", interpolation.alignCorners ? "yes" : "no");
+                         },
+                         [&](const Concatenation & concatenation) { put("axis", concatenation.axis); },
+                         [&](const Slice & slice)
+                         {
+                           put("begin", ToString(slice.begin));
+                           put("end", ToString(slice.end));
+                           if (!AllEqual(slice.step, 1))
+                           {
+                             put("step", ToString(slice.step));
+                           }
+                         },
+                         [&](const Reshape & reshape) { put("shape", ToString(reshape.shape)); },
+                         [&](const Permutation & permutation)
+                         { put("order", ToString(Shape(permutation.order.begin(), permutation.order.end()))); },
+                         [&](const Broadcast & broadcast) { put("shape", ToString(broadcast.shape)); },
+                         [&](const Reduction & reduction)
+                         {
+                           put("function", ToString(reduction.function));
+                           put("axes", ToString(Shape(reduction.axes.begin(), reduction.axes.end())));
+                           if (!reduction.keepAxes)
+                           {
+                             put("keepAxes", "no");
+                           }
+                         },
+                         [&](const Softmax & softmax)
+                         {
+                           put("axis", softmax.axis);
+                           if (softmax.logarithm)
+                           {
+                             put("logarithm", "yes");
+                           }
+                         },
+                         [&](const MatrixProduct & product)
+                         {
+                           if (product.transposeA)
+                           {
+                             put("transposeA", "yes");
+                           }
+                           if (product.transposeB)
+                           {
+                             put("transposeB", "yes");
+                           }
+                         } },
+             op);
+  return out.str();
+}
+
+ValueType
+InferOutput(Operator & op, const std::vector<ValueType> & inputs)
+{
+  try
+  {
+    return std::visit([&](auto & parameters) { return Infer(parameters, inputs); }, op);
+  }
+  catch (const Error & error)
+  {
+    itkNNThrowMacro(GetName(op) << ": " << error.GetDescription());
+  }
+}
+
+double
+CountFlops(const Operator & op, const std::vector<ValueType> & inputs, const ValueType & output)
+{
+  return std::visit(Overloaded{ [&](const Convolution &)
+                                {
+                                  const Shape & weights = inputs[1].shape;
+                                  double taps = 1;
+                                  for (std::size_t i = 1; i < weights.size(); ++i)
+                                  {
+                                    taps *= static_cast<double>(weights[i]);
+                                  }
+                                  return 2 * taps * Elements(output);
+                                },
+                                [&](const MatrixProduct & product)
+                                {
+                                  const Shape & a = inputs[0].shape;
+                                  return 2 * static_cast<double>(a[a.size() - (product.transposeA ? 2 : 1)]) *
+                                         Elements(output);
+                                },
+                                [&](const Reshape &) { return 0.0; },
+                                [&](const auto &)
+                                {
+                                  double read = 0;
+                                  for (const auto & input : inputs)
+                                  {
+                                    read += Elements(input);
+                                  }
+                                  return std::max(read, Elements(output));
+                                } },
+                    op);
+}
+
+bool
+IsProduct(const Operator & op)
+{
+  return std::holds_alternative<Convolution>(op) || std::holds_alternative<MatrixProduct>(op);
+}
+
+template <typename T>
+T
+Evaluate(const Unary & unary, T x)
+{
+  const auto alpha = static_cast<T>(unary.alpha);
+  const auto beta = static_cast<T>(unary.beta);
+  const auto sigmoid = [](T v) { return T(1) / (T(1) + std::exp(-v)); };
+  switch (unary.function)
+  {
+    case UnaryFunction::Relu:
+      return x < T(0) ? T(0) : x;
+    case UnaryFunction::LeakyRelu:
+      return x < T(0) ? alpha * x : x;
+    case UnaryFunction::Elu:
+      return x < T(0) ? alpha * std::expm1(x) : x;
+    case UnaryFunction::Sigmoid:
+      return sigmoid(x);
+    case UnaryFunction::Tanh:
+      return std::tanh(x);
+    case UnaryFunction::Gelu:
+      return T(0.5) * x * (T(1) + std::erf(x * T(0.70710678118654752440)));
+    case UnaryFunction::Silu:
+      return x * sigmoid(x);
+    case UnaryFunction::Softplus:
+      return std::max(x, T(0)) + std::log1p(std::exp(-std::abs(x)));
+    case UnaryFunction::Exp:
+      return std::exp(x);
+    case UnaryFunction::Log:
+      return std::log(x);
+    case UnaryFunction::Sqrt:
+      return std::sqrt(x);
+    case UnaryFunction::ReciprocalSqrt:
+      return T(1) / std::sqrt(x);
+    case UnaryFunction::Reciprocal:
+      return T(1) / x;
+    case UnaryFunction::Square:
+      return x * x;
+    case UnaryFunction::Abs:
+      return std::abs(x);
+    case UnaryFunction::Negate:
+      return -x;
+    case UnaryFunction::Erf:
+      return std::erf(x);
+    case UnaryFunction::RoundHalfEven:
+      // The default rounding mode is to nearest, ties to even.
+      return std::nearbyint(x);
+    case UnaryFunction::Clip:
+      return x < alpha ? alpha : (x > beta ? beta : x);
+    case UnaryFunction::Linear:
+      return alpha * x + beta;
+  }
+  return x;
+}
+
+template <typename T>
+T
+Evaluate(BinaryFunction function, T a, T b)
+{
+  switch (function)
+  {
+    case BinaryFunction::Add:
+      return a + b;
+    case BinaryFunction::Subtract:
+      return a - b;
+    case BinaryFunction::Multiply:
+      return a * b;
+    case BinaryFunction::Divide:
+      return a / b;
+    case BinaryFunction::Minimum:
+      return std::isnan(a) || a < b ? a : b;
+    case BinaryFunction::Maximum:
+      return std::isnan(a) || a > b ? a : b;
+    case BinaryFunction::Power:
+      return std::pow(a, b);
+    case BinaryFunction::Greater:
+      return a > b ? T(1) : T(0);
+    case BinaryFunction::Equal:
+      return a == b ? T(1) : T(0);
+  }
+  return a;
+}
+
+template float Evaluate(const Unary &, float);
+template double Evaluate(const Unary &, double);
+template float Evaluate(BinaryFunction, float, float);
+template double Evaluate(BinaryFunction, double, double);
+
+namespace
+{
+template <typename T>
+std::vector<InterpolationTap>
+TapsInPrecision(const Interpolation & op, std::int64_t in, std::int64_t out)
+{
+  std::vector<InterpolationTap> taps(static_cast<std::size_t>(out));
+  const T scale = op.alignCorners ? (out > 1 ? static_cast<T>(in - 1) / static_cast<T>(out - 1) : T(0))
+                                  : static_cast<T>(in) / static_cast<T>(out);
+  for (std::int64_t i = 0; i < out; ++i)
+  {
+    InterpolationTap & tap = taps[static_cast<std::size_t>(i)];
+    if (op.mode == InterpolationMode::Nearest)
+    {
+      if (std::is_same<T, double>::value && !op.alignCorners)
+      {
+        // Rounding of the scale would miss whole positions, as 49 * (1.0 / 49) < 1 shows.
+        tap.low = i * in / out;
+      }
+      else
+      {
+        const T position = op.alignCorners ? static_cast<T>(i) * scale + T(0.5) : static_cast<T>(i) * scale;
+        tap.low = std::min(static_cast<std::int64_t>(position), in - 1);
+      }
+      tap.high = tap.low;
+      tap.weight = 0;
+    }
+    else
+    {
+      const T position =
+        op.alignCorners ? static_cast<T>(i) * scale : std::max(T(0), (static_cast<T>(i) + T(0.5)) * scale - T(0.5));
+      tap.low = std::min(static_cast<std::int64_t>(position), in - 1);
+      tap.high = std::min(tap.low + 1, in - 1);
+      tap.weight = static_cast<double>(std::min(std::max(position - static_cast<T>(tap.low), T(0)), T(1)));
+    }
+  }
+  return taps;
+}
+} // namespace
+
+std::vector<InterpolationTap>
+InterpolationTaps(const Interpolation & op, std::int64_t in, std::int64_t out, DataType precision)
+{
+  return precision == DataType::Float64 ? TapsInPrecision<double>(op, in, out) : TapsInPrecision<float>(op, in, out);
+}
+} // namespace nn
+} // namespace itk

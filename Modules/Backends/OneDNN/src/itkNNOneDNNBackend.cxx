@@ -1,0 +1,150 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNOneDNNBackend.h"
+
+#include "itkNNOneDNNCommon.h"
+
+#include <type_traits>
+
+namespace itk
+{
+namespace nn
+{
+namespace
+{
+template <typename TOperator>
+class OneDNNImplementation : public Implementation
+{
+public:
+  std::string GetName() const override
+  {
+    return std::string("onednn:") + nn::GetName(Operator{ TOperator{} });
+  }
+
+  Proposal Propose(const OperatorCase & operatorCase) const override
+  {
+    std::string reason = onednn::GetUnsupportedReason(operatorCase);
+    if (!reason.empty())
+    {
+      return Proposal::Unsupported(std::move(reason));
+    }
+    try
+    {
+      const onednn::ThreadScope scope(operatorCase.threads);
+      return onednn::Propose(std::get<TOperator>(operatorCase.op), operatorCase);
+    }
+    catch (const dnnl::error & error)
+    {
+      return Proposal::Unsupported(std::string("oneDNN: ") + error.what());
+    }
+  }
+};
+
+template <typename TOperator>
+std::vector<const Implementation *>
+GetImplementation(const TOperator &)
+{
+  // The reference backend moves data as well as oneDNN does.
+  if constexpr (std::is_same<TOperator, Slice>::value || std::is_same<TOperator, Reshape>::value ||
+                std::is_same<TOperator, Permutation>::value || std::is_same<TOperator, Broadcast>::value)
+  {
+    return {};
+  }
+  else
+  {
+    static const OneDNNImplementation<TOperator> implementation;
+    return { &implementation };
+  }
+}
+} // namespace
+
+OneDNNBackend::OneDNNBackend() = default;
+
+OneDNNBackend::~OneDNNBackend() = default;
+
+std::string
+OneDNNBackend::GetBackendName() const
+{
+  return "onednn";
+}
+
+std::string
+OneDNNBackend::GetUnavailableReason(const Device & device, DataType precision) const
+{
+  if (device.type != Device::Type::Cpu)
+  {
+    return "runs on the cpu, not on " + device.ToText();
+  }
+  if (precision != DataType::Float32)
+  {
+    return std::string("computes in float32, not in ") + ToString(precision);
+  }
+  return "";
+}
+
+int
+OneDNNBackend::GetPriority() const
+{
+  return 10;
+}
+
+std::vector<const Implementation *>
+OneDNNBackend::GetImplementations(const Operator & op) const
+{
+  return std::visit([](const auto & kind) { return GetImplementation(kind); }, op);
+}
+
+std::unique_ptr<Kernel>
+OneDNNBackend::MakeReorder(const ValueType & type, const Layout & from, const Layout & to, unsigned int threads) const
+{
+  const bool sameAxis = from.IsPlain() || to.IsPlain() || from.axis == to.axis;
+  if (type.type != DataType::Float32 || NumberOfElements(type.shape) == 0 || !sameAxis)
+  {
+    return nullptr;
+  }
+  // Plain memory in the other layout's axes.
+  const auto describe = [&](const Layout & layout, const Layout & other)
+  {
+    if (!layout.IsPlain())
+    {
+      return onednn::FlatDescription(type, layout);
+    }
+    return dnnl::memory::desc(
+      onednn::FlatDescription(type, other).get_dims(), dnnl::memory::data_type::f32, dnnl::memory::format_tag::abc);
+  };
+  const auto src = describe(from, to);
+  const auto dst = describe(to, from);
+  const onednn::ThreadScope scope(threads);
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  const dnnl::reorder::primitive_desc description(onednn::GetEngine(), src, onednn::GetEngine(), dst, attributes);
+  const dnnl::reorder primitive(description);
+  const auto scratch = description.scratchpad_desc();
+  return std::make_unique<FunctionKernel>(
+    [=](const KernelArguments & arguments)
+    {
+      onednn::Execute(primitive,
+                      { { DNNL_ARG_SRC, onednn::Wrap(src, arguments.inputs[0]) },
+                        { DNNL_ARG_DST, onednn::Wrap(dst, arguments.output) },
+                        { DNNL_ARG_SCRATCHPAD, onednn::Wrap(scratch, arguments.scratch) } },
+                      threads);
+    },
+    scratch.get_size());
+}
+} // namespace nn
+} // namespace itk

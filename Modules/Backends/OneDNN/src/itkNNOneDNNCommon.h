@@ -1,0 +1,98 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkNNOneDNNCommon_h
+#define itkNNOneDNNCommon_h
+
+#include "itkNNBackend.h"
+
+#include <functional>
+#include <oneapi/dnnl/dnnl.hpp>
+
+namespace itk
+{
+namespace nn
+{
+namespace onednn
+{
+const dnnl::engine & GetEngine();
+
+/** \class ThreadScope
+ * \brief Gives oneDNN a number of threads while it lives, in this thread. Both
+ * making and executing a primitive need it: the blocking depends on it. */
+class ThreadScope
+{
+public:
+  explicit ThreadScope(unsigned int threads);
+  ~ThreadScope();
+  ThreadScope(const ThreadScope &) = delete;
+  ThreadScope & operator=(const ThreadScope &) = delete;
+
+private:
+  int m_Previous = 0;
+};
+
+/** Call f(begin, end) for parts of [0, count) on the threads that oneDNN uses:
+ * a second pool would compete with it. */
+void Parallel(std::int64_t count, unsigned int threads, const std::function<void(std::int64_t, std::int64_t)> & f);
+
+/** Execute a primitive and wait. */
+void Execute(const dnnl::primitive & primitive,
+             const std::unordered_map<int, dnnl::memory> & arguments,
+             unsigned int threads);
+
+/** A value as [outer, channels, inner] around the layout's axis, or as one axis
+ * when plain: the same memory with few axes. */
+dnnl::memory::desc FlatDescription(const ValueType & type, const Layout & layout);
+
+/** Describe() for oneDNN's own: dims, strides and blocks, a key for packed weights. */
+std::string ToKey(const dnnl::memory::desc & description);
+
+dnnl::memory Wrap(const dnnl::memory::desc & description, const void * data);
+
+/** oneDNN's elementwise algorithm of a function, undef when it has none. */
+struct Eltwise
+{
+  dnnl::algorithm algorithm = dnnl::algorithm::undef;
+  float alpha = 0;
+  float beta = 0;
+};
+Eltwise ToEltwise(const Unary & op);
+
+dnnl::algorithm ToBinaryAlgorithm(BinaryFunction function);
+
+/** The reason why a case cannot be oneDNN's at all: its type, an empty tensor. */
+std::string GetUnsupportedReason(const OperatorCase & operatorCase);
+
+/** Whether an operand's shape is one value a channel: [1..., C, 1...]. */
+bool IsPerChannel(const Shape & operand, const Shape & result, int channelAxis);
+
+/** One overload an operator that the backend computes. */
+Proposal Propose(const Unary & op, const OperatorCase & operatorCase);
+Proposal Propose(const Binary & op, const OperatorCase & operatorCase);
+Proposal Propose(const Convolution & op, const OperatorCase & operatorCase);
+Proposal Propose(const Pooling & op, const OperatorCase & operatorCase);
+Proposal Propose(const Interpolation & op, const OperatorCase & operatorCase);
+Proposal Propose(const Concatenation & op, const OperatorCase & operatorCase);
+Proposal Propose(const Reduction & op, const OperatorCase & operatorCase);
+Proposal Propose(const Softmax & op, const OperatorCase & operatorCase);
+Proposal Propose(const MatrixProduct & op, const OperatorCase & operatorCase);
+} // namespace onednn
+} // namespace nn
+} // namespace itk
+
+#endif

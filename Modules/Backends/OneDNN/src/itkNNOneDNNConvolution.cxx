@@ -1,0 +1,430 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNOneDNNCommon.h"
+
+#include <algorithm>
+
+namespace itk
+{
+namespace nn
+{
+namespace onednn
+{
+namespace
+{
+using Dims = dnnl::memory::dims;
+using Tag = dnnl::memory::format_tag;
+constexpr auto f32 = dnnl::memory::data_type::f32;
+
+/** [batch..., channels, spatial...] as [N, C, spatial...]. */
+Dims
+MergeBatch(const Shape & shape, std::size_t rank)
+{
+  const auto spatial = shape.end() - static_cast<std::ptrdiff_t>(rank);
+  Dims dims{ NumberOfElements(Shape(shape.begin(), spatial - 1)), *(spatial - 1) };
+  dims.insert(dims.end(), spatial, shape.end());
+  return dims;
+}
+
+Tag
+TagOf(Layout::Kind kind, std::size_t axes)
+{
+  static constexpr Tag tags[4][3] = { { Tag::abc, Tag::abcd, Tag::abcde },
+                                      { Tag::aBc8b, Tag::aBcd8b, Tag::aBcde8b },
+                                      { Tag::aBc16b, Tag::aBcd16b, Tag::aBcde16b },
+                                      { Tag::acb, Tag::acdb, Tag::acdeb } };
+  return tags[static_cast<int>(kind)][axes - 3];
+}
+
+/** The layout of what a primitive chose; false when the plan knows no such. */
+bool
+ToLayout(const dnnl::memory::desc & description, int channelAxis, Layout & layout)
+{
+  const auto dims = description.get_dims();
+  for (const auto kind :
+       { Layout::Kind::Plain, Layout::Kind::Blocked8, Layout::Kind::Blocked16, Layout::Kind::ChannelsLast })
+  {
+    if (description == dnnl::memory::desc(dims, f32, TagOf(kind, dims.size())))
+    {
+      layout = { kind, channelAxis };
+      return true;
+    }
+  }
+  return false;
+}
+
+/** Layouts to ask for. */
+struct LayoutChoice
+{
+  Tag src;
+  Tag dst;
+};
+
+/** In turn: channels blocked where they fill the blocks, so that neighbours
+ * agree without reorders; what the primitive likes best; what the plan can
+ * always give. */
+std::vector<LayoutChoice>
+GetLayoutChoices(const Dims & src, const Dims & dst)
+{
+  const bool hasWideVectors = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
+  const std::int64_t block = hasWideVectors ? 16 : 8;
+  const Tag blocked = TagOf(hasWideVectors ? Layout::Kind::Blocked16 : Layout::Kind::Blocked8, src.size());
+  const Tag plain = TagOf(Layout::Kind::Plain, src.size());
+  const Tag fromBlocks = src[1] % block == 0 ? blocked : Tag::any;
+  std::vector<LayoutChoice> choices;
+  if (dst[1] % block == 0)
+  {
+    choices.push_back({ fromBlocks, blocked });
+  }
+  else
+  {
+    choices.push_back({ fromBlocks, plain });
+  }
+  choices.push_back({ Tag::any, Tag::any });
+  choices.push_back({ plain, plain });
+  return choices;
+}
+
+/** Whether a primitive is oneDNN's fallback: another layout may have a better. */
+bool
+IsSlow(const std::string & implementation)
+{
+  return implementation.find("ref") != std::string::npos || implementation.find("gemm") != std::string::npos;
+}
+
+class ConvolutionKernel : public Kernel
+{
+public:
+  ConvolutionKernel(const Convolution & op,
+                    const OperatorCase & operatorCase,
+                    const dnnl::convolution_forward::primitive_desc & description,
+                    const dnnl::memory::desc & plainWeights,
+                    std::vector<dnnl::memory::desc> operands)
+    : m_Primitive(description)
+    , m_Src(description.src_desc())
+    , m_Weights(description.weights_desc())
+    , m_Dst(description.dst_desc())
+    , m_PlainWeights(plainWeights)
+    , m_Scratch(description.scratchpad_desc())
+    , m_Operands(std::move(operands))
+    , m_Threads(operatorCase.threads)
+  {
+    if (op.hasBias)
+    {
+      m_Bias = description.bias_desc();
+    }
+    std::size_t operand = 0;
+    for (std::size_t i = 0; i < op.postOperations.size(); ++i)
+    {
+      if (std::holds_alternative<Binary>(op.postOperations[i].operation))
+      {
+        m_OperandArguments.push_back(DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(i)) | DNNL_ARG_SRC_1);
+        ++operand;
+      }
+    }
+    m_NeedsPacking = m_Weights != m_PlainWeights;
+    const Operand & weights = operatorCase.inputs[1];
+    if (m_NeedsPacking && weights.IsConstant())
+    {
+      const auto pack = [&](void * to) { this->Pack(weights.constant.GetRawData(), to); };
+      m_Packed =
+        weights.name.empty()
+          ? PackUncached(m_Weights.get_size(), pack)
+          : operatorCase.weights->GetOrCreate(weights.name + "|onednn" + ToKey(m_Weights), m_Weights.get_size(), pack);
+    }
+  }
+
+  std::size_t GetScratchBytes() const override
+  {
+    return m_Scratch.get_size() + (this->PacksAtRun() ? Aligned(m_Weights.get_size()) : 0);
+  }
+
+  void Execute(const KernelArguments & arguments) const override
+  {
+    auto * scratch = static_cast<char *>(arguments.scratch);
+    const void * weights = m_Packed ? m_Packed.get() : arguments.inputs[1];
+    if (this->PacksAtRun())
+    {
+      this->Pack(arguments.inputs[1], scratch);
+      weights = scratch;
+      scratch += Aligned(m_Weights.get_size());
+    }
+    std::unordered_map<int, dnnl::memory> memory{ { DNNL_ARG_SRC, Wrap(m_Src, arguments.inputs[0]) },
+                                                  { DNNL_ARG_WEIGHTS, Wrap(m_Weights, weights) },
+                                                  { DNNL_ARG_DST, Wrap(m_Dst, arguments.output) },
+                                                  { DNNL_ARG_SCRATCHPAD, Wrap(m_Scratch, scratch) } };
+    std::size_t next = 2;
+    if (!m_Bias.is_zero())
+    {
+      memory.emplace(DNNL_ARG_BIAS, Wrap(m_Bias, arguments.inputs[next++]));
+    }
+    for (std::size_t i = 0; i < m_OperandArguments.size(); ++i)
+    {
+      memory.emplace(m_OperandArguments[i], Wrap(m_Operands[i], arguments.inputs[next++]));
+    }
+    onednn::Execute(m_Primitive, memory, m_Threads);
+  }
+
+private:
+  static std::size_t Aligned(std::size_t bytes)
+  {
+    return (bytes + 63) / 64 * 64;
+  }
+
+  template <typename TFunction>
+  static std::shared_ptr<const void> PackUncached(std::size_t bytes, TFunction && pack)
+  {
+    auto memory = AllocateAligned(bytes);
+    pack(memory.get());
+    return memory;
+  }
+
+  bool PacksAtRun() const
+  {
+    return m_NeedsPacking && !m_Packed;
+  }
+
+  void Pack(const void * plain, void * packed) const
+  {
+    const dnnl::reorder reorder(dnnl::reorder::primitive_desc(GetEngine(), m_PlainWeights, GetEngine(), m_Weights));
+    onednn::Execute(
+      reorder, { { DNNL_ARG_SRC, Wrap(m_PlainWeights, plain) }, { DNNL_ARG_DST, Wrap(m_Weights, packed) } }, m_Threads);
+  }
+
+  dnnl::convolution_forward m_Primitive;
+  dnnl::memory::desc m_Src;
+  dnnl::memory::desc m_Weights;
+  dnnl::memory::desc m_Dst;
+  dnnl::memory::desc m_PlainWeights;
+  dnnl::memory::desc m_Scratch;
+  dnnl::memory::desc m_Bias;
+  std::vector<dnnl::memory::desc> m_Operands;
+  std::vector<int> m_OperandArguments;
+  std::shared_ptr<const void> m_Packed;
+  unsigned int m_Threads;
+  bool m_NeedsPacking = false;
+};
+} // namespace
+
+Proposal
+Propose(const Convolution & op, const OperatorCase & operatorCase)
+{
+  const std::size_t rank = op.stride.size();
+  const Shape & srcShape = operatorCase.inputs[0].type.shape;
+  const Shape & weightShape = operatorCase.inputs[1].type.shape;
+  const Dims src = MergeBatch(srcShape, rank);
+  const Dims dst = MergeBatch(operatorCase.output.shape, rank);
+  const int srcAxis = static_cast<int>(srcShape.size() - rank) - 1;
+
+  Dims weights(weightShape.begin(), weightShape.end());
+  if (op.groups > 1)
+  {
+    weights[0] /= op.groups;
+    weights.insert(weights.begin(), op.groups);
+  }
+  static constexpr Tag plainWeightTags[] = { Tag::abc, Tag::abcd, Tag::abcde, Tag::abcdef };
+  const dnnl::memory::desc plainWeights(weights, f32, plainWeightTags[weights.size() - 3]);
+
+  Dims dilation;
+  for (const auto value : op.dilation)
+  {
+    dilation.push_back(value - 1);
+  }
+
+  std::string reason = "no primitive";
+  Proposal slow;
+  for (const auto & choice : GetLayoutChoices(src, dst))
+  {
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    dnnl::post_ops postOperations;
+    std::vector<dnnl::memory::desc> operands;
+    std::size_t next = op.hasBias ? 3 : 2;
+    // Operands of the result's full shape lie as the result does, which is known only for a given layout.
+    bool wholeOperand = false;
+    for (const auto & post : op.postOperations)
+    {
+      if (const auto * unary = std::get_if<Unary>(&post.operation))
+      {
+        const Eltwise eltwise = ToEltwise(*unary);
+        if (eltwise.algorithm == dnnl::algorithm::undef)
+        {
+          return Proposal::Unsupported(std::string("has no post-operation ") + ToString(unary->function));
+        }
+        postOperations.append_eltwise(eltwise.algorithm, eltwise.alpha, eltwise.beta);
+        continue;
+      }
+      const auto function = std::get<Binary>(post.operation).function;
+      const Shape & shape = operatorCase.inputs[next++].type.shape;
+      dnnl::algorithm algorithm = ToBinaryAlgorithm(function);
+      if (algorithm == dnnl::algorithm::undef)
+      {
+        return Proposal::Unsupported(std::string("has no post-operation ") + ToString(function));
+      }
+      if (shape == operatorCase.output.shape)
+      {
+        wholeOperand = true;
+        operands.emplace_back(dst, f32, choice.dst == Tag::any ? TagOf(Layout::Kind::Plain, dst.size()) : choice.dst);
+      }
+      else if (IsPerChannel(shape, operatorCase.output.shape, srcAxis))
+      {
+        Dims channel(dst.size(), 1);
+        channel[1] = dst[1];
+        operands.emplace_back(channel, f32, TagOf(Layout::Kind::Plain, dst.size()));
+      }
+      else
+      {
+        return Proposal::Unsupported("a post-operation's operand " + ToString(shape) +
+                                     " is neither of the result's shape nor one value a channel");
+      }
+      postOperations.append_binary(algorithm, operands.back());
+    }
+    if (wholeOperand && choice.dst == Tag::any)
+    {
+      continue;
+    }
+    attributes.set_post_ops(postOperations);
+
+    const dnnl::memory::desc srcAny(src, f32, choice.src);
+    const dnnl::memory::desc weightsAny(weights, f32, Tag::any);
+    const dnnl::memory::desc dstAny(dst, f32, choice.dst);
+    const dnnl::memory::desc bias(op.hasBias ? dnnl::memory::desc({ weightShape[0] }, f32, Tag::a)
+                                             : dnnl::memory::desc());
+    try
+    {
+      const dnnl::convolution_forward::primitive_desc description(GetEngine(),
+                                                                  dnnl::prop_kind::forward_inference,
+                                                                  dnnl::algorithm::convolution_direct,
+                                                                  srcAny,
+                                                                  weightsAny,
+                                                                  bias,
+                                                                  dstAny,
+                                                                  op.stride,
+                                                                  dilation,
+                                                                  op.padding,
+                                                                  op.paddingEnd,
+                                                                  attributes);
+      Layout srcLayout;
+      Layout dstLayout;
+      if (!ToLayout(description.src_desc(), srcAxis, srcLayout) ||
+          !ToLayout(description.dst_desc(), srcAxis, dstLayout))
+      {
+        reason = "the primitive chose a layout that the plan does not know";
+        continue;
+      }
+      std::vector<Layout> inputLayouts(operatorCase.inputs.size());
+      inputLayouts[0] = srcLayout;
+      for (std::size_t i = op.hasBias ? 3 : 2; i < inputLayouts.size(); ++i)
+      {
+        if (operatorCase.inputs[i].type.shape == operatorCase.output.shape)
+        {
+          inputLayouts[i] = dstLayout;
+        }
+      }
+      const bool constantOperand = std::any_of(
+        operatorCase.inputs.begin(),
+        operatorCase.inputs.end(),
+        [&](const Operand & input)
+        { return input.IsConstant() && input.type.shape == operatorCase.output.shape && !dstLayout.IsPlain(); });
+      if (constantOperand)
+      {
+        reason = "a constant operand is plain";
+        continue;
+      }
+      Proposal proposal = Proposal::FromKernel(
+        std::make_unique<ConvolutionKernel>(op, operatorCase, description, plainWeights, std::move(operands)),
+        std::move(inputLayouts),
+        dstLayout);
+      proposal.detail = description.impl_info_str();
+      if (!IsSlow(proposal.detail))
+      {
+        return proposal;
+      }
+      if (slow.detail.empty())
+      {
+        slow = std::move(proposal);
+      }
+    }
+    catch (const dnnl::error & error)
+    {
+      reason = std::string("oneDNN: ") + error.what();
+    }
+  }
+  return slow.detail.empty() ? Proposal::Unsupported(std::move(reason)) : std::move(slow);
+}
+
+Proposal
+Propose(const Pooling & op, const OperatorCase & operatorCase)
+{
+  const std::size_t rank = op.kernel.size();
+  const Shape & shape = operatorCase.inputs[0].type.shape;
+  const int channelAxis = static_cast<int>(shape.size() - rank) - 1;
+  const Dims src = MergeBatch(shape, rank);
+  const Dims dst = MergeBatch(operatorCase.output.shape, rank);
+  Layout layout = operatorCase.inputs[0].layout;
+  if (!layout.IsPlain() && layout.axis != channelAxis)
+  {
+    layout = {};
+  }
+  const auto algorithm = op.function == PoolingFunction::Maximum ? dnnl::algorithm::pooling_max
+                       : op.includePadding                       ? dnnl::algorithm::pooling_avg_include_padding
+                                                                 : dnnl::algorithm::pooling_avg_exclude_padding;
+  // The window may end before the last element; oneDNN wants the padding that says so.
+  Dims paddingEnd;
+  for (std::size_t d = 0; d < rank; ++d)
+  {
+    paddingEnd.push_back((dst[2 + d] - 1) * op.stride[d] + op.kernel[d] - src[2 + d] - op.padding[d]);
+  }
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  const Tag tag = TagOf(layout.kind, src.size());
+  const dnnl::pooling_forward::primitive_desc description(GetEngine(),
+                                                          dnnl::prop_kind::forward_inference,
+                                                          algorithm,
+                                                          dnnl::memory::desc(src, f32, tag),
+                                                          dnnl::memory::desc(dst, f32, tag),
+                                                          op.stride,
+                                                          op.kernel,
+                                                          Dims(rank, 0),
+                                                          op.padding,
+                                                          paddingEnd,
+                                                          attributes);
+  const dnnl::pooling_forward primitive(description);
+  const dnnl::memory::desc scratch = description.scratchpad_desc();
+  const dnnl::memory::desc srcDescription = description.src_desc();
+  const dnnl::memory::desc dstDescription = description.dst_desc();
+  const unsigned int threads = operatorCase.threads;
+  Proposal proposal =
+    Proposal::FromKernel(std::make_unique<FunctionKernel>(
+                           [=](const KernelArguments & arguments)
+                           {
+                             onednn::Execute(primitive,
+                                             { { DNNL_ARG_SRC, Wrap(srcDescription, arguments.inputs[0]) },
+                                               { DNNL_ARG_DST, Wrap(dstDescription, arguments.output) },
+                                               { DNNL_ARG_SCRATCHPAD, Wrap(scratch, arguments.scratch) } },
+                                             threads);
+                           },
+                           scratch.get_size()),
+                         { layout },
+                         layout);
+  proposal.detail = description.impl_info_str();
+  return proposal;
+}
+} // namespace onednn
+} // namespace nn
+} // namespace itk

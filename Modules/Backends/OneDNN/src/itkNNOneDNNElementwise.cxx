@@ -1,0 +1,228 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNOneDNNCommon.h"
+
+#include <algorithm>
+
+namespace itk
+{
+namespace nn
+{
+namespace onednn
+{
+namespace
+{
+using Dims = dnnl::memory::dims;
+constexpr auto f32 = dnnl::memory::data_type::f32;
+
+/** Row-major dims with leading ones, so that operands have one rank. */
+Dims
+Leading(const Shape & shape, std::size_t rank)
+{
+  Dims dims(rank - shape.size(), 1);
+  dims.insert(dims.end(), shape.begin(), shape.end());
+  return dims;
+}
+
+dnnl::memory::desc
+PlainDescription(const Dims & dims)
+{
+  const Shape strides = ContiguousStrides(Shape(dims.begin(), dims.end()));
+  return dnnl::memory::desc(dims, f32, Dims(strides.begin(), strides.end()));
+}
+
+dnnl::primitive_attr
+UserScratchpad()
+{
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+} // namespace
+
+Proposal
+Propose(const Unary & op, const OperatorCase & operatorCase)
+{
+  const Eltwise eltwise = ToEltwise(op);
+  if (eltwise.algorithm == dnnl::algorithm::undef)
+  {
+    return Proposal::Unsupported(std::string("oneDNN has no ") + ToString(op.function));
+  }
+  const Layout layout = operatorCase.inputs[0].layout;
+  const dnnl::memory::desc memory = FlatDescription(operatorCase.output, layout);
+  const dnnl::eltwise_forward::primitive_desc description(GetEngine(),
+                                                          dnnl::prop_kind::forward_inference,
+                                                          eltwise.algorithm,
+                                                          memory,
+                                                          memory,
+                                                          eltwise.alpha,
+                                                          eltwise.beta,
+                                                          UserScratchpad());
+  const dnnl::eltwise_forward primitive(description);
+  const dnnl::memory::desc scratch = description.scratchpad_desc();
+  const unsigned int threads = operatorCase.threads;
+  Proposal proposal = Proposal::FromKernel(std::make_unique<FunctionKernel>(
+                                             [=](const KernelArguments & arguments)
+                                             {
+                                               Execute(primitive,
+                                                       { { DNNL_ARG_SRC, Wrap(memory, arguments.inputs[0]) },
+                                                         { DNNL_ARG_DST, Wrap(memory, arguments.output) },
+                                                         { DNNL_ARG_SCRATCHPAD, Wrap(scratch, arguments.scratch) } },
+                                                       threads);
+                                             },
+                                             scratch.get_size()),
+                                           { layout },
+                                           layout);
+  proposal.inPlaceInput = 0;
+  proposal.detail = description.impl_info_str();
+  return proposal;
+}
+
+Proposal
+Propose(const Binary & op, const OperatorCase & operatorCase)
+{
+  const dnnl::algorithm algorithm = ToBinaryAlgorithm(op.function);
+  if (algorithm == dnnl::algorithm::undef)
+  {
+    return Proposal::Unsupported(std::string("oneDNN has no ") + ToString(op.function));
+  }
+  const Shape & a = operatorCase.inputs[0].type.shape;
+  const Shape & b = operatorCase.inputs[1].type.shape;
+  const Shape & result = operatorCase.output.shape;
+  if (a != result)
+  {
+    return Proposal::Unsupported("the first operand " + ToString(a) + " is repeated to " + ToString(result));
+  }
+  Layout layout;
+  dnnl::memory::desc memoryA;
+  dnnl::memory::desc memoryB;
+  if (a == b)
+  {
+    const bool constant = operatorCase.inputs[0].IsConstant() || operatorCase.inputs[1].IsConstant();
+    layout = constant ? Layout{} : operatorCase.inputs[0].layout;
+    memoryA = FlatDescription(operatorCase.output, layout);
+    memoryB = memoryA;
+  }
+  else
+  {
+    if (result.size() > DNNL_MAX_NDIMS)
+    {
+      return Proposal::Unsupported("more than " + std::to_string(DNNL_MAX_NDIMS) + " axes");
+    }
+    memoryA = PlainDescription(Leading(a, result.size()));
+    memoryB = PlainDescription(Leading(b, result.size()));
+  }
+  const dnnl::binary::primitive_desc description(GetEngine(), algorithm, memoryA, memoryB, memoryA, UserScratchpad());
+  const dnnl::binary primitive(description);
+  const dnnl::memory::desc scratch = description.scratchpad_desc();
+  const unsigned int threads = operatorCase.threads;
+  Proposal proposal = Proposal::FromKernel(std::make_unique<FunctionKernel>(
+                                             [=](const KernelArguments & arguments)
+                                             {
+                                               Execute(primitive,
+                                                       { { DNNL_ARG_SRC_0, Wrap(memoryA, arguments.inputs[0]) },
+                                                         { DNNL_ARG_SRC_1, Wrap(memoryB, arguments.inputs[1]) },
+                                                         { DNNL_ARG_DST, Wrap(memoryA, arguments.output) },
+                                                         { DNNL_ARG_SCRATCHPAD, Wrap(scratch, arguments.scratch) } },
+                                                       threads);
+                                             },
+                                             scratch.get_size()),
+                                           { layout, layout },
+                                           layout);
+  proposal.inPlaceInput = 0;
+  proposal.detail = description.impl_info_str();
+  return proposal;
+}
+
+Proposal
+Propose(const Softmax & op, const OperatorCase & operatorCase)
+{
+  const Shape & shape = operatorCase.output.shape;
+  // [outer, axis, inner]: oneDNN has fewer axes than a value may have.
+  const auto axis = shape.begin() + op.axis;
+  const dnnl::memory::desc memory = PlainDescription(
+    { NumberOfElements(Shape(shape.begin(), axis)), *axis, NumberOfElements(Shape(axis + 1, shape.end())) });
+  const dnnl::softmax_forward::primitive_desc description(GetEngine(),
+                                                          dnnl::prop_kind::forward_inference,
+                                                          op.logarithm ? dnnl::algorithm::softmax_log
+                                                                       : dnnl::algorithm::softmax_accurate,
+                                                          memory,
+                                                          memory,
+                                                          1,
+                                                          UserScratchpad());
+  const dnnl::softmax_forward primitive(description);
+  const dnnl::memory::desc scratch = description.scratchpad_desc();
+  const unsigned int threads = operatorCase.threads;
+  Proposal proposal = Proposal::FromKernel(std::make_unique<FunctionKernel>(
+    [=](const KernelArguments & arguments)
+    {
+      Execute(primitive,
+              { { DNNL_ARG_SRC, Wrap(memory, arguments.inputs[0]) },
+                { DNNL_ARG_DST, Wrap(memory, arguments.output) },
+                { DNNL_ARG_SCRATCHPAD, Wrap(scratch, arguments.scratch) } },
+              threads);
+    },
+    scratch.get_size()));
+  proposal.detail = description.impl_info_str();
+  return proposal;
+}
+
+Proposal
+Propose(const MatrixProduct & op, const OperatorCase & operatorCase)
+{
+  const std::size_t rank = operatorCase.output.shape.size();
+  if (rank > DNNL_MAX_NDIMS)
+  {
+    return Proposal::Unsupported("more than " + std::to_string(DNNL_MAX_NDIMS) + " axes");
+  }
+  // A transposed operand is the same memory with its last two axes exchanged.
+  const auto describe = [rank](const Shape & shape, bool transposed)
+  {
+    Dims dims = Leading(shape, rank);
+    Shape strides = ContiguousStrides(Shape(dims.begin(), dims.end()));
+    if (transposed)
+    {
+      std::swap(dims[rank - 1], dims[rank - 2]);
+      std::swap(strides[rank - 1], strides[rank - 2]);
+    }
+    return dnnl::memory::desc(dims, f32, Dims(strides.begin(), strides.end()));
+  };
+  const dnnl::memory::desc a = describe(operatorCase.inputs[0].type.shape, op.transposeA);
+  const dnnl::memory::desc b = describe(operatorCase.inputs[1].type.shape, op.transposeB);
+  const dnnl::memory::desc dst = describe(operatorCase.output.shape, false);
+  const dnnl::matmul::primitive_desc description(GetEngine(), a, b, dst, UserScratchpad());
+  const dnnl::matmul primitive(description);
+  const dnnl::memory::desc scratch = description.scratchpad_desc();
+  const unsigned int threads = operatorCase.threads;
+  Proposal proposal = Proposal::FromKernel(std::make_unique<FunctionKernel>(
+    [=](const KernelArguments & arguments)
+    {
+      Execute(primitive,
+              { { DNNL_ARG_SRC, Wrap(a, arguments.inputs[0]) },
+                { DNNL_ARG_WEIGHTS, Wrap(b, arguments.inputs[1]) },
+                { DNNL_ARG_DST, Wrap(dst, arguments.output) },
+                { DNNL_ARG_SCRATCHPAD, Wrap(scratch, arguments.scratch) } },
+              threads);
+    },
+    scratch.get_size()));
+  proposal.detail = description.impl_info_str();
+  return proposal;
+}
+} // namespace onednn
+} // namespace nn
+} // namespace itk

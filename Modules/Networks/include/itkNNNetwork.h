@@ -1,0 +1,90 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkNNNetwork_h
+#define itkNNNetwork_h
+
+#include "UniverSegNetworksExport.h"
+#include "itkNNGraph.h"
+#include "itkNNStateDict.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace itk
+{
+namespace nn
+{
+/** Shapes by the name of an input. */
+using ShapeMap = std::map<std::string, Shape>;
+
+/** \class Network
+ * \brief The definition of a network: its configuration, the names and shapes
+ * of its parameters, and its graph for given input shapes. Holds no weights.
+ *
+ * Immutable, so it can be shared between threads.
+ * \ingroup UniverSegNetworks
+ */
+class UniverSegNetworks_EXPORT Network
+{
+public:
+  struct Parameter
+  {
+    std::string name; ///< as in the reference implementation's state dict
+    Shape shape;
+  };
+
+  using ConstPointer = std::shared_ptr<const Network>;
+
+  virtual ~Network();
+
+  /** "universeg". */
+  virtual std::string GetName() const = 0;
+
+  /** JSON text that Create() takes. */
+  virtual std::string GetConfiguration() const = 0;
+
+  /** In the reference implementation's state-dict order. */
+  virtual std::vector<Parameter> GetParameters() const = 0;
+
+  virtual std::vector<std::string> GetInputNames() const = 0;
+
+  /** Throws Error for a missing input or a shape that the network cannot take. */
+  virtual Graph BuildGraph(const ShapeMap & inputs) const = 0;
+
+  /** Throws Error that lists missing, unexpected and wrongly shaped tensors. */
+  void CheckWeights(const StateDict & weights) const;
+
+  /** Sum of the parameters' elements. */
+  std::int64_t GetNumberOfParameters() const;
+
+  /** Throws Error for an unknown name or a bad configuration.
+   * \param configuration JSON text; keys that the network does not know are ignored. */
+  static ConstPointer Create(const std::string & name, const std::string & configuration);
+
+  /** From the shapes of the weights. Throws Error when they determine no
+   * network of that name; an empty name tries all. */
+  static ConstPointer Infer(const StateDict & weights, const std::string & name = "");
+
+  static std::vector<std::string> GetKnownNames();
+};
+} // namespace nn
+} // namespace itk
+
+#endif

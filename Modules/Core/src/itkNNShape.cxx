@@ -30,24 +30,22 @@ namespace nn
 std::int64_t
 NumberOfElements(const Shape & shape)
 {
-  bool empty = false;
-  for (const auto extent : shape)
-  {
-    itkNNRequireMacro(extent >= 0, "Shape " << ToString(shape) << " has a negative extent");
-    empty = empty || extent == 0;
-  }
-  if (empty)
-  {
-    return 0;
-  }
+  // Extents of 0 do not hide an overflow of the others: strides are computed from them too.
+  bool         empty = false;
   std::int64_t product = 1;
   for (const auto extent : shape)
   {
+    itkNNRequireMacro(extent >= 0, "Shape " << ToString(shape) << " has a negative extent");
+    if (extent == 0)
+    {
+      empty = true;
+      continue;
+    }
     itkNNRequireMacro(product <= std::numeric_limits<std::int64_t>::max() / extent,
                       "Shape " << ToString(shape) << " has more elements than 63 bits can count");
     product *= extent;
   }
-  return product;
+  return empty ? 0 : product;
 }
 
 std::string
@@ -67,6 +65,7 @@ ToString(const Shape & shape)
 Shape
 ContiguousStrides(const Shape & shape)
 {
+  NumberOfElements(shape);
   Shape strides(shape.size(), 1);
   // Unsigned: the extents of an empty tensor may have a product beyond 63 bits.
   std::uint64_t step = 1;

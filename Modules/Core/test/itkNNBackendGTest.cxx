@@ -121,8 +121,9 @@ TEST_F(BackendSelection, ByName)
   EXPECT_NN_ERROR(Backend::Select("gpu", {}, DataType::Float32), "needs the device cuda:0");
   EXPECT_NN_ERROR(Backend::Select("none", {}, DataType::Float32),
                   "Unknown backend 'none'; registered are: auto, gpu, fast, reference");
-  EXPECT_NN_ERROR(Backend::Select("auto", Device::FromString("cuda:1"), DataType::Float32),
-                  "No backend serves device cuda:1 in float32; gpu: needs the device cuda:0; fast: serves the cpu only");
+  EXPECT_NN_ERROR(
+    Backend::Select("auto", Device::FromString("cuda:1"), DataType::Float32),
+    "No backend serves device cuda:1 in float32; gpu: needs the device cuda:0; fast: serves the cpu only");
 }
 
 TEST(WeightCache, FillsOncePerKey)

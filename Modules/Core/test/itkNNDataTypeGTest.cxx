@@ -51,10 +51,7 @@ ValueOf(unsigned int bits, int exponentBits, int mantissaBits)
 
 /** Both conversions for every pattern, and the ties between neighbours. */
 void
-CheckReducedType(int exponentBits,
-                 int mantissaBits,
-                 float (*widen)(std::uint16_t),
-                 std::uint16_t (*narrow)(float))
+CheckReducedType(int exponentBits, int mantissaBits, float (*widen)(std::uint16_t), std::uint16_t (*narrow)(float))
 {
   for (unsigned int bits = 0; bits < 65536; ++bits)
   {

@@ -113,8 +113,7 @@ TEST(Graph, ParametersAreSharedByName)
   const ValueId a = graph.AddParameter("w", { 2, 3 });
   EXPECT_EQ(graph.AddParameter("w", { 2, 3 }), a);
   EXPECT_NE(graph.AddParameter("v", { 2, 3 }), a);
-  EXPECT_NN_ERROR(graph.AddParameter("w", { 3, 2 }),
-                  "Parameter 'w' was added with shape [2, 3] and again with [3, 2]");
+  EXPECT_NN_ERROR(graph.AddParameter("w", { 3, 2 }), "Parameter 'w' was added with shape [2, 3] and again with [3, 2]");
 }
 
 TEST(Graph, ErrorsNameTheThing)

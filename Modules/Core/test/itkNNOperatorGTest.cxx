@@ -117,9 +117,7 @@ ShapeCases()
     { Conv({ 100 }, {}), { { 1, 1, 5, 5 }, { 1, 1, 1, 1 } }, { 1, 1, 1, 1 } },
     { WithPaddingEnd({ 0, 1 }, { 2, 0 }), { { 1, 1, 5, 5 }, { 1, 1, 3, 3 } }, { 1, 1, 5, 4 } },
     { WithPaddingEnd({}, { 1 }), { { 1, 1, 5, 5 }, { 1, 1, 3, 3 } }, { 1, 1, 4, 4 } },
-    { WithPost({ { Unary{} }, { Binary{} } }),
-      { { 1, 1, 4, 4 }, { 2, 1, 1, 1 }, { 2, 1, 1 } },
-      { 1, 2, 4, 4 } },
+    { WithPost({ { Unary{} }, { Binary{} } }), { { 1, 1, 4, 4 }, { 2, 1, 1, 1 }, { 2, 1, 1 } }, { 1, 2, 4, 4 } },
     { Pool({ 2, 2 }), { { 1, 3, 7, 8 } }, { 1, 3, 3, 4 } },
     { Pool({ 3, 3 }, { 2 }, { 1 }), { { 2, 5, 3, 7, 8 } }, { 2, 5, 3, 4, 4 } },
     { Pool({ 2 }), { { 4, 6 } }, { 4, 3 } },
@@ -179,9 +177,7 @@ ErrorCases()
     { Conv({}, {}, {}, 1, true), { { 1, 3, 8, 8 }, { 5, 3, 3, 3 }, { 4 } }, "bias [4] should be [5]" },
     { Conv({}, {}), { { 1, 3, 8, 8 }, { 5, 3, 3, 3 }, { 5 } }, "uses 2 inputs, got 3" },
     { WithPost({ { Binary{} } }), { { 1, 1, 4, 4 }, { 2, 1, 1, 1 } }, "has no input for its binary post-operation" },
-    { WithPost({ { Binary{} } }),
-      { { 1, 1, 4, 4 }, { 2, 1, 1, 1 }, { 3, 1, 1 } },
-      "do not broadcast" },
+    { WithPost({ { Binary{} } }), { { 1, 1, 4, 4 }, { 2, 1, 1, 1 }, { 3, 1, 1 } }, "do not broadcast" },
     { WithPost({ { Binary{} } }),
       { { 1, 1, 4, 4 }, { 2, 1, 1, 1 }, { 7, 1, 2, 4, 4 } },
       "post-operation's operand [7, 1, 2, 4, 4] does not broadcast to the result [1, 2, 4, 4]" },
@@ -458,7 +454,8 @@ namespace
 {
 /** Positions of the taps: low + weight. */
 std::vector<double>
-Positions(InterpolationMode mode, bool alignCorners, std::int64_t in, std::int64_t out, DataType type = DataType::Float64)
+Positions(
+  InterpolationMode mode, bool alignCorners, std::int64_t in, std::int64_t out, DataType type = DataType::Float64)
 {
   std::vector<double> positions;
   for (const auto & tap : InterpolationTaps(Interpolation{ mode, { out }, alignCorners }, in, out, type))

@@ -78,7 +78,8 @@ TEST(StateDict, MissingNameListsSimilarOnes)
   StateDict dict;
   dict.Add("module.conv.weight", Tensor::Zeros({ 1 }));
   dict.Add("module.conv.bias", Tensor::Zeros({ 1 }));
-  EXPECT_NN_ERROR(dict.Get("conv.weight"), "No tensor 'conv.weight' among 2 tensors; similar names: module.conv.weight");
+  EXPECT_NN_ERROR(dict.Get("conv.weight"),
+                  "No tensor 'conv.weight' among 2 tensors; similar names: module.conv.weight");
   EXPECT_EQ(test::ErrorOf([&] { dict.Get("conv.weight"); }).find("bias"), std::string::npos);
   EXPECT_NN_ERROR(dict.Get("gamma"), "No tensor 'gamma' among 2 tensors");
   EXPECT_NN_ERROR(StateDict().Get("x"), "among 0 tensors");

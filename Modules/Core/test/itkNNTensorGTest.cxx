@@ -292,10 +292,10 @@ TEST(Tensor, FloatsBecomeIntegersByTruncationAndSaturate)
   EXPECT_EQ(tensor.To(DataType::Int8).ToVector<int>(), (std::vector<int>{ 1, -1, 127, -128, 127, -128, 0, 127 }));
   const std::int64_t high = std::numeric_limits<std::int64_t>::max();
   const std::int64_t low = std::numeric_limits<std::int64_t>::min();
-  EXPECT_EQ(tensor.ToVector<std::int64_t>(),
-            (std::vector<std::int64_t>{ 1, -1, 300, -300, high, low, 0, high }));
-  EXPECT_EQ(Tensor::FromVector<double>({ 2 }, { 9223372036854775808.0, 9223372036854774784.0 }).ToVector<std::int64_t>(),
-            (std::vector<std::int64_t>{ high, 9223372036854774784 }));
+  EXPECT_EQ(tensor.ToVector<std::int64_t>(), (std::vector<std::int64_t>{ 1, -1, 300, -300, high, low, 0, high }));
+  EXPECT_EQ(
+    Tensor::FromVector<double>({ 2 }, { 9223372036854775808.0, 9223372036854774784.0 }).ToVector<std::int64_t>(),
+    (std::vector<std::int64_t>{ high, 9223372036854774784 }));
   EXPECT_EQ(Tensor::FromVector<float>({ 2 }, { 2147483648.0F, -2147483648.0F }).ToVector<std::int32_t>(),
             (std::vector<std::int32_t>{ 2147483647, std::numeric_limits<std::int32_t>::min() }));
   EXPECT_EQ(Tensor::FromVector<float>({ 4 }, { 0, -0.0F, 0.5F, NAN }).ToVector<bool>(),
@@ -339,8 +339,7 @@ TEST(Tensor, CopyFromConvertsBetweenStrides)
   Tensor inner = to.Slice(1, 1, 4, 2).Permute({ 1, 0 });
   inner.CopyFrom(Counting({ 2, 3 }));
   EXPECT_EQ(to.ToVector<int>(), (std::vector<int>{ 0, 0, 0, 3, 0, 1, 0, 4, 0, 2, 0, 5 }));
-  EXPECT_NN_ERROR(to.CopyFrom(Counting({ 4, 3 })),
-                  "A tensor of shape [4, 3] cannot be copied to one of shape [3, 4]");
+  EXPECT_NN_ERROR(to.CopyFrom(Counting({ 4, 3 })), "A tensor of shape [4, 3] cannot be copied to one of shape [3, 4]");
   Tensor empty({ 0, 3 });
   EXPECT_NO_THROW(empty.CopyFrom(Counting({ 0, 3 }).To(DataType::Float64)));
   Tensor scalar = Tensor::Zeros({});

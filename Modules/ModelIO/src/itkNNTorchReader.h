@@ -1,0 +1,33 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkNNTorchReader_h
+#define itkNNTorchReader_h
+
+#include "itkNNFileBytes.h"
+#include "itkNNTorchFile.h"
+
+namespace itk
+{
+namespace nn
+{
+/** The tensors view the bytes. Errors do not name the file. */
+TorchFile ParseTorchFile(const FileBytes & bytes, const TorchFileOptions & options);
+} // namespace nn
+} // namespace itk
+
+#endif

@@ -1,0 +1,137 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNNetworkRunner.h"
+#include "itkNNRegisterBackends.h"
+#include "itkUniverSegNetwork.h"
+
+#include <atomic>
+#include <gtest/gtest.h>
+#include <random>
+#include <thread>
+
+namespace
+{
+using namespace itk::nn;
+
+Tensor
+Random(const Shape & shape, unsigned int seed)
+{
+  Tensor tensor(shape);
+  std::mt19937 engine(seed);
+  for (std::int64_t i = 0; i < tensor.GetNumberOfElements(); ++i)
+  {
+    tensor.GetData<float>()[i] = static_cast<float>(engine()) * 0x1p-32F - 0.5F;
+  }
+  return tensor;
+}
+
+class NetworkRunnerTest : public ::testing::Test
+{
+protected:
+  void SetUp() override
+  {
+    RegisterBackends();
+    m_Network = Network::Create("universeg", R"({"encoder_blocks": [4, 8]})");
+    auto weights = std::make_shared<StateDict>();
+    unsigned int seed = 1;
+    for (const auto & parameter : m_Network->GetParameters())
+    {
+      weights->Add(parameter.name, Random(parameter.shape, seed++));
+    }
+    m_Weights = weights;
+  }
+
+  static TensorMap Inputs(std::int64_t supports, std::int64_t size)
+  {
+    return { { "target", Random({ 1, 1, size, size }, 100) },
+             { "support_images", Random({ 1, supports, 1, size, size }, 101) },
+             { "support_labels", Random({ 1, supports, 1, size, size }, 102) } };
+  }
+
+  Network::ConstPointer m_Network;
+  std::shared_ptr<const StateDict> m_Weights;
+};
+
+TEST_F(NetworkRunnerTest, KeepsThePlanOfAShape)
+{
+  NetworkRunner runner(m_Network, m_Weights);
+  const ShapeMap shapes{ { "target", { 1, 1, 8, 8 } },
+                         { "support_images", { 1, 2, 1, 8, 8 } },
+                         { "support_labels", { 1, 2, 1, 8, 8 } } };
+  const auto plan = runner.GetPlan(shapes);
+  EXPECT_EQ(plan, runner.GetPlan(shapes));
+  EXPECT_EQ(runner.Run(Inputs(2, 8)).at("logits").GetShape(), (Shape{ 1, 1, 8, 8 }));
+  EXPECT_EQ(runner.Run(Inputs(3, 16)).at("logits").GetShape(), (Shape{ 1, 1, 16, 16 }));
+  EXPECT_EQ(plan, runner.GetPlan(shapes));
+  runner.ReleaseMemory();
+  EXPECT_NE(plan, runner.GetPlan(shapes));
+}
+
+TEST_F(NetworkRunnerTest, DoesNotDependOnTheOrderOfTheSupports)
+{
+  NetworkRunner runner(m_Network, m_Weights);
+  TensorMap inputs = Inputs(2, 8);
+  const auto first = runner.Run(inputs).at("logits").ToVector<float>();
+  for (const auto * name : { "support_images", "support_labels" })
+  {
+    Tensor swapped(inputs[name].GetShape());
+    swapped.Slice(1, 0, 1).CopyFrom(inputs[name].Slice(1, 1, 2));
+    swapped.Slice(1, 1, 2).CopyFrom(inputs[name].Slice(1, 0, 1));
+    inputs[name] = swapped;
+  }
+  const auto second = runner.Run(inputs).at("logits").ToVector<float>();
+  for (std::size_t i = 0; i < first.size(); ++i)
+  {
+    EXPECT_NEAR(first[i], second[i], 1e-5F);
+  }
+}
+
+TEST_F(NetworkRunnerTest, ThreadsShareARunner)
+{
+  NetworkRunner runner(m_Network, m_Weights);
+  const TensorMap inputs = Inputs(3, 16);
+  const auto expected = runner.Run(inputs).at("logits").ToVector<float>();
+  std::atomic<int> equal{ 0 };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+  {
+    threads.emplace_back([&] { equal += runner.Run(inputs).at("logits").ToVector<float>() == expected ? 1 : 0; });
+  }
+  for (auto & thread : threads)
+  {
+    thread.join();
+  }
+  EXPECT_EQ(equal, 4);
+}
+
+TEST_F(NetworkRunnerTest, BadArgumentsAreRefused)
+{
+  EXPECT_THROW(NetworkRunner(nullptr, m_Weights), Error);
+  EXPECT_THROW(NetworkRunner(m_Network, nullptr), Error);
+  EXPECT_THROW(NetworkRunner(m_Network, std::make_shared<StateDict>()), Error);
+  NetworkRunner runner(m_Network, m_Weights);
+  TensorMap inputs = Inputs(1, 8);
+  inputs["target"] = Tensor();
+  EXPECT_THROW(runner.Run(inputs), Error);
+  inputs = Inputs(1, 7);
+  EXPECT_THROW(runner.Run(inputs), Error);
+  inputs = Inputs(1, 8);
+  inputs["context"] = inputs["target"];
+  EXPECT_THROW(runner.Run(inputs), Error);
+}
+} // namespace

@@ -26,6 +26,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -53,12 +54,51 @@ struct RunHooks
   std::function<bool()> isCancelled;    ///< true ends the run with Cancelled
 };
 
+/** \class ArenaPool
+ * \brief Keeps the largest arena that is not in use, for the next run of any
+ * plan that shares the pool. Safe to use from several threads.
+ * \ingroup UniverSegCore
+ */
+class UniverSegCore_EXPORT ArenaPool
+{
+public:
+  struct Arena
+  {
+    std::shared_ptr<void> memory;
+    std::size_t bytes = 0;
+  };
+
+  /** The kept arena when it is large enough, else a new one. */
+  Arena Acquire(std::size_t bytes);
+
+  /** Give an arena back. */
+  void Release(Arena arena);
+
+  /** Bytes of the kept arena. */
+  std::size_t GetKeptBytes() const;
+
+  /** Free the kept arena. */
+  void Clear();
+
+private:
+  mutable std::mutex m_Mutex;
+  Arena m_Kept;
+};
+
+/** What the plans of one model share. */
+struct PlanResources
+{
+  WeightCache weights;
+  ArenaPool arenas;
+};
+
 /** \class ExecutionPlan
  * \brief A graph bound to weights, implementations and memory.
  *
  * Every intermediate value has an offset in one arena, so the peak memory is
  * known before anything runs. A plan is immutable: several threads may run it
- * at once, each with an arena of its own. One arena is kept for the next run.
+ * at once, each with an arena of its own. One arena is kept for the next run, by
+ * all plans that share their resources.
  *
  * With the environment variable UNIVERSEG_VERBOSE=1 a plan writes one line for
  * each operator to standard error when it is made (what was passed over, and
@@ -86,11 +126,11 @@ public:
   /** Throws Error when a parameter is missing or has another shape, when the
    * precision is not a floating-point type the backend serves, or when no
    * implementation supports an operator.
-   * \param cache shares packed weights between plans of one model; may be null. */
+   * \param resources shared between the plans of one model; null: the plan's own. */
   static std::shared_ptr<const ExecutionPlan> Compile(const Graph & graph,
                                                       const StateDict & weights,
                                                       const PlanOptions & options = {},
-                                                      std::shared_ptr<WeightCache> cache = nullptr);
+                                                      std::shared_ptr<PlanResources> resources = nullptr);
 
   ~ExecutionPlan();
   ExecutionPlan(const ExecutionPlan &) = delete;
@@ -115,7 +155,7 @@ public:
 
   unsigned int GetNumberOfThreads() const;
 
-  /** Give back the arena that is kept for the next run. */
+  /** Free the arena that is kept for the next run. */
   void ReleaseMemory() const;
 
 private:

@@ -28,7 +28,6 @@
 #include <iostream>
 #include <limits>
 #include <locale>
-#include <mutex>
 #include <sstream>
 
 namespace itk
@@ -89,6 +88,47 @@ IsVerbose()
 }
 } // namespace
 
+ArenaPool::Arena
+ArenaPool::Acquire(std::size_t bytes)
+{
+  Arena arena;
+  {
+    const std::lock_guard<std::mutex> lock(m_Mutex);
+    std::swap(arena, m_Kept);
+  }
+  if (!arena.memory || arena.bytes < bytes)
+  {
+    // Freed before the larger one is allocated.
+    arena.memory.reset();
+    arena = { AllocateAligned(bytes), bytes };
+  }
+  return arena;
+}
+
+void
+ArenaPool::Release(Arena arena)
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  if (arena.bytes >= m_Kept.bytes)
+  {
+    std::swap(arena, m_Kept);
+  }
+}
+
+std::size_t
+ArenaPool::GetKeptBytes() const
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  return m_Kept.bytes;
+}
+
+void
+ArenaPool::Clear()
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  m_Kept = Arena();
+}
+
 struct ExecutionPlan::Data
 {
   Graph graph;
@@ -99,14 +139,12 @@ struct ExecutionPlan::Data
   std::vector<std::shared_ptr<const void>> converted;
   std::vector<InputInfo> inputs;
   std::vector<OutputInfo> outputs;
-  std::shared_ptr<WeightCache> cache;
+  std::shared_ptr<PlanResources> resources;
   std::vector<Backend::Pointer> backends;
   std::size_t arenaBytes = 0;
   double work = 0;
   unsigned int threads = 1;
   bool verbose = false;
-  mutable std::mutex arenaMutex;
-  mutable std::shared_ptr<void> spareArena;
 };
 
 /** Chooses implementations and lays out memory, one node after the other. */
@@ -195,17 +233,17 @@ private:
       return tensor;
     }
     const std::size_t bytes = tensor.GetNumberOfElements() * SizeOf(type.type);
-    const auto memory =
-      m_Data.cache->GetOrCreate(value.name + "|plain|" + ToString(type.type),
-                                bytes,
-                                [&](void * to) { Tensor::Wrap(to, type.shape, type.type).CopyFrom(tensor); });
+    const auto memory = m_Data.resources->weights.GetOrCreate(
+      value.name + "|plain|" + ToString(type.type),
+      bytes,
+      [&](void * to) { Tensor::Wrap(to, type.shape, type.type).CopyFrom(tensor); });
     m_Data.converted.push_back(memory);
     return Tensor::Wrap(const_cast<void *>(memory.get()), type.shape, type.type, {}, memory);
   }
 
   OperatorCase MakeCase(const Graph::Node & node) const
   {
-    OperatorCase operatorCase{ node.op, {}, this->TypeOf(node.output), m_Data.threads, m_Data.cache.get() };
+    OperatorCase operatorCase{ node.op, {}, this->TypeOf(node.output), m_Data.threads, &m_Data.resources->weights };
     for (const auto input : node.inputs)
     {
       const Graph::Value & value = m_Data.graph.GetValue(input);
@@ -469,7 +507,7 @@ std::shared_ptr<const ExecutionPlan>
 ExecutionPlan::Compile(const Graph & graph,
                        const StateDict & weights,
                        const PlanOptions & options,
-                       std::shared_ptr<WeightCache> cache)
+                       std::shared_ptr<PlanResources> resources)
 {
   itkNNRequireMacro(IsFloatingPoint(options.precision),
                     "Precision " << ToString(options.precision) << " should be a floating-point type");
@@ -486,7 +524,7 @@ ExecutionPlan::Compile(const Graph & graph,
       std::clog << "universeg,plan," << note << '\n';
     }
   }
-  data.cache = cache ? std::move(cache) : std::make_shared<WeightCache>();
+  data.resources = resources ? std::move(resources) : std::make_shared<PlanResources>();
   data.threads = options.threads == 0 ? GetDefaultNumberOfThreads() : options.threads;
   data.graph = RemoveDeadNodes(graph);
   if (options.optimize)
@@ -520,15 +558,7 @@ ExecutionPlan::Run(const TensorMap & inputs, const RunHooks & hooks) const
     itkNNRequireMacro(known, "Input '" << input.first << "' is unknown to the network");
   }
 
-  std::shared_ptr<void> arena;
-  {
-    const std::lock_guard<std::mutex> lock(data.arenaMutex);
-    arena.swap(data.spareArena);
-  }
-  if (!arena)
-  {
-    arena = AllocateAligned(data.arenaBytes);
-  }
+  ArenaPool::Arena arena = data.resources->arenas.Acquire(data.arenaBytes);
 
   std::vector<Tensor> results;
   results.reserve(data.outputs.size());
@@ -551,7 +581,7 @@ ExecutionPlan::Run(const TensorMap & inputs, const RunHooks & hooks) const
       case Buffer::Place::Arena:
         break;
     }
-    return static_cast<char *>(arena.get()) + buffer.offset;
+    return static_cast<char *>(arena.memory.get()) + buffer.offset;
   };
 
   double done = 0;
@@ -602,10 +632,7 @@ ExecutionPlan::Run(const TensorMap & inputs, const RunHooks & hooks) const
     }
     outputs.emplace(data.outputs[i].name, results[i]);
   }
-  {
-    const std::lock_guard<std::mutex> lock(data.arenaMutex);
-    data.spareArena = std::move(arena);
-  }
+  data.resources->arenas.Release(std::move(arena));
   return outputs;
 }
 
@@ -642,8 +669,7 @@ ExecutionPlan::GetNumberOfThreads() const
 void
 ExecutionPlan::ReleaseMemory() const
 {
-  const std::lock_guard<std::mutex> lock(m_Data->arenaMutex);
-  m_Data->spareArena.reset();
+  m_Data->resources->arenas.Clear();
 }
 } // namespace nn
 } // namespace itk

@@ -30,22 +30,24 @@ namespace nn
 std::int64_t
 NumberOfElements(const Shape & shape)
 {
-  // Extents of 0 do not hide an overflow of the others: strides are computed from them too.
-  bool         empty = false;
-  std::int64_t product = 1;
+  bool empty = false;
   for (const auto extent : shape)
   {
     itkNNRequireMacro(extent >= 0, "Shape " << ToString(shape) << " has a negative extent");
-    if (extent == 0)
-    {
-      empty = true;
-      continue;
-    }
+    empty = empty || extent == 0;
+  }
+  if (empty)
+  {
+    return 0;
+  }
+  std::int64_t product = 1;
+  for (const auto extent : shape)
+  {
     itkNNRequireMacro(product <= std::numeric_limits<std::int64_t>::max() / extent,
                       "Shape " << ToString(shape) << " has more elements than 63 bits can count");
     product *= extent;
   }
-  return empty ? 0 : product;
+  return product;
 }
 
 std::string
@@ -65,7 +67,6 @@ ToString(const Shape & shape)
 Shape
 ContiguousStrides(const Shape & shape)
 {
-  NumberOfElements(shape);
   Shape strides(shape.size(), 1);
   // Unsigned: the extents of an empty tensor may have a product beyond 63 bits.
   std::uint64_t step = 1;

@@ -291,7 +291,7 @@ Tensor::IsContiguous() const
     {
       return false;
     }
-    step *= std::max<std::int64_t>(m_Shape[i], 1);
+    step *= m_Shape[i];
   }
   return true;
 }

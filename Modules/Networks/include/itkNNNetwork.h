@@ -44,6 +44,7 @@ using ShapeMap = std::map<std::string, Shape>;
 class UniverSegNetworks_EXPORT Network
 {
 public:
+  /** \brief A weight of the network: its name and shape. */
   struct Parameter
   {
     std::string name; ///< as in the reference implementation's state dict

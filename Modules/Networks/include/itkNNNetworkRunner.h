@@ -74,7 +74,7 @@ private:
   Network::ConstPointer m_Network;
   std::shared_ptr<const StateDict> m_Weights;
   PlanOptions m_Options;
-  std::shared_ptr<WeightCache> m_Cache;
+  std::shared_ptr<PlanResources> m_Resources;
   std::mutex m_Mutex;
   std::list<Entry> m_Plans; ///< last used first
 };

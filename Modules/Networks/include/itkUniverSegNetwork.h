@@ -36,6 +36,7 @@ namespace nn
  */
 struct UniverSegNetworks_EXPORT UniverSegConfiguration
 {
+  /** \brief Output channels of one block. */
   struct Block
   {
     std::int64_t cross; ///< channels of the cross convolution

@@ -29,7 +29,7 @@ NetworkRunner::NetworkRunner(Network::ConstPointer network,
   : m_Network(std::move(network))
   , m_Weights(std::move(weights))
   , m_Options(std::move(options))
-  , m_Cache(std::make_shared<WeightCache>())
+  , m_Resources(std::make_shared<PlanResources>())
 {
   itkNNRequireMacro(m_Network && m_Weights, "A network runner needs a network and weights");
   m_Network->CheckWeights(*m_Weights);
@@ -63,7 +63,7 @@ NetworkRunner::GetPlan(const ShapeMap & inputs)
   else
   {
     m_Plans.push_front(
-      { inputs, ExecutionPlan::Compile(m_Network->BuildGraph(inputs), *m_Weights, m_Options, m_Cache) });
+      { inputs, ExecutionPlan::Compile(m_Network->BuildGraph(inputs), *m_Weights, m_Options, m_Resources) });
     if (m_Plans.size() > kept)
     {
       m_Plans.pop_back();
@@ -77,6 +77,7 @@ NetworkRunner::ReleaseMemory()
 {
   const std::lock_guard<std::mutex> lock(m_Mutex);
   m_Plans.clear();
+  m_Resources->arenas.Clear();
 }
 } // namespace nn
 } // namespace itk

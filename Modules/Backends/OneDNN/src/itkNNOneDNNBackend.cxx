@@ -113,7 +113,7 @@ std::unique_ptr<Kernel>
 OneDNNBackend::MakeReorder(const ValueType & type, const Layout & from, const Layout & to, unsigned int threads) const
 {
   const bool sameAxis = from.IsPlain() || to.IsPlain() || from.axis == to.axis;
-  if (type.type != DataType::Float32 || NumberOfElements(type.shape) == 0 || !sameAxis)
+  if (type.type != DataType::Float32 || NumberOfElements(type.shape) == 0 || !sameAxis || from == to)
   {
     return nullptr;
   }

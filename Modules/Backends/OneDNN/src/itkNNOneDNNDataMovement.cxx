@@ -46,7 +46,12 @@ ChooseConcatenationLayout(const Concatenation & op, const OperatorCase & operato
       operatorCase.inputs.begin(),
       operatorCase.inputs.end(),
       [&](const Operand & input)
-      { return !input.IsConstant() && (op.axis != layout.axis || input.type.shape[layout.axis] % block == 0); });
+      {
+        // An extent of 1 that is repeated along the blocks would fill one lane only.
+        const std::int64_t extent = input.type.shape[layout.axis];
+        return !input.IsConstant() && (op.axis == layout.axis ? extent % block == 0
+                                                              : extent == operatorCase.output.shape[layout.axis]);
+      });
     if (fits)
     {
       return layout;

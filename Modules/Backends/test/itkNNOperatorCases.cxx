@@ -1,0 +1,509 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNOperatorCases.h"
+
+#include <limits>
+
+namespace itk
+{
+namespace nn
+{
+namespace test
+{
+namespace
+{
+using Axes = std::vector<std::int64_t>;
+
+struct Conv
+{
+  Axes stride = {};
+  Axes padding = {};
+  Axes paddingEnd = {};
+  Axes dilation = {};
+  std::int64_t groups = 1;
+  std::vector<PostOperation> posts = {};
+};
+
+class Table
+{
+public:
+  std::vector<TableRow> rows;
+
+  TableRow & Add(const std::string & name, Operator op, std::vector<Shape> shapes)
+  {
+    TableRow row;
+    row.name = name;
+    row.op = std::move(op);
+    row.shapes = std::move(shapes);
+    rows.push_back(std::move(row));
+    return rows.back();
+  }
+
+  TableRow & AddConvolution(const std::string & name,
+                            const Shape & src,
+                            const Shape & weights,
+                            bool bias,
+                            const Conv & parameters = {},
+                            std::vector<Shape> operands = {})
+  {
+    Convolution op;
+    op.stride = parameters.stride;
+    op.padding = parameters.padding;
+    op.paddingEnd = parameters.paddingEnd;
+    op.dilation = parameters.dilation;
+    op.groups = parameters.groups;
+    op.hasBias = bias;
+    op.postOperations = parameters.posts;
+    std::vector<Shape> shapes{ src, weights };
+    if (bias)
+    {
+      shapes.push_back({ weights[0] });
+    }
+    shapes.insert(shapes.end(), operands.begin(), operands.end());
+    return this->Add("Convolution" + name, op, shapes);
+  }
+};
+
+std::string
+Number(std::int64_t value)
+{
+  return std::to_string(value);
+}
+
+void
+AddConvolutions(Table & table)
+{
+  for (const std::int64_t in : { 1, 2, 3, 7, 8, 9, 16, 17, 64 })
+  {
+    for (const std::int64_t out : { 1, 3, 8, 9, 16, 64 })
+    {
+      table.AddConvolution("Channels" + Number(in) + "To" + Number(out),
+                           { 2, in, 7, 9 },
+                           { out, in, 3, 3 },
+                           (in + out) % 2 == 0,
+                           { {}, { 1 } });
+    }
+  }
+  for (const std::int64_t kernel : { 1, 2, 3, 5 })
+  {
+    table.AddConvolution("Kernel" + Number(kernel), { 1, 5, 11, 8 }, { 6, 5, kernel, kernel }, true);
+    table.AddConvolution("Kernel" + Number(kernel) + "Stride2",
+                         { 1, 8, 11, 8 },
+                         { 16, 8, kernel, kernel },
+                         true,
+                         { { 2 }, { kernel / 2 } });
+    table.AddConvolution("Axes1Kernel" + Number(kernel), { 2, 3, 13 }, { 4, 3, kernel }, true);
+    table.AddConvolution("Axes3Kernel" + Number(kernel), { 1, 3, 6, 5, 7 }, { 4, 3, kernel, kernel, kernel }, false);
+  }
+  table.AddConvolution("Rectangular", { 1, 3, 9, 10 }, { 4, 3, 5, 2 }, true, { { 1, 2 }, { 2, 0 } });
+  table.AddConvolution("Axes3Rectangular", { 1, 3, 5, 9, 4 }, { 8, 3, 1, 5, 3 }, true, { { 1, 2, 1 }, { 0, 2, 1 } });
+  table.AddConvolution("Axes3Blocks", { 1, 16, 5, 6, 7 }, { 16, 16, 3, 3, 3 }, true, { {}, { 1 } });
+  table.AddConvolution("Axes1Blocks", { 3, 16, 20 }, { 32, 16, 3 }, true, { {}, { 1 } });
+  table.AddConvolution("LargeStride", { 1, 4, 17, 19 }, { 5, 4, 3, 3 }, true, { { 7, 5 }, { 1 } });
+  table.AddConvolution("StrideBeyondKernel", { 1, 8, 20, 20 }, { 8, 8, 1, 1 }, true, { { 9 } });
+  table.AddConvolution("StrideBeyondExtent", { 1, 2, 5, 5 }, { 3, 2, 3, 3 }, false, { { 100 } });
+  table.AddConvolution("Dilation2", { 1, 6, 13, 12 }, { 5, 6, 3, 3 }, true, { {}, { 2 }, {}, { 2 } });
+  table.AddConvolution("DilationRectangular", { 1, 8, 13, 14 }, { 8, 8, 3, 2 }, true, { {}, {}, {}, { 3, 5 } });
+  table.AddConvolution("DilationStride", { 2, 3, 15, 14 }, { 4, 3, 3, 3 }, true, { { 2 }, { 2 }, {}, { 2 } });
+  table.AddConvolution("Axes3Dilation", { 1, 2, 7, 7, 7 }, { 3, 2, 3, 3, 3 }, true, { {}, { 2 }, {}, { 2 } });
+  table.AddConvolution("Groups2", { 2, 6, 7, 7 }, { 4, 3, 3, 3 }, true, { {}, { 1 }, {}, {}, 2 });
+  table.AddConvolution("Groups4Blocks", { 1, 32, 7, 7 }, { 64, 8, 3, 3 }, true, { {}, { 1 }, {}, {}, 4 });
+  table.AddConvolution("Depthwise", { 2, 16, 7, 6 }, { 16, 1, 3, 3 }, true, { {}, { 1 }, {}, {}, 16 });
+  table.AddConvolution("DepthwiseOdd", { 2, 7, 7, 6 }, { 7, 1, 5, 5 }, false, { { 2 }, { 2 }, {}, {}, 7 });
+  table.AddConvolution("DepthwiseMultiplier", { 1, 3, 7, 6 }, { 12, 1, 3, 3 }, true, { {}, { 1 }, {}, {}, 3 });
+  table.AddConvolution("Axes3Groups", { 1, 4, 4, 5, 6 }, { 6, 2, 3, 3, 3 }, true, { {}, { 1 }, {}, {}, 2 });
+  table.AddConvolution("AsymmetricPadding", { 1, 3, 6, 7 }, { 8, 3, 3, 3 }, true, { {}, { 0, 2 }, { 1, 0 } });
+  table.AddConvolution("PaddingEndOnly", { 1, 3, 6, 7 }, { 8, 3, 2, 2 }, true, { {}, {}, { 1 } });
+  table.AddConvolution("AsymmetricStride", { 1, 16, 9, 8 }, { 16, 16, 3, 3 }, true, { { 2 }, { 1, 0 }, { 0, 1 } });
+  table.AddConvolution("PaddingBeyondKernel", { 1, 3, 4, 4 }, { 3, 3, 2, 2 }, true, { {}, { 4 } });
+  table.AddConvolution("SinglePixel", { 1, 16, 1, 1 }, { 8, 16, 3, 3 }, true, { {}, { 1 } });
+  table.AddConvolution("SingleEverything", { 1, 1, 1, 1 }, { 1, 1, 1, 1 }, true);
+  table.AddConvolution("OneRow", { 2, 3, 1, 33 }, { 5, 3, 1, 3 }, true);
+  table.AddConvolution("NoBatchAxis", { 3, 8, 9 }, { 5, 3, 3, 3 }, true, { {}, { 1 } });
+  table.AddConvolution("NoBatchAxisBlocks", { 16, 8, 9 }, { 16, 16, 3, 3 }, true, { {}, { 1 } });
+  table.AddConvolution("SupportAxis", { 2, 3, 4, 7, 6 }, { 5, 4, 3, 3 }, true, { {}, { 1 } });
+  table.AddConvolution("SupportAxisBlocks", { 1, 4, 16, 8, 8 }, { 32, 16, 3, 3 }, true, { {}, { 1 } });
+  table.AddConvolution("ThreeBatchAxes", { 2, 1, 3, 2, 5, 5 }, { 4, 2, 3, 3 }, false);
+  table.AddConvolution("EmptyBatch", { 0, 3, 5, 5 }, { 4, 3, 3, 3 }, true);
+  table.AddConvolution("EmptySupportAxis", { 2, 0, 3, 5, 5 }, { 4, 3, 3, 3 }, true);
+  table.AddConvolution("NoInputChannels", { 1, 0, 5, 5 }, { 4, 0, 3, 3 }, true);
+  table.AddConvolution("WeightsAreInputs", { 1, 16, 7, 7 }, { 16, 16, 3, 3 }, true, { {}, { 1 } }).weightsAreInputs =
+    true;
+  table.AddConvolution("WeightsAreInputsOdd", { 1, 5, 7, 7 }, { 9, 5, 3, 3 }, false, { {}, { 1 } }).weightsAreInputs =
+    true;
+  table.AddConvolution("Tall", { 1, 2, 70, 70 }, { 3, 2, 3, 3 }, true, { {}, { 1 } });
+
+  const std::pair<UnaryFunction, double> activations[] = {
+    { UnaryFunction::Relu, 0 },    { UnaryFunction::LeakyRelu, 0.01 }, { UnaryFunction::Elu, 0.7 },
+    { UnaryFunction::Sigmoid, 0 }, { UnaryFunction::Tanh, 0 },         { UnaryFunction::Gelu, 0 },
+    { UnaryFunction::Silu, 0 },    { UnaryFunction::Softplus, 0 },     { UnaryFunction::Exp, 0 },
+    { UnaryFunction::Square, 0 },  { UnaryFunction::Abs, 0 },          { UnaryFunction::Negate, 0 },
+    { UnaryFunction::Erf, 0 },     { UnaryFunction::Clip, -0.5 },      { UnaryFunction::Linear, 2 },
+  };
+  for (const auto & [function, alpha] : activations)
+  {
+    for (const std::int64_t channels : { 5, 16 })
+    {
+      table.AddConvolution(std::string("Then") + Number(channels) + "_" + ToString(function),
+                           { 1, channels, 6, 7 },
+                           { channels, channels, 3, 3 },
+                           true,
+                           { {}, { 1 }, {}, {}, 1, { { Unary{ function, alpha, 0.5 } } } });
+    }
+  }
+  for (const auto function : { BinaryFunction::Add,
+                               BinaryFunction::Subtract,
+                               BinaryFunction::Multiply,
+                               BinaryFunction::Minimum,
+                               BinaryFunction::Maximum })
+  {
+    const std::string name = ToString(function);
+    for (const std::int64_t channels : { 5, 16 })
+    {
+      const Conv conv{ {}, { 1 }, {}, {}, 1, { { Binary{ function } } } };
+      const Shape src{ 2, channels, 6, 7 };
+      const Shape weights{ channels, channels, 3, 3 };
+      table.AddConvolution("ThenSame" + Number(channels) + "_" + name, src, weights, true, conv, { src });
+      table.AddConvolution(
+        "ThenChannel" + Number(channels) + "_" + name, src, weights, false, conv, { { channels, 1, 1 } });
+    }
+  }
+  const Conv add{ {}, { 1 }, {}, {}, 1, { { Binary{ BinaryFunction::Add } } } };
+  table.AddConvolution("ThenScalar", { 1, 16, 5, 5 }, { 16, 16, 3, 3 }, true, add, { { 1 } });
+  table.AddConvolution("ThenRow", { 1, 16, 5, 6 }, { 16, 16, 3, 3 }, true, add, { { 1, 6 } });
+  table.AddConvolution("ThenPixels", { 2, 8, 5, 6 }, { 8, 8, 3, 3 }, true, add, { { 5, 6 } });
+  table.AddConvolution("ThenSupportAxis", { 2, 3, 8, 5, 6 }, { 8, 8, 3, 3 }, true, add, { { 2, 1, 8, 5, 6 } });
+  table.AddConvolution("ThenChain",
+                       { 1, 16, 5, 6 },
+                       { 16, 16, 3, 3 },
+                       true,
+                       { {},
+                         { 1 },
+                         {},
+                         {},
+                         1,
+                         { { Binary{ BinaryFunction::Add } },
+                           { Unary{ UnaryFunction::LeakyRelu, 0.1, 0 } },
+                           { Binary{ BinaryFunction::Multiply } },
+                           { Unary{ UnaryFunction::Tanh, 0, 0 } } } },
+                       { { 1, 16, 5, 6 }, { 16, 1, 1 } });
+}
+
+void
+AddPooling(Table & table)
+{
+  const auto add =
+    [&](const std::string & name, const Shape & src, const Axes & kernel, const Axes & stride, const Axes & padding)
+  {
+    for (const int kind : { 0, 1, 2 })
+    {
+      static constexpr const char * kinds[] = { "Maximum", "Average", "AverageInside" };
+      Pooling op;
+      op.function = kind == 0 ? PoolingFunction::Maximum : PoolingFunction::Average;
+      op.includePadding = kind == 1;
+      op.kernel = kernel;
+      op.stride = stride;
+      op.padding = padding;
+      table.Add("Pooling" + name + kinds[kind], op, { src });
+    }
+  };
+  add("Halves", { 2, 16, 8, 6 }, { 2, 2 }, {}, {});
+  add("OddExtents", { 2, 3, 7, 5 }, { 2, 2 }, {}, {});
+  add("Overlapping", { 1, 9, 8, 7 }, { 3, 3 }, { 2 }, { 1 });
+  add("Rectangular", { 1, 8, 9, 10 }, { 3, 2 }, { 1, 3 }, { 1, 0 });
+  add("PaddedEnd", { 1, 2, 6, 6 }, { 4, 4 }, { 3 }, { 2 });
+  add("LargeStride", { 1, 3, 11, 11 }, { 2, 2 }, { 5 }, {});
+  add("OnePixel", { 1, 5, 4, 4 }, { 1, 1 }, {}, {});
+  add("Whole", { 2, 17, 4, 4 }, { 4, 4 }, {}, {});
+  add("Axes1", { 2, 8, 9 }, { 3 }, { 2 }, { 1 });
+  add("Axes3", { 1, 16, 5, 6, 4 }, { 2, 3, 2 }, { 2 }, { 0, 1, 1 });
+  add("NoBatchAxis", { 3, 6, 6 }, { 2, 2 }, {}, {});
+  add("SupportAxis", { 2, 3, 8, 6, 6 }, { 2, 2 }, {}, {});
+  add("EmptyBatch", { 0, 3, 6, 6 }, { 2, 2 }, {}, {});
+  Pooling maximum;
+  maximum.kernel = { 2, 2 };
+  table.Add("PoolingFarBelowZero", maximum, { { 1, 1, 2, 2 } }).values = std::vector<double>(4, -1e30);
+  table.Add("PoolingNegativeMaximum", maximum, { { 1, 8, 4, 4 } }).high = -0.5;
+}
+
+void
+AddInterpolation(Table & table)
+{
+  const auto add = [&](const std::string & name, const Shape & src, const Axes & size)
+  {
+    for (const auto mode : { InterpolationMode::Linear, InterpolationMode::Nearest })
+    {
+      for (const bool corners : { true, false })
+      {
+        table.Add("Interpolation" + name + (mode == InterpolationMode::Linear ? "Linear" : "Nearest") +
+                    (corners ? "Corners" : "Centres"),
+                  Interpolation{ mode, size, corners },
+                  { src });
+      }
+    }
+  };
+  add("Double", { 2, 3, 4, 5 }, { 8, 10 });
+  add("DoubleBlocks", { 1, 16, 4, 5 }, { 8, 10 });
+  add("DoubleOddChannels", { 1, 9, 3, 3 }, { 6, 6 });
+  add("Half", { 1, 3, 8, 10 }, { 4, 5 });
+  add("Odd", { 1, 2, 5, 7 }, { 8, 3 });
+  add("FromOne", { 2, 2, 1, 1 }, { 4, 3 });
+  add("ToOne", { 1, 2, 5, 6 }, { 1, 1 });
+  add("Same", { 1, 2, 5, 6 }, { 5, 6 });
+  add("OneLine", { 1, 2, 1, 4 }, { 2, 8 });
+  add("Axes1", { 2, 3, 6 }, { 11 });
+  add("Axes3", { 1, 2, 3, 4, 2 }, { 5, 4, 4 });
+  add("Axes3Blocks", { 1, 8, 3, 3, 2 }, { 6, 6, 4 });
+  add("NoOtherAxis", { 4, 6 }, { 8, 9 });
+  add("LastAxisOnly", { 1, 8, 3, 4 }, { 8 });
+  add("SupportAxis", { 2, 3, 8, 4, 4 }, { 8, 8 });
+  add("EmptyBatch", { 0, 3, 4, 4 }, { 8, 8 });
+}
+
+void
+AddDataMovement(Table & table)
+{
+  const auto cat = [&](const std::string & name, int axis, std::vector<Shape> shapes)
+  { table.Add("Concatenation" + name, Concatenation{ axis }, std::move(shapes)); };
+  cat("Axis0", 0, { { 2, 3, 4 }, { 1, 3, 4 } });
+  cat("Axis1", 1, { { 2, 3, 4 }, { 2, 5, 4 }, { 2, 1, 4 } });
+  cat("AxisLast", -1, { { 2, 3, 4 }, { 2, 3, 7 } });
+  cat("One", 1, { { 2, 3, 4 } });
+  cat("Channels", 1, { { 2, 3, 5, 6 }, { 2, 5, 5, 6 } });
+  cat("ChannelBlocks", 1, { { 2, 16, 5, 6 }, { 2, 8, 5, 6 }, { 2, 32, 5, 6 } });
+  cat("ChannelsOddThenBlocks", 1, { { 1, 9, 5, 6 }, { 1, 16, 5, 6 } });
+  cat("BroadcastSupport", 2, { { 2, 1, 3, 4, 5 }, { 2, 6, 2, 4, 5 } });
+  cat("BroadcastSupportBlocks", 2, { { 1, 1, 16, 4, 5 }, { 1, 6, 16, 4, 5 } });
+  cat("BroadcastBoth", 2, { { 1, 4, 3, 2 }, { 5, 1, 2, 2 } });
+  cat("BroadcastBatch", 1, { { 1, 3, 4, 4 }, { 3, 2, 4, 4 } });
+  cat("BroadcastPixels", 1, { { 2, 3, 1, 1 }, { 2, 8, 4, 5 } });
+  cat("EmptyPart", 1, { { 2, 0, 4 }, { 2, 3, 4 } });
+  cat("EmptyBatch", 1, { { 0, 2, 4 }, { 0, 3, 4 } });
+  cat("Vectors", 0, { { 3 }, { 5 } });
+  cat("Many", 0, std::vector<Shape>(20, Shape{ 1, 3 }));
+
+  table.Add("SlicePlain", Slice{ { 0, 1, 2 }, { 2, 3, 5 }, {} }, { { 2, 4, 6 } });
+  table.Add("SliceSteps", Slice{ { 1, 0, 1 }, { 5, 4, 6 }, { 3, 2, 2 } }, { { 5, 4, 6 } });
+  table.Add("SliceStepBeyond", Slice{ { 0 }, { 5 }, { 9 } }, { { 5 } });
+  table.Add("SliceEmpty", Slice{ { 0, 2 }, { 3, 2 }, {} }, { { 3, 4 } });
+  table.Add("SliceWhole", Slice{ { 0, 0 }, { 3, 4 }, {} }, { { 3, 4 } });
+  table.Add("SliceChannels", Slice{ { 0, 3, 0, 0 }, { 2, 14, 4, 4 }, {} }, { { 2, 16, 4, 4 } });
+  table.Add("ReshapeSplit", Reshape{ { 2, 2, -1 } }, { { 4, 6 } });
+  table.Add("ReshapeMerge", Reshape{ { -1 } }, { { 4, 3, 2 } });
+  table.Add("ReshapeScalar", Reshape{ {} }, { { 1, 1 } });
+  table.Add("ReshapeEmpty", Reshape{ { 3, -1 } }, { { 0, 3 } });
+  table.Add("PermutationTranspose", Permutation{ { 1, 0 } }, { { 3, 5 } });
+  table.Add("PermutationFour", Permutation{ { 2, 0, -1, 1 } }, { { 2, 3, 4, 5 } });
+  table.Add("PermutationSame", Permutation{ { 0, 1 } }, { { 3, 5 } });
+  table.Add("PermutationFive", Permutation{ { 0, 2, 1, 3, 4 } }, { { 2, 3, 8, 4, 5 } });
+  table.Add("PermutationScalar", Permutation{ {} }, { {} });
+  table.Add("PermutationEmpty", Permutation{ { 1, 0 } }, { { 0, 5 } });
+  table.Add("BroadcastLeading", Broadcast{ { 4, 2, 3 } }, { { 2, 3 } });
+  table.Add("BroadcastOnes", Broadcast{ { 2, 4, 3, 5 } }, { { 2, 1, 3, 1 } });
+  table.Add("BroadcastScalar", Broadcast{ { 2, 3 } }, { {} });
+  table.Add("BroadcastToEmpty", Broadcast{ { 0, 3 } }, { { 1, 3 } });
+}
+
+void
+AddElementwise(Table & table)
+{
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (int f = 0; f <= static_cast<int>(UnaryFunction::Linear); ++f)
+  {
+    const auto function = static_cast<UnaryFunction>(f);
+    const bool positive = function == UnaryFunction::Log || function == UnaryFunction::Sqrt ||
+                          function == UnaryFunction::ReciprocalSqrt || function == UnaryFunction::Reciprocal;
+    const Unary op{ function, function == UnaryFunction::Clip ? -0.75 : 0.3, 0.5 };
+    const std::pair<const char *, Shape> shapes[] = { { "Odd", { 2, 9, 5, 3 } },
+                                                      { "Blocks", { 1, 16, 4, 4 } },
+                                                      { "Vector", { 33 } },
+                                                      { "Scalar", {} },
+                                                      { "Empty", { 0, 3 } } };
+    for (const auto & [name, shape] : shapes)
+    {
+      auto & row = table.Add(std::string("Unary_") + ToString(function) + '_' + name, op, { shape });
+      row.low = positive ? 0.1 : -4;
+      row.high = 4;
+      row.quantized = function == UnaryFunction::RoundHalfEven;
+    }
+  }
+  for (const auto function : { UnaryFunction::Relu, UnaryFunction::LeakyRelu, UnaryFunction::Elu, UnaryFunction::Clip })
+  {
+    table.Add(std::string("Unary_") + ToString(function) + "_SpecialValues", Unary{ function, 0.01, 2 }, { { 9 } })
+      .values = { -infinity, -1e30, -2, -1, -0.0, 0, 1, 1e30, infinity };
+  }
+  for (const auto function : { UnaryFunction::Sigmoid,
+                               UnaryFunction::Tanh,
+                               UnaryFunction::Softplus,
+                               UnaryFunction::Silu,
+                               UnaryFunction::Gelu })
+  {
+    table.Add(std::string("Unary_") + ToString(function) + "_LargeValues", Unary{ function, 0, 0 }, { { 8 } })
+      .values = { -1000, -90, -20, -1, 1, 20, 90, 1000 };
+  }
+
+  const std::vector<std::pair<Shape, Shape>> patterns = { { { 2, 9, 4, 5 }, { 2, 9, 4, 5 } },
+                                                          { { 2, 16, 4, 5 }, { 2, 16, 4, 5 } },
+                                                          { { 2, 8, 4, 5 }, { 8, 1, 1 } },
+                                                          { { 8, 1, 1 }, { 2, 8, 4, 5 } },
+                                                          { { 2, 3, 4 }, { 1 } },
+                                                          { { 2, 3, 4 }, {} },
+                                                          { {}, { 2, 3 } },
+                                                          { { 2, 1, 4 }, { 1, 3, 1 } },
+                                                          { { 2, 1, 8, 4, 5 }, { 2, 3, 8, 4, 5 } },
+                                                          { { 4, 1 }, { 5 } },
+                                                          { {}, {} },
+                                                          { { 0, 3 }, { 1, 3 } } };
+  for (int f = 0; f <= static_cast<int>(BinaryFunction::Equal); ++f)
+  {
+    const auto function = static_cast<BinaryFunction>(f);
+    for (std::size_t p = 0; p < patterns.size(); ++p)
+    {
+      auto & row = table.Add(std::string("Binary_") + ToString(function) + "_Pattern" + Number(static_cast<int>(p)),
+                             Binary{ function },
+                             { patterns[p].first, patterns[p].second });
+      const bool positive = function == BinaryFunction::Divide || function == BinaryFunction::Power;
+      row.low = positive ? 0.25 : -2;
+      row.high = 2;
+      row.quantized = function == BinaryFunction::Greater || function == BinaryFunction::Equal;
+    }
+  }
+}
+
+void
+AddReductions(Table & table)
+{
+  for (const auto function :
+       { ReductionFunction::Sum, ReductionFunction::Mean, ReductionFunction::Maximum, ReductionFunction::Minimum })
+  {
+    const std::string name = std::string("Reduction_") + ToString(function);
+    for (int subset = 1; subset < 16; ++subset)
+    {
+      std::vector<int> axes;
+      for (int axis = 0; axis < 4; ++axis)
+      {
+        if ((subset >> axis & 1) != 0)
+        {
+          axes.push_back(axis);
+        }
+      }
+      table.Add(name + "_Axes" + Number(subset), Reduction{ function, axes, subset % 2 == 0 }, { { 2, 8, 3, 5 } });
+    }
+    table.Add(name + "_All", Reduction{ function, {}, false }, { { 3, 4, 5 } });
+    table.Add(name + "_SupportAxis", Reduction{ function, { 1 }, false }, { { 2, 5, 16, 4, 4 } });
+    table.Add(name + "_SupportAxisOdd", Reduction{ function, { 1 }, true }, { { 2, 5, 9, 4, 4 } });
+    table.Add(name + "_ExtentOne", Reduction{ function, { 1 }, false }, { { 2, 1, 4 } });
+    table.Add(name + "_Scalar", Reduction{ function, {}, true }, { {} });
+    table.Add(name + "_Long", Reduction{ function, { 1 }, true }, { { 2, 3000 } });
+    table.Add(name + "_EmptyResult", Reduction{ function, { 1 }, false }, { { 0, 3 } });
+  }
+  table.Add("Reduction_sum_EmptyAxis", Reduction{ ReductionFunction::Sum, { 0 }, false }, { { 0, 3 } });
+  table.Add("Reduction_mean_EmptyAxis", Reduction{ ReductionFunction::Mean, { 0 }, false }, { { 0, 3 } });
+
+  for (const bool logarithm : { false, true })
+  {
+    const std::string name = logarithm ? "LogSoftmax" : "Softmax";
+    for (int axis = 0; axis < 4; ++axis)
+    {
+      auto & row = table.Add(name + "Axis" + Number(axis), Softmax{ axis, logarithm }, { { 2, 9, 4, 5 } });
+      row.low = -8;
+      row.high = 8;
+    }
+    table.Add(name + "Vector", Softmax{ -1, logarithm }, { { 7 } });
+    table.Add(name + "One", Softmax{ 1, logarithm }, { { 3, 1 } });
+    table.Add(name + "Blocks", Softmax{ 2, logarithm }, { { 2, 3, 16, 4, 4 } });
+    table.Add(name + "Empty", Softmax{ 1, logarithm }, { { 0, 3 } });
+    table.Add(name + "LargeValues", Softmax{ 0, logarithm }, { { 4 } }).values = { 1000, 999, -1000, 1000 };
+  }
+
+  const auto product = [&](const std::string & name,
+                           const Shape & batchA,
+                           const Shape & batchB,
+                           std::int64_t m,
+                           std::int64_t k,
+                           std::int64_t n)
+  {
+    for (int t = 0; t < 4; ++t)
+    {
+      const bool ta = (t & 1) != 0;
+      const bool tb = (t & 2) != 0;
+      Shape a = batchA;
+      Shape b = batchB;
+      a.push_back(ta ? k : m);
+      a.push_back(ta ? m : k);
+      b.push_back(tb ? n : k);
+      b.push_back(tb ? k : n);
+      table.Add("MatrixProduct" + name + (ta ? "T" : "N") + (tb ? "T" : "N"), MatrixProduct{ ta, tb }, { a, b });
+    }
+  };
+  product("Plain", {}, {}, 5, 7, 3);
+  product("Blocks", {}, {}, 16, 32, 16);
+  product("Batch", { 3 }, { 3 }, 4, 5, 6);
+  product("BatchOfA", { 2, 3 }, {}, 4, 5, 6);
+  product("BatchOfB", {}, { 4 }, 3, 5, 2);
+  product("BatchBoth", { 2, 1 }, { 3 }, 4, 5, 6);
+  product("One", {}, {}, 1, 1, 1);
+  product("Row", {}, {}, 1, 9, 8);
+  product("NoInner", {}, {}, 3, 0, 2);
+  product("EmptyBatch", { 0 }, {}, 3, 4, 2);
+}
+} // namespace
+
+std::vector<Tensor>
+TableRow::MakeInputs() const
+{
+  std::vector<Tensor> inputs;
+  for (std::size_t i = 0; i < shapes.size(); ++i)
+  {
+    Tensor tensor = RandomValues(shapes[i], static_cast<std::uint32_t>(17 + i), low, high);
+    double * data = tensor.GetData<double>();
+    for (std::int64_t e = 0; e < tensor.GetNumberOfElements(); ++e)
+    {
+      if (quantized)
+      {
+        data[e] = std::round(data[e] * 4) / 4;
+      }
+      if (i == 0 && !values.empty())
+      {
+        data[e] = static_cast<double>(static_cast<float>(values.at(static_cast<std::size_t>(e))));
+      }
+    }
+    inputs.push_back(std::move(tensor));
+  }
+  return inputs;
+}
+
+const std::vector<TableRow> &
+GetOperatorTable()
+{
+  static const std::vector<TableRow> rows = []
+  {
+    Table table;
+    AddConvolutions(table);
+    AddPooling(table);
+    AddInterpolation(table);
+    AddDataMovement(table);
+    AddElementwise(table);
+    AddReductions(table);
+    return table.rows;
+  }();
+  return rows;
+}
+} // namespace test
+} // namespace nn
+} // namespace itk

@@ -1,0 +1,1043 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNOperatorCases.h"
+
+#include <cctype>
+#include <limits>
+
+using namespace itk::nn;
+using namespace itk::nn::test;
+
+namespace
+{
+/** A table row as a graph of one node. */
+struct RowGraph
+{
+  explicit RowGraph(const TableRow & row, const std::vector<Tensor> & tensors)
+  {
+    std::vector<ValueId> ids;
+    for (std::size_t i = 0; i < tensors.size(); ++i)
+    {
+      const std::string name = "input" + std::to_string(i);
+      const bool isWeight = std::holds_alternative<Convolution>(row.op) && !row.weightsAreInputs &&
+                            (i == 1 || (i == 2 && std::get<Convolution>(row.op).hasBias));
+      if (isWeight)
+      {
+        ids.push_back(graph.AddParameter(name, tensors[i].GetShape()));
+        weights.Add(name, tensors[i]);
+      }
+      else
+      {
+        ids.push_back(graph.AddInput(name, tensors[i].GetShape()));
+        inputs[name] = tensors[i];
+      }
+    }
+    graph.AddOutput("y", graph.Add(row.op, ids, "tested"));
+  }
+
+  Graph graph;
+  StateDict weights;
+  TensorMap inputs;
+};
+
+Tensor
+RunRow(const TableRow & row, const std::vector<Tensor> & tensors, const PlanOptions & options)
+{
+  const RowGraph rowGraph(row, tensors);
+  return ExecutionPlan::Compile(rowGraph.graph, rowGraph.weights, options)->Run(rowGraph.inputs).at("y");
+}
+
+/** Sums of the products' magnitudes, for the operators whose error grows with
+ * them; undefined for others. */
+Tensor
+GetMagnitude(const TableRow & row, const std::vector<Tensor> & tensors)
+{
+  TableRow magnitude = row;
+  if (auto * convolution = std::get_if<Convolution>(&magnitude.op))
+  {
+    for (const auto & post : convolution->postOperations)
+    {
+      const auto * binary = std::get_if<Binary>(&post.operation);
+      const auto * unary = std::get_if<Unary>(&post.operation);
+      if ((binary != nullptr && binary->function != BinaryFunction::Add) ||
+          (unary != nullptr && unary->function != UnaryFunction::Exp && unary->function != UnaryFunction::Square))
+      {
+        convolution->postOperations.clear();
+        break;
+      }
+    }
+  }
+  else if (!std::holds_alternative<MatrixProduct>(row.op) && !std::holds_alternative<Interpolation>(row.op) &&
+           !std::holds_alternative<Reduction>(row.op) && !std::holds_alternative<Pooling>(row.op))
+  {
+    return Tensor();
+  }
+  std::vector<Tensor> absolute;
+  for (std::size_t i = 0; i < tensors.size(); ++i)
+  {
+    if (const auto * convolution = std::get_if<Convolution>(&magnitude.op))
+    {
+      if (convolution->postOperations.empty() && i >= (convolution->hasBias ? 3U : 2U))
+      {
+        break;
+      }
+    }
+    Tensor copy = tensors[i].Clone();
+    double * data = copy.GetData<double>();
+    for (std::int64_t e = 0; e < copy.GetNumberOfElements(); ++e)
+    {
+      data[e] = std::abs(data[e]);
+    }
+    absolute.push_back(std::move(copy));
+  }
+  return RunRow(magnitude, absolute, OracleOptions());
+}
+
+double
+GetTolerance(const TableRow & row, DataType precision)
+{
+  const bool moves = std::holds_alternative<Concatenation>(row.op) || std::holds_alternative<Slice>(row.op) ||
+                     std::holds_alternative<Reshape>(row.op) || std::holds_alternative<Permutation>(row.op) ||
+                     std::holds_alternative<Broadcast>(row.op);
+  if (moves)
+  {
+    return 0;
+  }
+  return precision == DataType::Float64 ? 1e-12 : 1e-5;
+}
+
+/** One test an operator, over its rows of the table. */
+class OperatorTable : public ::testing::TestWithParam<std::string>
+{
+protected:
+  std::vector<TableRow> GetRows() const
+  {
+    std::vector<TableRow> rows;
+    for (const auto & row : GetOperatorTable())
+    {
+      if (GetName(row.op) == this->GetParam())
+      {
+        rows.push_back(row);
+      }
+    }
+    EXPECT_FALSE(rows.empty());
+    return rows;
+  }
+};
+
+// --- Straightforward loops, independent of the engine's kernels. ---
+
+/** Calls f(index) for every index of a shape, in row-major order. */
+template <typename TFunction>
+void
+ForEach(const Shape & shape, TFunction && f)
+{
+  const std::int64_t count = NumberOfElements(shape);
+  Shape index(shape.size(), 0);
+  for (std::int64_t i = 0; i < count; ++i)
+  {
+    f(index);
+    for (std::size_t d = shape.size(); d-- > 0;)
+    {
+      if (++index[d] < shape[d])
+      {
+        break;
+      }
+      index[d] = 0;
+    }
+  }
+}
+
+/** Element of an operand that broadcasts, at an index of the result. */
+double
+Broadcasted(const Tensor & tensor, const Shape & index)
+{
+  const std::size_t added = index.size() - static_cast<std::size_t>(tensor.GetRank());
+  Shape own(tensor.GetShape().size());
+  for (std::size_t i = 0; i < own.size(); ++i)
+  {
+    own[i] = tensor.GetShape()[i] == 1 ? 0 : index[added + i];
+  }
+  return tensor.GetElement(own);
+}
+
+using Tensors = std::vector<Tensor>;
+
+/** The value of an operator at one index of its result. */
+double
+Naive(const Convolution & op, const Tensors & in, const Shape & index, const Shape & shape)
+{
+  const std::size_t rank = op.stride.size();
+  const std::size_t channelAxis = index.size() - rank - 1;
+  const Shape & weights = in[1].GetShape();
+  const std::int64_t out = index[channelAxis];
+  const std::int64_t firstChannel = out / (shape[channelAxis] / op.groups) * weights[1];
+  double sum = op.hasBias ? in[2].GetElement({ out }) : 0;
+  ForEach(Shape(weights.begin() + 1, weights.end()),
+          [&](const Shape & tap)
+          {
+            Shape at = index;
+            at[channelAxis] = firstChannel + tap[0];
+            Shape weight{ out };
+            weight.insert(weight.end(), tap.begin(), tap.end());
+            for (std::size_t d = 0; d < rank; ++d)
+            {
+              std::int64_t & position = at[channelAxis + 1 + d];
+              position = position * op.stride[d] - op.padding[d] + tap[1 + d] * op.dilation[d];
+              if (position < 0 || position >= in[0].GetShape()[channelAxis + 1 + d])
+              {
+                return;
+              }
+            }
+            sum += in[0].GetElement(at) * in[1].GetElement(weight);
+          });
+  std::size_t operand = op.hasBias ? 3 : 2;
+  for (const auto & post : op.postOperations)
+  {
+    if (const auto * unary = std::get_if<Unary>(&post.operation))
+    {
+      sum = Evaluate(*unary, sum);
+    }
+    else
+    {
+      sum = Evaluate(std::get<Binary>(post.operation).function, sum, Broadcasted(in[operand++], index));
+    }
+  }
+  return sum;
+}
+
+double
+Naive(const Pooling & op, const Tensors & in, const Shape & index, const Shape &)
+{
+  const std::size_t first = index.size() - op.kernel.size();
+  double maximum = -std::numeric_limits<double>::infinity();
+  double sum = 0;
+  int inside = 0;
+  int all = 0;
+  ForEach(op.kernel,
+          [&](const Shape & tap)
+          {
+            Shape at = index;
+            ++all;
+            for (std::size_t d = 0; d < tap.size(); ++d)
+            {
+              at[first + d] = index[first + d] * op.stride[d] - op.padding[d] + tap[d];
+              if (at[first + d] < 0 || at[first + d] >= in[0].GetShape()[first + d])
+              {
+                return;
+              }
+            }
+            const double value = in[0].GetElement(at);
+            maximum = std::max(maximum, value);
+            sum += value;
+            ++inside;
+          });
+  return op.function == PoolingFunction::Maximum ? maximum : sum / (op.includePadding ? all : inside);
+}
+
+double
+Naive(const Interpolation & op, const Tensors & in, const Shape & index, const Shape &)
+{
+  const std::size_t first = index.size() - op.size.size();
+  std::vector<double> positions;
+  for (std::size_t d = 0; d < op.size.size(); ++d)
+  {
+    const auto n = static_cast<double>(in[0].GetShape()[first + d]);
+    const auto m = static_cast<double>(op.size[d]);
+    const auto i = static_cast<double>(index[first + d]);
+    const double corners = m > 1 ? i * (n - 1) / (m - 1) : 0;
+    double position = op.alignCorners ? corners : (i + 0.5) * n / m - 0.5;
+    if (op.mode == InterpolationMode::Nearest)
+    {
+      position = op.alignCorners ? std::floor(corners + 0.5) : std::floor(i * n / m);
+    }
+    positions.push_back(std::min(std::max(position, 0.0), n - 1));
+  }
+  double sum = 0;
+  ForEach(Shape(positions.size(), 2),
+          [&](const Shape & corner)
+          {
+            Shape at = index;
+            double weight = 1;
+            for (std::size_t d = 0; d < positions.size(); ++d)
+            {
+              const double low = std::floor(positions[d]);
+              at[first + d] = std::min(static_cast<std::int64_t>(low) + corner[d], in[0].GetShape()[first + d] - 1);
+              weight *= corner[d] == 1 ? positions[d] - low : 1 - (positions[d] - low);
+            }
+            sum += weight * in[0].GetElement(at);
+          });
+  return sum;
+}
+
+double
+Naive(const Concatenation & op, const Tensors & in, const Shape & index, const Shape &)
+{
+  const auto axis = static_cast<std::size_t>(op.axis);
+  Shape at = index;
+  std::size_t part = 0;
+  while (at[axis] >= in[part].GetShape()[axis])
+  {
+    at[axis] -= in[part++].GetShape()[axis];
+  }
+  return Broadcasted(in[part], at);
+}
+
+double
+Naive(const Slice & op, const Tensors & in, const Shape & index, const Shape &)
+{
+  Shape at = index;
+  for (std::size_t i = 0; i < at.size(); ++i)
+  {
+    at[i] = op.begin[i] + index[i] * op.step[i];
+  }
+  return in[0].GetElement(at);
+}
+
+double
+Naive(const Reshape &, const Tensors & in, const Shape & index, const Shape & shape)
+{
+  std::int64_t number = 0;
+  for (std::size_t i = 0; i < shape.size(); ++i)
+  {
+    number = number * shape[i] + index[i];
+  }
+  Shape at(in[0].GetShape().size());
+  for (std::size_t i = at.size(); i-- > 0;)
+  {
+    at[i] = number % in[0].GetShape()[i];
+    number /= in[0].GetShape()[i];
+  }
+  return in[0].GetElement(at);
+}
+
+double
+Naive(const Permutation & op, const Tensors & in, const Shape & index, const Shape &)
+{
+  Shape at(index.size());
+  for (std::size_t i = 0; i < at.size(); ++i)
+  {
+    at[static_cast<std::size_t>(op.order[i])] = index[i];
+  }
+  return in[0].GetElement(at);
+}
+
+double
+Naive(const Broadcast &, const Tensors & in, const Shape & index, const Shape &)
+{
+  return Broadcasted(in[0], index);
+}
+
+double
+Naive(const Unary & op, const Tensors & in, const Shape & index, const Shape &)
+{
+  return Evaluate(op, in[0].GetElement(index));
+}
+
+double
+Naive(const Binary & op, const Tensors & in, const Shape & index, const Shape &)
+{
+  return Evaluate(op.function, Broadcasted(in[0], index), Broadcasted(in[1], index));
+}
+
+double
+Naive(const Reduction & op, const Tensors & in, const Shape & index, const Shape &)
+{
+  const Shape & src = in[0].GetShape();
+  Shape extents(src.size(), 1);
+  Shape start(src.size(), 0);
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < src.size(); ++i)
+  {
+    const bool reduced = std::find(op.axes.begin(), op.axes.end(), static_cast<int>(i)) != op.axes.end();
+    if (reduced)
+    {
+      extents[i] = src[i];
+      next += op.keepAxes ? 1 : 0;
+    }
+    else
+    {
+      start[i] = index[next++];
+    }
+  }
+  double sum = 0;
+  double count = 0;
+  double maximum = -std::numeric_limits<double>::infinity();
+  double minimum = std::numeric_limits<double>::infinity();
+  ForEach(extents,
+          [&](const Shape & offset)
+          {
+            Shape at = start;
+            for (std::size_t i = 0; i < at.size(); ++i)
+            {
+              at[i] += offset[i];
+            }
+            const double value = in[0].GetElement(at);
+            sum += value;
+            count += 1;
+            maximum = std::max(maximum, value);
+            minimum = std::min(minimum, value);
+          });
+  switch (op.function)
+  {
+    case ReductionFunction::Sum:
+      return sum;
+    case ReductionFunction::Mean:
+      return sum / count;
+    case ReductionFunction::Maximum:
+      return maximum;
+    case ReductionFunction::Minimum:
+      break;
+  }
+  return minimum;
+}
+
+double
+Naive(const Softmax & op, const Tensors & in, const Shape & index, const Shape & shape)
+{
+  const auto axis = static_cast<std::size_t>(op.axis);
+  Shape at = index;
+  double maximum = -std::numeric_limits<double>::infinity();
+  for (at[axis] = 0; at[axis] < shape[axis]; ++at[axis])
+  {
+    maximum = std::max(maximum, in[0].GetElement(at));
+  }
+  double sum = 0;
+  for (at[axis] = 0; at[axis] < shape[axis]; ++at[axis])
+  {
+    sum += std::exp(in[0].GetElement(at) - maximum);
+  }
+  const double value = in[0].GetElement(index) - maximum;
+  return op.logarithm ? value - std::log(sum) : std::exp(value) / sum;
+}
+
+double
+Naive(const MatrixProduct & op, const Tensors & in, const Shape & index, const Shape &)
+{
+  const Shape & a = in[0].GetShape();
+  const std::int64_t inner = a[a.size() - (op.transposeA ? 2 : 1)];
+  const std::size_t last = index.size() - 1;
+  double sum = 0;
+  for (std::int64_t k = 0; k < inner; ++k)
+  {
+    Shape atA = index;
+    Shape atB = index;
+    atA[last - 1] = op.transposeA ? k : index[last - 1];
+    atA[last] = op.transposeA ? index[last - 1] : k;
+    atB[last - 1] = op.transposeB ? index[last] : k;
+    atB[last] = op.transposeB ? k : index[last];
+    // An extent of 1 that is no batch axis is indexed by 0 anyway.
+    sum += Broadcasted(in[0], atA) * Broadcasted(in[1], atB);
+  }
+  return sum;
+}
+
+Tensor
+RunNaive(const TableRow & row, const Tensors & inputs)
+{
+  Operator op = row.op;
+  std::vector<ValueType> types;
+  for (const auto & input : inputs)
+  {
+    types.push_back({ input.GetShape(), DataType::Float64 });
+  }
+  const Shape shape = InferOutput(op, types).shape;
+  Tensor result(shape, DataType::Float64);
+  double * next = result.GetData<double>();
+  ForEach(
+    shape,
+    [&](const Shape & index)
+    { *next++ = std::visit([&](const auto & parameters) { return Naive(parameters, inputs, index, shape); }, op); });
+  return result;
+}
+
+std::vector<std::string>
+GetOperatorNames()
+{
+  std::vector<std::string> names;
+  for (const auto & row : GetOperatorTable())
+  {
+    if (names.empty() || names.back() != GetName(row.op))
+    {
+      names.emplace_back(GetName(row.op));
+    }
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::string
+NameOfParameter(const ::testing::TestParamInfo<std::string> & info)
+{
+  return info.param;
+}
+} // namespace
+
+namespace
+{
+/** The oracle against loops that share nothing with it. */
+void
+CheckOracle(const TableRow & row)
+{
+  const Tensors inputs = row.MakeInputs();
+  EXPECT_TRUE(IsClose(RunRow(row, inputs, OracleOptions()), RunNaive(row, inputs), 1e-12, GetMagnitude(row, inputs)))
+    << row;
+}
+
+/** Every backend in every precision it serves, from contiguous and from
+ * strided inputs. */
+void
+CheckBackends(const TableRow & row)
+{
+  const auto targets = GetTargets();
+  ASSERT_GE(targets.size(), 2U) << "the reference backend serves float32 and float64";
+  const Tensors inputs = row.MakeInputs();
+  const Tensor expected = RunRow(row, inputs, OracleOptions());
+  const Tensor magnitude = GetMagnitude(row, inputs);
+  for (const auto & target : targets)
+  {
+    const RowGraph rowGraph(row, inputs);
+    const auto plan = ExecutionPlan::Compile(rowGraph.graph, rowGraph.weights, OptionsOf(target));
+    const Tensor result = plan->Run(rowGraph.inputs).at("y");
+    EXPECT_EQ(result.GetDataType(), target.precision);
+    EXPECT_TRUE(IsClose(result, expected, GetTolerance(row, target.precision), magnitude))
+      << row << "\non " << target.backend << " in " << ToString(target.precision) << StepsOf(*plan);
+
+    TensorMap strided;
+    for (const auto & input : rowGraph.inputs)
+    {
+      strided[input.first] = Strided(input.second.To(target.precision));
+    }
+    EXPECT_TRUE(IsClose(plan->Run(strided).at("y"), result, 0))
+      << row << "\nfrom strided inputs on " << target.backend << StepsOf(*plan);
+  }
+}
+
+/** Every implementation with its inputs in every layout, and memory full of
+ * NaN where it writes: values as the oracle's, zeros in the lanes that fill a
+ * block. */
+void
+CheckLayouts(const TableRow & row)
+{
+  const Tensors inputs = row.MakeInputs();
+  const Tensor expected = RunRow(row, inputs, OracleOptions());
+  const Tensor magnitude = GetMagnitude(row, inputs);
+  if (expected.GetNumberOfElements() == 0)
+  {
+    return;
+  }
+  const RowGraph rowGraph(row, inputs);
+  const Graph::Node & node = rowGraph.graph.GetNodes()[0];
+  const Backend::Pointer reference = Backend::Select("reference", Device{}, DataType::Float32).front();
+
+  for (const auto & backend : Backend::GetRegistered())
+  {
+    if (!backend->GetUnavailableReason(Device{}, DataType::Float32).empty())
+    {
+      continue;
+    }
+    for (const Implementation * implementation : backend->GetImplementations(node.op))
+    {
+      for (const auto kind :
+           { Layout::Kind::Plain, Layout::Kind::Blocked8, Layout::Kind::Blocked16, Layout::Kind::ChannelsLast })
+      {
+        WeightCache cache;
+        OperatorCase operatorCase{ node.op, {}, { expected.GetShape(), DataType::Float32 }, 2, &cache };
+        std::vector<Tensor> plain;
+        for (std::size_t i = 0; i < inputs.size(); ++i)
+        {
+          plain.push_back(inputs[i].To(DataType::Float32));
+          Operand operand;
+          operand.type = { inputs[i].GetShape(), DataType::Float32 };
+          const bool isWeight = std::holds_alternative<Convolution>(row.op) &&
+                                (i == 1 || (i == 2 && std::get<Convolution>(node.op).hasBias));
+          if (isWeight)
+          {
+            operand.constant = plain.back();
+            operand.name = "input" + std::to_string(i);
+          }
+          else if (operand.type.shape.size() >= 3)
+          {
+            operand.layout = { kind, static_cast<int>(operand.type.shape.size()) - 3 };
+          }
+          operatorCase.inputs.push_back(std::move(operand));
+        }
+        const Proposal proposal = implementation->Propose(operatorCase);
+        if (!proposal.IsSupported() || proposal.kernel == nullptr)
+        {
+          continue;
+        }
+        std::vector<Tensor> memory;
+        KernelArguments arguments;
+        for (std::size_t i = 0; i < inputs.size(); ++i)
+        {
+          const Layout wanted = operatorCase.inputs[i].IsConstant() || i >= proposal.inputLayouts.size()
+                                ? Layout{}
+                                : proposal.inputLayouts[i];
+          if (wanted.IsPlain())
+          {
+            memory.push_back(plain[i]);
+          }
+          else
+          {
+            memory.emplace_back(wanted.GetPhysicalShape(inputs[i].GetShape()));
+            KernelArguments reorder;
+            reorder.inputs = { plain[i].GetRawData() };
+            reorder.output = memory.back().GetRawData();
+            reference->MakeReorder(operatorCase.inputs[i].type, Layout{}, wanted, 1)->Execute(reorder);
+          }
+          arguments.inputs.push_back(memory.back().GetRawData());
+        }
+        const double nan = std::numeric_limits<double>::quiet_NaN();
+        Tensor output = Tensor::Full(proposal.outputLayout.GetPhysicalShape(expected.GetShape()), nan);
+        const auto scratch = AllocateAligned(proposal.kernel->GetScratchBytes());
+        arguments.output = output.GetRawData();
+        arguments.scratch = scratch.get();
+        proposal.kernel->Execute(arguments);
+
+        const std::string context =
+          implementation->GetName() + " from " + Layout{ kind, 0 }.ToText() + " to " + proposal.outputLayout.ToText();
+        Tensor result = output;
+        if (!proposal.outputLayout.IsPlain())
+        {
+          result = Tensor(expected.GetShape());
+          KernelArguments reorder;
+          reorder.inputs = { output.GetRawData() };
+          reorder.output = result.GetRawData();
+          reference->MakeReorder(operatorCase.output, proposal.outputLayout, Layout{}, 1)->Execute(reorder);
+        }
+        EXPECT_TRUE(IsClose(result, expected, GetTolerance(row, DataType::Float32), magnitude)) << row << '\n'
+                                                                                                << context;
+
+        const int block = proposal.outputLayout.GetBlock();
+        if (block > 0)
+        {
+          const auto axis = static_cast<std::size_t>(proposal.outputLayout.axis);
+          const std::int64_t channels = expected.GetShape()[axis];
+          const Shape physical = proposal.outputLayout.GetPhysicalShape(expected.GetShape());
+          int wrong = 0;
+          ForEach(physical,
+                  [&](const Shape & index)
+                  {
+                    const bool filling = index[axis] * block + index.back() >= channels;
+                    wrong += filling && output.GetElement(index) != 0 ? 1 : 0;
+                  });
+          EXPECT_EQ(wrong, 0) << "elements that fill the last block should be zero: " << row << '\n' << context;
+        }
+      }
+    }
+  }
+}
+} // namespace
+
+TEST_P(OperatorTable, OracleAgreesWithPlainLoops)
+{
+  RegisterBackends();
+  for (const auto & row : GetRows())
+  {
+    SCOPED_TRACE(row.name);
+    CheckOracle(row);
+  }
+}
+
+TEST_P(OperatorTable, BackendsAgreeWithTheOracle)
+{
+  for (const auto & row : GetRows())
+  {
+    SCOPED_TRACE(row.name);
+    CheckBackends(row);
+  }
+}
+
+TEST_P(OperatorTable, LayoutsAgreeWithTheOracle)
+{
+  RegisterBackends();
+  for (const auto & row : GetRows())
+  {
+    // A layout concerns values with channels and pixels.
+    if (row.shapes[0].size() >= 3)
+    {
+      SCOPED_TRACE(row.name);
+      CheckLayouts(row);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, OperatorTable, ::testing::ValuesIn(GetOperatorNames()), NameOfParameter);
+
+TEST(OperatorHarness, TableNamesAreUnique)
+{
+  std::vector<std::string> names;
+  for (const auto & row : GetOperatorTable())
+  {
+    names.push_back(row.name);
+  }
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+}
+
+TEST(OperatorHarness, TableHasEveryOperator)
+{
+  std::vector<bool> seen(std::variant_size_v<Operator>, false);
+  for (const auto & row : GetOperatorTable())
+  {
+    seen[row.op.index()] = true;
+  }
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), false), 0);
+}
+
+TEST(OperatorHarness, DataMovementKeepsIntegers)
+{
+  RegisterBackends();
+  for (const auto & target : GetTargets())
+  {
+    for (const auto type : { DataType::Int64, DataType::Int32, DataType::Int16, DataType::UInt8, DataType::Bool })
+    {
+      Graph graph;
+      const ValueId a = graph.AddInput("a", { 2, 3, 4 }, type);
+      const ValueId b = graph.AddInput("b", { 2, 1, 4 }, type);
+      const ValueId joined = graph.Concatenate({ a, b }, 1);
+      graph.AddOutput("joined", joined);
+      graph.AddOutput("sliced", graph.Add(Slice{ { 0, 1, 0 }, { 2, 4, 4 }, { 1, 2, 3 } }, { joined }));
+      graph.AddOutput("permuted", graph.Add(Permutation{ { 2, 0, 1 } }, { a }));
+      graph.AddOutput("repeated", graph.Add(Broadcast{ { 2, 5, 4 } }, { b }));
+      graph.AddOutput("reshaped", graph.Add(Reshape{ { 6, 4 } }, { a }));
+      const Tensor valueA = RandomTensor({ 2, 3, 4 }, 1, 0, 100).To(type);
+      const Tensor valueB = RandomTensor({ 2, 1, 4 }, 2, 0, 100).To(type);
+      const auto plan = ExecutionPlan::Compile(graph, {}, OptionsOf(target));
+      const TensorMap outputs = plan->Run({ { "a", valueA }, { "b", valueB } });
+      Tensor expected({ 2, 4, 4 }, type);
+      expected.Slice(1, 0, 3).CopyFrom(valueA);
+      expected.Slice(1, 3, 4).CopyFrom(valueB);
+      const std::string context = target.backend + ' ' + ToString(type) + StepsOf(*plan);
+      for (const auto & output : outputs)
+      {
+        EXPECT_EQ(output.second.GetDataType(), type) << context;
+      }
+      EXPECT_TRUE(IsClose(outputs.at("joined"), expected, 0)) << context;
+      EXPECT_TRUE(IsClose(outputs.at("sliced"), expected.Slice(1, 1, 4, 2).Slice(2, 0, 4, 3), 0)) << context;
+      EXPECT_TRUE(IsClose(outputs.at("permuted"), valueA.Permute({ 2, 0, 1 }), 0)) << context;
+      EXPECT_TRUE(IsClose(outputs.at("repeated"), valueB.Broadcast({ 2, 5, 4 }), 0)) << context;
+      EXPECT_TRUE(IsClose(outputs.at("reshaped"), valueA.Reshape({ 6, 4 }), 0)) << context;
+    }
+  }
+}
+
+TEST(OperatorHarness, ArithmeticOfIntegersIsRefusedWithItsReason)
+{
+  for (const auto & target : GetTargets())
+  {
+    Graph graph;
+    const ValueId a = graph.AddInput("a", { 4 }, DataType::Int32);
+    graph.AddOutput("y", graph.Combine(BinaryFunction::Add, a, a, "sum"));
+    EXPECT_NN_ERROR(ExecutionPlan::Compile(graph, {}, OptionsOf(target)), "No implementation supports Binary 'sum'");
+    EXPECT_NN_ERROR(ExecutionPlan::Compile(graph, {}, OptionsOf(target)), "not in int32");
+  }
+}
+
+TEST(OperatorHarness, OneDNNTakesTheUsualConvolutions)
+{
+  if (!IsRegistered("onednn"))
+  {
+    GTEST_SKIP() << "this build has no oneDNN backend";
+  }
+  int checked = 0;
+  for (const auto & row : GetOperatorTable())
+  {
+    if (!std::holds_alternative<Convolution>(row.op))
+    {
+      continue;
+    }
+    const auto & op = std::get<Convolution>(row.op);
+    bool usual = true;
+    for (const auto & shape : row.shapes)
+    {
+      usual = usual && NumberOfElements(shape) > 0;
+    }
+    const std::size_t firstOperand = op.hasBias ? 3 : 2;
+    for (std::size_t i = firstOperand; i < row.shapes.size(); ++i)
+    {
+      const std::size_t rank = row.shapes[1].size() - 2;
+      Shape channel(rank + 1, 1);
+      channel[0] = row.shapes[1][0];
+      usual = usual && (row.shapes[i].size() == row.shapes[0].size() || row.shapes[i] == channel);
+    }
+    for (const auto & post : op.postOperations)
+    {
+      const auto * unary = std::get_if<Unary>(&post.operation);
+      usual = usual && (unary == nullptr || unary->function != UnaryFunction::Erf);
+    }
+    if (!usual || row.name == "ConvolutionThenSupportAxis")
+    {
+      continue;
+    }
+    const RowGraph rowGraph(row, row.MakeInputs());
+    const auto plan =
+      ExecutionPlan::Compile(rowGraph.graph, rowGraph.weights, OptionsOf({ "onednn", DataType::Float32 }));
+    const auto & steps = plan->GetSteps();
+    const bool taken =
+      std::any_of(steps.begin(),
+                  steps.end(),
+                  [](const ExecutionPlan::StepInfo & step)
+                  { return step.operatorName == "Convolution" && step.implementation.rfind("onednn:", 0) == 0; });
+    EXPECT_TRUE(taken) << row.name << ": " << row << StepsOf(*plan);
+    ++checked;
+  }
+  EXPECT_GT(checked, 80);
+}
+
+TEST(OperatorHarness, ReordersAreExactBothWays)
+{
+  RegisterBackends();
+  const Layout layouts[] = {
+    {}, { Layout::Kind::Blocked8, 1 }, { Layout::Kind::Blocked16, 1 }, { Layout::Kind::ChannelsLast, 1 }
+  };
+  for (const auto & backend : Backend::GetRegistered())
+  {
+    for (const Shape & shape : { Shape{ 2, 9, 3, 4 }, Shape{ 1, 16, 2, 2 }, Shape{ 3, 1, 5 }, Shape{ 2, 20 } })
+    {
+      const Tensor start = RandomTensor(shape, 3).To(DataType::Float32);
+      for (const auto & from : layouts)
+      {
+        for (const auto & to : layouts)
+        {
+          const Layout path[] = { {}, from, to, {} };
+          Tensor memory = start;
+          bool offered = true;
+          for (int i = 0; i < 3 && offered; ++i)
+          {
+            // A plan asks for changes only.
+            if (path[i] == path[i + 1])
+            {
+              continue;
+            }
+            const auto kernel = backend->MakeReorder({ shape, DataType::Float32 }, path[i], path[i + 1], 2);
+            offered = kernel != nullptr;
+            if (offered)
+            {
+              Tensor next = Tensor::Full(path[i + 1].GetPhysicalShape(shape), 99);
+              const auto scratch = AllocateAligned(kernel->GetScratchBytes());
+              KernelArguments arguments;
+              arguments.inputs = { memory.GetRawData() };
+              arguments.output = next.GetRawData();
+              arguments.scratch = scratch.get();
+              kernel->Execute(arguments);
+              double sum = 0;
+              for (const double value : next.ToVector<double>())
+              {
+                sum += value;
+              }
+              double startSum = 0;
+              for (const double value : start.ToVector<double>())
+              {
+                startSum += value;
+              }
+              EXPECT_NEAR(sum, startSum, 1e-9) << "the filling should be zero";
+              memory = next;
+            }
+          }
+          EXPECT_TRUE(offered || backend->GetBackendName() != "reference");
+          if (offered)
+          {
+            EXPECT_TRUE(IsClose(memory.Reshape(shape), start, 0))
+              << backend->GetBackendName() << ' ' << ToString(shape) << ' ' << from.ToText() << " to " << to.ToText();
+          }
+        }
+      }
+    }
+  }
+}
+
+// --- Chains: layouts between operators. ---
+
+namespace
+{
+/** conv -> conv -> pool -> interp -> concat -> conv -> mean over a support axis. */
+void
+CheckChain(std::int64_t first, std::int64_t second, std::int64_t third)
+{
+  Graph graph;
+  StateDict weights;
+  std::uint32_t seed = 1;
+  const auto parameter = [&](const std::string & name, const Shape & shape)
+  {
+    weights.Add(name, RandomValues(shape, seed++, -0.3, 0.3));
+    return graph.AddParameter(name, shape);
+  };
+  Convolution same;
+  same.padding = { 1 };
+  const ValueId x = graph.AddInput("x", { 2, 3, first, 8, 6 });
+  ValueId y = graph.Convolve(x, parameter("w1", { second, first, 3, 3 }), parameter("b1", { second }), same, "conv1");
+  y = graph.Apply(UnaryFunction::LeakyRelu, y, 0.01, 0, "act1");
+  const ValueId skip = y;
+  y = graph.Convolve(y, parameter("w2", { third, second, 3, 3 }), parameter("b2", { third }), same, "conv2");
+  y = graph.Apply(UnaryFunction::Sigmoid, y, 0, 0, "act2");
+  Pooling pool;
+  pool.kernel = { 2, 2 };
+  y = graph.Add(pool, { y }, "pool");
+  y = graph.Add(Interpolation{ InterpolationMode::Linear, { 8, 6 }, true }, { y }, "up");
+  y = graph.Concatenate({ y, skip }, 2, "concat");
+  y = graph.Convolve(y, parameter("w3", { first, second + third, 1, 1 }), std::nullopt, {}, "conv3");
+  graph.AddOutput("mean", graph.Reduce(ReductionFunction::Mean, y, { 1 }, false, "mean"));
+  graph.AddOutput("sum", graph.Combine(BinaryFunction::Add, y, x, "sum"));
+  const TensorMap inputs{ { "x", RandomValues({ 2, 3, first, 8, 6 }, 99) } };
+  const TensorMap expected = ExecutionPlan::Compile(graph, weights, OracleOptions())->Run(inputs);
+  for (const auto & target : GetTargets())
+  {
+    const auto plan = ExecutionPlan::Compile(graph, weights, OptionsOf(target));
+    const TensorMap outputs = plan->Run(inputs);
+    for (const auto & output : expected)
+    {
+      EXPECT_TRUE(
+        IsClose(outputs.at(output.first), output.second, target.precision == DataType::Float64 ? 1e-12 : 2e-5))
+        << output.first << " with channels " << first << ", " << second << ", " << third << " on " << target.backend
+        << StepsOf(*plan);
+    }
+  }
+}
+} // namespace
+
+TEST(OperatorChains, ChannelsThatFillBlocks)
+{
+  CheckChain(16, 16, 32);
+  CheckChain(8, 8, 8);
+  CheckChain(8, 24, 16);
+}
+
+TEST(OperatorChains, ChannelsThatDoNotFillBlocks)
+{
+  CheckChain(1, 9, 17);
+  CheckChain(3, 7, 5);
+  CheckChain(2, 16, 9);
+  CheckChain(16, 9, 16);
+  CheckChain(1, 64, 1);
+}
+
+TEST(OperatorChains, BlockedLayoutsStayBetweenConvolutions)
+{
+  if (!IsRegistered("onednn"))
+  {
+    GTEST_SKIP() << "this build has no oneDNN backend";
+  }
+  Graph graph;
+  StateDict weights;
+  ValueId y = graph.AddInput("x", { 1, 32, 16, 16 });
+  for (int i = 0; i < 4; ++i)
+  {
+    const std::string name = "w" + std::to_string(i);
+    weights.Add(name, RandomValues({ 32, 32, 3, 3 }, 5).To(DataType::Float32));
+    Convolution same;
+    same.padding = { 1 };
+    y = graph.Convolve(y, graph.AddParameter(name, { 32, 32, 3, 3 }), std::nullopt, same, "conv" + std::to_string(i));
+    y = graph.Apply(UnaryFunction::Relu, y);
+  }
+  graph.AddOutput("y", y);
+  const auto plan = ExecutionPlan::Compile(graph, weights, OptionsOf({ "onednn", DataType::Float32 }));
+  int reorders = 0;
+  for (const auto & step : plan->GetSteps())
+  {
+    reorders += step.operatorName == "Reorder" ? 1 : 0;
+  }
+  EXPECT_LE(reorders, 2) << "one into the blocks and one out of them" << StepsOf(*plan);
+}
+
+namespace
+{
+void
+CheckRandomGraph(std::uint32_t seed)
+{
+  const RandomGraph random(seed);
+  const TensorMap expected = ExecutionPlan::Compile(random.graph, random.weights, OracleOptions())->Run(random.inputs);
+  for (const auto & target : GetTargets())
+  {
+    for (const bool optimize : { false, true })
+    {
+      const auto plan = ExecutionPlan::Compile(random.graph, random.weights, OptionsOf(target, 1 + seed % 2, optimize));
+      // The second run uses the arena that the first has filled.
+      for (int repeat = 0; repeat < 2; ++repeat)
+      {
+        const TensorMap outputs = plan->Run(random.inputs);
+        for (const auto & output : expected)
+        {
+          double largest = 1;
+          for (const double value : output.second.ToVector<double>())
+          {
+            largest = std::max(largest, std::abs(value));
+          }
+          EXPECT_TRUE(IsClose(outputs.at(output.first),
+                              output.second,
+                              target.precision == DataType::Float64 ? 1e-11 : 1e-4,
+                              Tensor::Full({}, largest).Broadcast(output.second.GetShape())))
+            << output.first << " on " << target.backend << " in " << ToString(target.precision)
+            << (optimize ? ", optimized" : "") << StepsOf(*plan);
+        }
+      }
+    }
+  }
+}
+} // namespace
+
+TEST(OperatorChains, RandomGraphsAgreeOnAllBackendsAndOptions)
+{
+  RegisterBackends();
+  for (std::uint32_t seed = 0; seed < 60; ++seed)
+  {
+    SCOPED_TRACE(seed);
+    CheckRandomGraph(seed);
+  }
+}
+
+TEST(OperatorHarness, NanPassesThrough)
+{
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const auto & target : GetTargets())
+  {
+    for (const auto function :
+         { UnaryFunction::Relu, UnaryFunction::LeakyRelu, UnaryFunction::Elu, UnaryFunction::Clip })
+    {
+      // The limits of oneDNN: documented in the operator table.
+      const bool unspecified =
+        target.backend == "onednn" && (function == UnaryFunction::Relu || function == UnaryFunction::Clip);
+      if (unspecified)
+      {
+        continue;
+      }
+      Graph graph;
+      graph.AddOutput("y", graph.Apply(function, graph.AddInput("x", { 9 }), 0.01, 2));
+      const auto plan = ExecutionPlan::Compile(graph, {}, OptionsOf(target));
+      const Tensor y = plan->Run({ { "x", Tensor::Full({ 9 }, nan) } }).at("y");
+      EXPECT_TRUE(std::isnan(y.GetElement({ 0 })) && std::isnan(y.GetElement({ 8 })))
+        << ToString(function) << StepsOf(*plan);
+    }
+  }
+}
+
+TEST(OperatorHarness, NanIsTheMaximumOfItsWindowOnTheReference)
+{
+  RegisterBackends();
+  Graph graph;
+  Pooling op;
+  op.kernel = { 2, 2 };
+  graph.AddOutput("y", graph.Add(op, { graph.AddInput("x", { 1, 2, 4 }) }));
+  Tensor x = Tensor::Full({ 1, 2, 4 }, 1);
+  x.SetElement({ 0, 1, 0 }, std::numeric_limits<double>::quiet_NaN());
+  const Tensor y = ExecutionPlan::Compile(graph, {}, OracleOptions())->Run({ { "x", x } }).at("y");
+  EXPECT_TRUE(std::isnan(y.GetElement({ 0, 0, 0 })));
+  EXPECT_EQ(y.GetElement({ 0, 0, 1 }), 1);
+}

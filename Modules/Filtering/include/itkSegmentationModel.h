@@ -1,0 +1,123 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkSegmentationModel_h
+#define itkSegmentationModel_h
+
+#include "UniverSegFilteringExport.h"
+#include "itkDataObject.h"
+#include "itkNNModel.h"
+#include "itkNNNetworkRunner.h"
+#include "itkObjectFactory.h"
+#include "itkSize.h"
+#include "itkUniverSegMacros.h"
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace itk
+{
+/** \class SegmentationModel
+ * \brief A loaded model, ready to run, that filters share.
+ *
+ * Weights, the network they belong to, and the runners with their plans and
+ * packed weights. Setting one object in several filters, in one thread or in
+ * many, keeps a single copy of all of them. A change of the nn::Model is
+ * noticed, and filters that use it run again.
+ *
+ * The network is the one that the model's card names. For a file without a card
+ * it is the one given, and failing that it is inferred from the shapes of the
+ * weights.
+ *
+ * Of the card's preprocessing the key "grid_size" is used: [height, width].
+ * \ingroup UniverSegFiltering
+ */
+class UniverSegFiltering_EXPORT SegmentationModel : public DataObject
+{
+public:
+  ITK_DISALLOW_COPY_AND_MOVE(SegmentationModel);
+
+  using Self = SegmentationModel;
+  using Superclass = DataObject;
+  using Pointer = SmartPointer<Self>;
+  using ConstPointer = SmartPointer<const Self>;
+  using GridSizeType = Size<2>;
+
+  itkNewMacro(Self);
+  itkOverrideGetNameOfClassMacro(SegmentationModel);
+
+  /** Extent of the grid in both axes when the card does not say. */
+  static constexpr SizeValueType DefaultGridExtent = 128;
+
+  /** Load a model file, safetensors or `.pt`. Throws nn::Error when it cannot be
+   * read, and ExceptionObject when the weights fit no known network.
+   * \param networkName for files without a card, for example "universeg".
+   * \param configuration JSON text, for files without a card. */
+  static Pointer Read(const std::string & fileName,
+                      const std::string & networkName = "",
+                      const std::string & configuration = "");
+
+  /** The small model embedded in the library, loaded once for the process. It is
+   * meant for demonstrations and simple structures. */
+  static Pointer GetDefault();
+
+  /** Use a model; name and configuration as in Read(). */
+  void SetModel(const nn::Model * model, const std::string & networkName = "", const std::string & configuration = "");
+  const nn::Model * GetModel() const
+  {
+    return m_Model.GetPointer();
+  }
+
+  /** The network of the weights. Throws ExceptionObject when no model is set. */
+  nn::Network::ConstPointer GetNetwork() const;
+
+  /** Width and height, in pixels, of the grid that the model was trained on. */
+  GridSizeType GetGridSize() const;
+
+  /** The runner for some options, made when first asked for; the last few are
+   * kept. Safe to call from several threads. */
+  std::shared_ptr<nn::NetworkRunner> GetRunner(const nn::PlanOptions & options) const;
+
+  /** Drop runners, plans, arenas and packed weights that are not in use. */
+  void ReleaseMemory();
+
+  /** Also that of the nn::Model. */
+  ModifiedTimeType GetMTime() const override;
+
+protected:
+  SegmentationModel();
+  ~SegmentationModel() override;
+
+  void PrintSelf(std::ostream & os, Indent indent) const override;
+
+private:
+  struct State;
+
+  /** Network and grid for the model as it is now; the mutex is held. */
+  State & GetState() const;
+
+  nn::Model::ConstPointer m_Model;
+  std::string m_NetworkName;
+  std::string m_Configuration;
+  mutable std::mutex m_Mutex;
+  mutable std::unique_ptr<State> m_State;
+};
+} // namespace itk
+
+#endif

@@ -1,0 +1,243 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkSegmentationModel.h"
+
+#include "itkNNParallel.h"
+#include "itkNNRegisterBackends.h"
+#include "itkUniverSegNetwork.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cctype>
+
+namespace itk
+{
+extern const unsigned char universegDefaultModel[];
+extern const std::size_t universegDefaultModelSize;
+
+namespace
+{
+constexpr std::size_t maximumNumberOfRunners = 8;
+
+std::string
+ToLower(std::string text)
+{
+  std::transform(
+    text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+bool
+Equal(const nn::PlanOptions & a, const nn::PlanOptions & b)
+{
+  return a.backend == b.backend && a.device == b.device && a.precision == b.precision && a.threads == b.threads &&
+         a.optimize == b.optimize;
+}
+
+nn::Network::ConstPointer
+MakeNetwork(const nn::Model & model, const std::string & givenName, const std::string & givenConfiguration)
+{
+  const nn::ModelCard & card = model.GetCard();
+  const std::string cardName = ToLower(card.network);
+  const std::string argumentName = ToLower(givenName);
+  itkNNRequireMacro(cardName.empty() || argumentName.empty() || cardName == argumentName,
+                    "The model's card names the network '" << card.network << "', but '" << givenName
+                                                           << "' was asked for");
+  const std::string name = cardName.empty() ? argumentName : cardName;
+  const std::string & configuration = card.configuration.empty() ? givenConfiguration : card.configuration;
+  itkNNRequireMacro(configuration.empty() || !name.empty(),
+                    "A configuration was given without the name of the network; known networks: universeg");
+  const nn::Network::ConstPointer network =
+    configuration.empty() ? nn::Network::Infer(model.GetWeights(), name) : nn::Network::Create(name, configuration);
+  network->CheckWeights(model.GetWeights());
+  return network;
+}
+
+SegmentationModel::GridSizeType
+MakeGridSize(const nn::ModelCard & card)
+{
+  SegmentationModel::GridSizeType size;
+  size.Fill(SegmentationModel::DefaultGridExtent);
+  if (card.preprocessing.empty())
+  {
+    return size;
+  }
+  const nlohmann::json preprocessing = nlohmann::json::parse(card.preprocessing, nullptr, false);
+  itkNNRequireMacro(preprocessing.is_object(), "The model card's preprocessing is not a JSON object");
+  const auto grid = preprocessing.find("grid_size");
+  if (grid == preprocessing.end())
+  {
+    return size;
+  }
+  const auto isExtent = [](const nlohmann::json & value)
+  { return value.is_number_unsigned() && value.get<std::uint64_t>() > 0 && value.get<std::uint64_t>() <= 65536; };
+  itkNNRequireMacro(grid->is_array() && grid->size() == 2 && isExtent((*grid)[0]) && isExtent((*grid)[1]),
+                    "The model card's grid_size is " << grid->dump()
+                                                     << "; should be [height, width], integers from 1 to 65536");
+  size[0] = (*grid)[1].get<SizeValueType>();
+  size[1] = (*grid)[0].get<SizeValueType>();
+  return size;
+}
+} // namespace
+
+struct SegmentationModel::State
+{
+  ModifiedTimeType modelTime;
+  nn::Network::ConstPointer network;
+  GridSizeType gridSize;
+  std::list<std::shared_ptr<nn::NetworkRunner>> runners; ///< last used first
+};
+
+SegmentationModel::SegmentationModel()
+{
+  nn::RegisterBackends();
+}
+
+SegmentationModel::~SegmentationModel() = default;
+
+SegmentationModel::Pointer
+SegmentationModel::Read(const std::string & fileName,
+                        const std::string & networkName,
+                        const std::string & configuration)
+{
+  const Pointer result = New();
+  result->SetModel(nn::Model::Read(fileName), networkName, configuration);
+  result->GetNetwork();
+  return result;
+}
+
+SegmentationModel::Pointer
+SegmentationModel::GetDefault()
+{
+  static const Pointer model = []
+  {
+    const Pointer result = New();
+    result->SetModel(
+      nn::Model::ReadFromMemory(universegDefaultModel, universegDefaultModelSize, "the embedded default model"));
+    return result;
+  }();
+  return model;
+}
+
+void
+SegmentationModel::SetModel(const nn::Model * model, const std::string & networkName, const std::string & configuration)
+{
+  {
+    const std::lock_guard<std::mutex> lock(m_Mutex);
+    if (m_Model == model && m_NetworkName == networkName && m_Configuration == configuration)
+    {
+      return;
+    }
+    m_Model = model;
+    m_NetworkName = networkName;
+    m_Configuration = configuration;
+    m_State.reset();
+  }
+  this->Modified();
+}
+
+SegmentationModel::State &
+SegmentationModel::GetState() const
+{
+  if (m_Model.IsNull())
+  {
+    itkExceptionMacro("No model is set; use Read(), GetDefault() or SetModel()");
+  }
+  if (!m_State || m_State->modelTime != m_Model->GetMTime())
+  {
+    m_State.reset();
+    auto state = std::make_unique<State>();
+    state->modelTime = m_Model->GetMTime();
+    state->network = MakeNetwork(*m_Model, m_NetworkName, m_Configuration);
+    state->gridSize = MakeGridSize(m_Model->GetCard());
+    m_State = std::move(state);
+  }
+  return *m_State;
+}
+
+nn::Network::ConstPointer
+SegmentationModel::GetNetwork() const
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  return this->GetState().network;
+}
+
+SegmentationModel::GridSizeType
+SegmentationModel::GetGridSize() const
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  return this->GetState().gridSize;
+}
+
+std::shared_ptr<nn::NetworkRunner>
+SegmentationModel::GetRunner(const nn::PlanOptions & options) const
+{
+  nn::PlanOptions key = options;
+  if (key.threads == 0)
+  {
+    key.threads = nn::GetDefaultNumberOfThreads();
+  }
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  State & state = this->GetState();
+  const auto found =
+    std::find_if(state.runners.begin(),
+                 state.runners.end(),
+                 [&](const std::shared_ptr<nn::NetworkRunner> & runner) { return Equal(runner->GetOptions(), key); });
+  if (found != state.runners.end())
+  {
+    state.runners.splice(state.runners.begin(), state.runners, found);
+  }
+  else
+  {
+    state.runners.push_front(std::make_shared<nn::NetworkRunner>(state.network, m_Model->GetSharedWeights(), key));
+    if (state.runners.size() > maximumNumberOfRunners)
+    {
+      state.runners.pop_back();
+    }
+  }
+  return state.runners.front();
+}
+
+void
+SegmentationModel::ReleaseMemory()
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  if (m_State)
+  {
+    m_State->runners.clear();
+  }
+}
+
+ModifiedTimeType
+SegmentationModel::GetMTime() const
+{
+  const ModifiedTimeType own = Superclass::GetMTime();
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  return m_Model.IsNull() ? own : std::max(own, m_Model->GetMTime());
+}
+
+void
+SegmentationModel::PrintSelf(std::ostream & os, Indent indent) const
+{
+  Superclass::PrintSelf(os, indent);
+  os << indent << "NetworkName: " << m_NetworkName << '\n';
+  os << indent << "Configuration: " << m_Configuration << '\n';
+  itkPrintSelfObjectMacro(Model);
+}
+} // namespace itk

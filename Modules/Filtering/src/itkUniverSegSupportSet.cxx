@@ -1,0 +1,274 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkUniverSegSupportSet.h"
+
+#include "itkNNResampling.h"
+
+#include <cmath>
+#include <set>
+
+namespace itk
+{
+namespace
+{
+constexpr std::size_t maximumNumberOfPrepared = 4;
+} // namespace
+
+UniverSegPreparedSupports::UniverSegPreparedSupports(nn::Tensor images, nn::Tensor labels)
+  : m_Images(std::move(images))
+  , m_Labels(std::move(labels))
+{}
+
+nn::Tensor
+UniverSegPreparedSupports::GetPlanes(LabelType label) const
+{
+  if (m_Labels.GetDataType() == nn::DataType::Float32)
+  {
+    return m_Labels;
+  }
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  nn::Tensor & planes = m_Planes[label];
+  if (!planes.IsDefined())
+  {
+    nn::Tensor made(m_Labels.GetShape());
+    const LabelType * values = m_Labels.GetData<LabelType>();
+    std::transform(values,
+                   values + m_Labels.GetNumberOfElements(),
+                   made.GetData<float>(),
+                   [label](LabelType value) { return value == label ? 1.0F : 0.0F; });
+    planes = made;
+  }
+  return planes;
+}
+
+UniverSegSupportSet::UniverSegSupportSet() = default;
+UniverSegSupportSet::~UniverSegSupportSet() = default;
+
+UniverSegSupportSet::Support
+UniverSegSupportSet::MakeSupport(const nn::Tensor & image,
+                                 const nn::Tensor & label,
+                                 std::shared_ptr<const IntensityStatistics> volume) const
+{
+  if (!image.IsDefined() || !label.IsDefined() || image.GetRank() != 2 || image.GetNumberOfElements() == 0 ||
+      image.GetShape() != label.GetShape())
+  {
+    const auto describe = [](const nn::Tensor & tensor)
+    { return tensor.IsDefined() ? nn::ToString(tensor.GetShape()) : std::string("undefined"); };
+    itkExceptionMacro("The image of a support has shape " << describe(image) << " and its label " << describe(label)
+                                                          << "; both should be [H, W] with at least one pixel");
+  }
+  Support support;
+  support.image = image.To(nn::DataType::Float32).Clone();
+  support.volume = std::move(volume);
+  const auto * intensities = support.image.GetData<float>();
+  const auto count = support.image.GetNumberOfElements();
+  if (!std::all_of(intensities, intensities + count, [](float value) { return std::isfinite(value); }))
+  {
+    itkExceptionMacro("The image of a support has values that are NaN or infinite; all should be finite");
+  }
+
+  const nn::Tensor numbers = label.To(nn::DataType::Float64).Contiguous();
+  const auto * values = numbers.GetData<double>();
+  if (m_SoftLabels)
+  {
+    const auto * bad = std::find_if(values, values + count, [](double value) { return !(value >= 0 && value <= 1); });
+    if (bad != values + count)
+    {
+      itkExceptionMacro("A label of a support is " << *bad << "; soft labels should be in [0, 1]");
+    }
+    support.label = numbers.To(nn::DataType::Float32).Clone();
+    support.values = { 1 };
+    return support;
+  }
+  // Above this a double does not hold every integer.
+  constexpr double limit = 9007199254740992.0;
+  const auto * bad = std::find_if(
+    values, values + count, [](double value) { return !(std::abs(value) <= limit && value == std::trunc(value)); });
+  if (bad != values + count)
+  {
+    itkExceptionMacro("A label of a support is " << *bad
+                                                 << "; labels should be integers up to 2^53 in magnitude. For labels "
+                                                    "that are parts in [0, 1], call SoftLabelsOn() first");
+  }
+  support.label = numbers.To(nn::DataType::Int64).Clone();
+  const auto * labels = support.label.GetData<LabelType>();
+  std::set<LabelType> distinct;
+  LabelType last = labels[0];
+  distinct.insert(last);
+  for (std::int64_t i = 1; i < count; ++i)
+  {
+    if (labels[i] != last)
+    {
+      last = labels[i];
+      distinct.insert(last);
+    }
+  }
+  support.values.assign(distinct.begin(), distinct.end());
+  return support;
+}
+
+void
+UniverSegSupportSet::Append(std::vector<Support> supports)
+{
+  m_Supports.insert(
+    m_Supports.end(), std::make_move_iterator(supports.begin()), std::make_move_iterator(supports.end()));
+  m_Prepared.clear();
+  this->Modified();
+}
+
+void
+UniverSegSupportSet::PushBackTensors(const nn::Tensor & image,
+                                     const nn::Tensor & label,
+                                     std::shared_ptr<const IntensityStatistics> volume)
+{
+  std::vector<Support> supports;
+  supports.push_back(this->MakeSupport(image, label, std::move(volume)));
+  this->Append(std::move(supports));
+}
+
+void
+UniverSegSupportSet::RemoveSupport(SizeValueType i)
+{
+  if (i >= m_Supports.size())
+  {
+    itkExceptionMacro("There is no support " << i << " to remove; there are " << m_Supports.size());
+  }
+  m_Supports.erase(m_Supports.begin() + static_cast<std::ptrdiff_t>(i));
+  m_Prepared.clear();
+  this->Modified();
+}
+
+void
+UniverSegSupportSet::Clear()
+{
+  if (!m_Supports.empty())
+  {
+    m_Supports.clear();
+    m_Prepared.clear();
+    this->Modified();
+  }
+}
+
+std::vector<UniverSegSupportSet::LabelType>
+UniverSegSupportSet::GetLabels() const
+{
+  std::set<LabelType> labels;
+  for (const Support & support : m_Supports)
+  {
+    labels.insert(support.values.begin(), support.values.end());
+  }
+  return std::vector<LabelType>(labels.begin(), labels.end());
+}
+
+void
+UniverSegSupportSet::SetSoftLabels(bool soft)
+{
+  if (soft == m_SoftLabels)
+  {
+    return;
+  }
+  if (!m_Supports.empty())
+  {
+    itkExceptionMacro("SoftLabels cannot change while there are " << m_Supports.size()
+                                                                  << " supports; set it before the first");
+  }
+  m_SoftLabels = soft;
+  this->Modified();
+}
+
+UniverSegSupportSet::PreparedPointer
+UniverSegSupportSet::GetPrepared(const IntensityNormalization & normalization,
+                                 SizeValueType gridWidth,
+                                 SizeValueType gridHeight) const
+{
+  if (m_Supports.empty())
+  {
+    itkExceptionMacro("The support set is empty; it needs at least one image and its label image");
+  }
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  const auto found = std::find_if(m_Prepared.begin(),
+                                  m_Prepared.end(),
+                                  [&](const Prepared & prepared)
+                                  {
+                                    return prepared.normalization == normalization && prepared.width == gridWidth &&
+                                           prepared.height == gridHeight;
+                                  });
+  if (found != m_Prepared.end())
+  {
+    m_Prepared.splice(m_Prepared.begin(), m_Prepared, found);
+    return m_Prepared.front().supports;
+  }
+
+  const nn::Shape shape{ static_cast<std::int64_t>(m_Supports.size()),
+                         1,
+                         static_cast<std::int64_t>(gridHeight),
+                         static_cast<std::int64_t>(gridWidth) };
+  const std::size_t pixels = gridHeight * gridWidth;
+  nn::Tensor images(shape);
+  nn::Tensor labels(shape, m_SoftLabels ? nn::DataType::Float32 : nn::DataType::Int64);
+  for (std::size_t i = 0; i < m_Supports.size(); ++i)
+  {
+    const Support & support = m_Supports[i];
+    const auto height = static_cast<std::size_t>(support.image.GetShape()[0]);
+    const auto width = static_cast<std::size_t>(support.image.GetShape()[1]);
+    const auto * intensities = support.image.GetData<float>();
+    auto statistics = support.volume;
+    if (!statistics && normalization.NeedsStatistics())
+    {
+      statistics = std::make_shared<const IntensityStatistics>(intensities, height * width);
+    }
+    normalization.Apply(
+      intensities, height, width, statistics.get(), images.GetData<float>() + i * pixels, gridHeight, gridWidth);
+    if (m_SoftLabels)
+    {
+      nn::ResizeLinear(
+        support.label.GetData<float>(), height, width, labels.GetData<float>() + i * pixels, gridHeight, gridWidth);
+    }
+    else
+    {
+      nn::ResizeNearest(support.label.GetData<LabelType>(),
+                        height,
+                        width,
+                        labels.GetData<LabelType>() + i * pixels,
+                        gridHeight,
+                        gridWidth);
+    }
+  }
+  m_Prepared.push_front(
+    { normalization, gridWidth, gridHeight, std::make_shared<const UniverSegPreparedSupports>(images, labels) });
+  if (m_Prepared.size() > maximumNumberOfPrepared)
+  {
+    m_Prepared.pop_back();
+  }
+  return m_Prepared.front().supports;
+}
+
+void
+UniverSegSupportSet::PrintSelf(std::ostream & os, Indent indent) const
+{
+  Superclass::PrintSelf(os, indent);
+  os << indent << "NumberOfSupports: " << m_Supports.size() << '\n';
+  os << indent << "SoftLabels: " << (m_SoftLabels ? "On" : "Off") << '\n';
+  os << indent << "Labels:";
+  for (const LabelType label : this->GetLabels())
+  {
+    os << ' ' << label;
+  }
+  os << '\n';
+}
+} // namespace itk

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Usage: check-coverage.sh [least percentage]
+# Builds and runs the tests with gcov and fails where the lines covered of
+# Core, ModelIO and Filtering together are below the percentage (default: 85).
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+least="${1:-85}"
+use_ccache
+configure_preset coverage
+build_preset coverage
+cd "${universeg_root}"
+find build/coverage -name '*.gcda' -delete
+test_preset coverage
+
+modules=(Core ModelIO Filtering)
+report="build/coverage/coverage.json"
+filters=()
+for module in "${modules[@]}"; do
+  filters+=(--filter "Modules/${module}/include/" --filter "Modules/${module}/src/")
+done
+# Several instantiations of one template share their lines.
+merge=()
+! gcovr --help | grep -q -- --merge-mode-functions || merge=(--merge-mode-functions=separate)
+gcovr -j "${universeg_jobs}" --root . --object-directory build/coverage "${filters[@]}" "${merge[@]}" \
+  --exclude-unreachable-branches --json-summary "${report}" --txt build/coverage/coverage.txt build/coverage
+"${UNIVERSEG_TOOLS}/bin/python3" - "${report}" "${least}" "${modules[@]}" <<'PYTHON'
+import json, sys
+path, least, modules = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
+with open(path) as stream:
+    files = json.load(stream)["files"]
+total = covered = 0
+print(f"{'module':<12}{'lines':>8}{'covered':>9}{'%':>8}")
+for module in modules:
+    own = [f for f in files if f["filename"].startswith(f"Modules/{module}/")]
+    if not own:
+        sys.exit(f"coverage: no line of {module} was compiled")
+    lines, hits = sum(f["line_total"] for f in own), sum(f["line_covered"] for f in own)
+    total, covered = total + lines, covered + hits
+    print(f"{module:<12}{lines:>8}{hits:>9}{100 * hits / lines:>8.1f}")
+rate = 100 * covered / total
+print(f"{'together':<12}{total:>8}{covered:>9}{rate:>8.1f}")
+if rate < least:
+    for entry in sorted(files, key=lambda f: f["line_covered"] - f["line_total"])[:10]:
+        print(f"  {entry['line_total'] - entry['line_covered']:5d} lines not covered in {entry['filename']}")
+    sys.exit(f"coverage: {rate:.1f} % of the lines are covered, at least {least:g} % are asked for")
+PYTHON

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Builds the project, runs its tests and every check of the continuous
+# integration, the cheap ones first, and stops at the first that fails.
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+
+stages=(setup format source commits release readme documentation tidy fuzz asan coverage)
+
+usage()
+{
+  cat <<USAGE
+Usage: test.sh [stage]...
+Stages, all by default, in this order:
+  setup          installs what is missing
+  format         clang-format of every C++ file
+  source         licence headers, locale, white space, file sizes
+  commits        subjects of the last commits
+  release        optimised build, warnings are errors, and all tests
+  readme         the examples of README.md
+  documentation  Doxygen reference, warnings are errors
+  tidy           clang-tidy
+  fuzz           libFuzzer targets of the model readers, UNIVERSEG_FUZZ_SECONDS
+                 each (default 30)
+  asan           the modules' tests under ASan, LSan and UBSan
+  coverage       line coverage of Core, ModelIO and Filtering, at least 85 %
+Environment:
+  UNIVERSEG_JOBS         processes at a time (default: the number of cores)
+  UNIVERSEG_GOLDENS_DIR  the full set of golden vectors (optional)
+  UNIVERSEG_DATA_DIR     real images for the accuracy tests (optional)
+USAGE
+}
+
+release()
+{
+  use_ccache
+  configure_preset ci
+  build_preset ci
+  local junit="${universeg_root}/build/ci/junit.xml"
+  rm -f "${junit}"
+  local result=0
+  test_preset ci --output-junit "${junit}" || result=$?
+  [ -f "${junit}" ] || die "CTest wrote no report"
+  skip_reasons
+  return "${result}"
+}
+
+# The text that GoogleTest writes after "<file>:<line>: Skipped".
+skip_reasons()
+{
+  awk '/: Skipped$/ { wanted = 1; next } wanted && NF { print "skipped: " $0; wanted = 0 }' \
+    "${universeg_root}/build/ci/Testing/Temporary/LastTest.log" | sort | uniq -c
+}
+
+readme()
+{
+  "${universeg_root}/Utilities/check-readme.sh" "${universeg_root}/build/ci/bin"
+}
+
+run_stage()
+{
+  case "$1" in
+    setup) "${universeg_root}/Utilities/setup.sh" --development ;;
+    release | readme) "$1" ;;
+    fuzz) "${universeg_root}/Utilities/check-fuzz.sh" "${UNIVERSEG_FUZZ_SECONDS:-30}" ;;
+    *) "${universeg_root}/Utilities/check-$1.sh" ;;
+  esac
+}
+
+# Sums the outer <testsuite tests= failures= disabled= skipped=> of CTest.
+counts()
+{
+  sed -n '/<testsuite /,/>/p' "${universeg_root}/build/ci/junit.xml" | tr -s ' \t\n' '\n' | awk -F'"' '
+    /^tests=/ { tests = $2 } /^failures=/ { failed = $2 } /^skipped=/ { skipped = $2 } /^disabled=/ { disabled = $2 }
+    END {
+      if (skipped + disabled > 0) print skipped + disabled " skipped, for the reasons above"
+      print tests - failed - skipped - disabled " passed, " failed + 0 " failed"
+    }'
+}
+
+chosen=()
+for argument in "$@"; do
+  case " ${stages[*]} " in
+    *" ${argument} "*) chosen+=("${argument}") ;;
+    *)
+      usage
+      case "${argument}" in
+        -h | --help) exit 0 ;;
+        *) die "unknown stage '${argument}'" ;;
+      esac
+      ;;
+  esac
+done
+[ ${#chosen[@]} -gt 0 ] || chosen=("${stages[@]}")
+
+summary=()
+result=0
+released=0
+for stage in "${chosen[@]}"; do
+  say "== ${stage}"
+  start=${SECONDS}
+  [ "${stage}" != release ] || released=1
+  # A function called where its status is tested runs without errexit.
+  set +e
+  (
+    set -e
+    run_stage "${stage}"
+  )
+  result=$?
+  set -e
+  summary+=("$(printf '%-14s %-7s %4d s' "${stage}" "$([ "${result}" = 0 ] && echo passed || echo FAILED)" $((SECONDS - start)))")
+  [ "${result}" = 0 ] || break
+done
+
+say "== summary"
+printf '%s\n' "${summary[@]}"
+[ ${#summary[@]} -eq ${#chosen[@]} ] || say "not run: ${chosen[*]:${#summary[@]}}"
+if [ "${released}" = 1 ] && [ -f "${universeg_root}/build/ci/junit.xml" ]; then
+  counts
+fi
+exit "${result}"

@@ -42,16 +42,16 @@ ChooseConcatenationLayout(const Concatenation & op, const OperatorCase & operato
     {
       continue;
     }
-    const bool fits = std::all_of(
-      operatorCase.inputs.begin(),
-      operatorCase.inputs.end(),
-      [&](const Operand & input)
-      {
-        // An extent of 1 that is repeated along the blocks would fill one lane only.
-        const std::int64_t extent = input.type.shape[layout.axis];
-        return !input.IsConstant() && (op.axis == layout.axis ? extent % block == 0
-                                                              : extent == operatorCase.output.shape[layout.axis]);
-      });
+    const bool fits = std::all_of(operatorCase.inputs.begin(),
+                                  operatorCase.inputs.end(),
+                                  [&](const Operand & input)
+                                  {
+                                    // An extent of 1 that is repeated along the blocks would fill one lane only.
+                                    const std::int64_t extent = input.type.shape[layout.axis];
+                                    return !input.IsConstant() &&
+                                           (op.axis == layout.axis ? extent % block == 0
+                                                                   : extent == operatorCase.output.shape[layout.axis]);
+                                  });
     if (fits)
     {
       return layout;

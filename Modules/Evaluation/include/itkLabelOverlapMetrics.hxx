@@ -1,0 +1,213 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkLabelOverlapMetrics_hxx
+#define itkLabelOverlapMetrics_hxx
+
+#include "itkImageRegionConstIterator.h"
+#include "itkLabelOverlapMetrics.h"
+#include "itkOverlapScores.h"
+
+#include <cmath>
+#include <map>
+#include <set>
+#include <type_traits>
+
+namespace itk
+{
+template <typename TPrediction, typename TReference>
+void
+LabelOverlapMetrics<TPrediction, TReference>::SetLabels(const LabelVectorType & labels)
+{
+  const std::set<std::int64_t> unique(labels.begin(), labels.end());
+  if (unique.size() != labels.size())
+  {
+    itkExceptionMacro("Labels must not repeat; got " << labels.size() << " with " << unique.size()
+                                                     << " different ones.");
+  }
+  if (labels != m_Labels)
+  {
+    m_Labels = labels;
+    this->Modified();
+  }
+}
+
+template <typename TPrediction, typename TReference>
+void
+LabelOverlapMetrics<TPrediction, TReference>::CheckGeometry() const
+{
+  static_assert(TPrediction::ImageDimension == TReference::ImageDimension, "Both images have one dimension");
+  if (!m_PredictionImage || !m_ReferenceImage)
+  {
+    itkExceptionMacro("The " << (m_PredictionImage ? "reference" : "prediction") << " image is not set.");
+  }
+  const auto & predictionSize = m_PredictionImage->GetLargestPossibleRegion().GetSize();
+  const auto & referenceSize = m_ReferenceImage->GetLargestPossibleRegion().GetSize();
+  if (predictionSize != referenceSize)
+  {
+    itkExceptionMacro("The prediction's size " << predictionSize << " differs from the reference's size "
+                                               << referenceSize << ".");
+  }
+  const auto & predictionSpacing = m_PredictionImage->GetSpacing();
+  const auto & referenceSpacing = m_ReferenceImage->GetSpacing();
+  const auto & predictionOrigin = m_PredictionImage->GetOrigin();
+  const auto & referenceOrigin = m_ReferenceImage->GetOrigin();
+  for (unsigned int i = 0; i < ImageDimension; ++i)
+  {
+    const double allowed = m_Tolerance * predictionSpacing[i];
+    if (std::abs(predictionSpacing[i] - referenceSpacing[i]) > allowed)
+    {
+      itkExceptionMacro("The prediction's spacing " << predictionSpacing << " differs from the reference's spacing "
+                                                    << referenceSpacing << ".");
+    }
+    if (std::abs(predictionOrigin[i] - referenceOrigin[i]) > allowed)
+    {
+      itkExceptionMacro("The prediction's origin " << predictionOrigin << " differs from the reference's origin "
+                                                   << referenceOrigin << ".");
+    }
+    for (unsigned int j = 0; j < ImageDimension; ++j)
+    {
+      if (std::abs(m_PredictionImage->GetDirection()[i][j] - m_ReferenceImage->GetDirection()[i][j]) > m_Tolerance)
+      {
+        itkExceptionMacro("The prediction's direction\n"
+                          << m_PredictionImage->GetDirection() << "differs from the reference's direction\n"
+                          << m_ReferenceImage->GetDirection());
+      }
+    }
+  }
+}
+
+template <typename TPrediction, typename TReference>
+void
+LabelOverlapMetrics<TPrediction, TReference>::Compute()
+{
+  using PredictionPixelType = typename TPrediction::PixelType;
+  using ReferencePixelType = typename TReference::PixelType;
+  static_assert(std::is_integral<PredictionPixelType>::value && std::is_integral<ReferencePixelType>::value,
+                "Label images have integer pixels");
+
+  this->CheckGeometry();
+
+  struct Counts
+  {
+    std::uint64_t prediction = 0;
+    std::uint64_t reference = 0;
+    std::uint64_t intersection = 0;
+  };
+  std::map<std::int64_t, Counts> counts;
+
+  ImageRegionConstIterator<TPrediction> p(m_PredictionImage, m_PredictionImage->GetLargestPossibleRegion());
+  ImageRegionConstIterator<TReference> r(m_ReferenceImage, m_ReferenceImage->GetLargestPossibleRegion());
+  // Neighbouring pixels mostly carry the same pair of labels: look up once a run.
+  bool first = true;
+  PredictionPixelType lastPrediction{};
+  ReferencePixelType lastReference{};
+  std::uint64_t run = 0;
+  const auto flush = [&]
+  {
+    if (run == 0)
+    {
+      return;
+    }
+    const auto predictionLabel = static_cast<std::int64_t>(lastPrediction);
+    const auto referenceLabel = static_cast<std::int64_t>(lastReference);
+    counts[predictionLabel].prediction += run;
+    counts[referenceLabel].reference += run;
+    if (predictionLabel == referenceLabel)
+    {
+      counts[predictionLabel].intersection += run;
+    }
+    run = 0;
+  };
+  for (; !p.IsAtEnd(); ++p, ++r)
+  {
+    if (first || p.Get() != lastPrediction || r.Get() != lastReference)
+    {
+      flush();
+      first = false;
+      lastPrediction = p.Get();
+      lastReference = r.Get();
+    }
+    ++run;
+  }
+  flush();
+
+  LabelVectorType labels = m_Labels;
+  if (labels.empty())
+  {
+    for (const auto & entry : counts)
+    {
+      if (entry.first != 0)
+      {
+        labels.push_back(entry.first);
+      }
+    }
+  }
+
+  double pixelVolume = 1;
+  for (unsigned int i = 0; i < ImageDimension; ++i)
+  {
+    pixelVolume *= m_PredictionImage->GetSpacing()[i];
+  }
+
+  m_Overlaps.clear();
+  for (const std::int64_t label : labels)
+  {
+    const auto found = counts.find(label);
+    const Counts c = found == counts.end() ? Counts() : found->second;
+    LabelOverlap overlap;
+    overlap.label = label;
+    overlap.predictionCount = c.prediction;
+    overlap.referenceCount = c.reference;
+    overlap.intersectionCount = c.intersection;
+    overlap.predictionVolume = static_cast<double>(c.prediction) * pixelVolume;
+    overlap.referenceVolume = static_cast<double>(c.reference) * pixelVolume;
+    overlap.dice = DiceCoefficient(c.intersection, c.prediction, c.reference, m_EmptyValue);
+    overlap.jaccard = JaccardCoefficient(c.intersection, c.prediction, c.reference, m_EmptyValue);
+    m_Overlaps.push_back(overlap);
+  }
+}
+
+template <typename TPrediction, typename TReference>
+const LabelOverlap &
+LabelOverlapMetrics<TPrediction, TReference>::GetOverlap(std::int64_t label) const
+{
+  for (const LabelOverlap & overlap : m_Overlaps)
+  {
+    if (overlap.label == label)
+    {
+      return overlap;
+    }
+  }
+  itkExceptionMacro("Label " << label << " is not among the " << m_Overlaps.size() << " labels that were computed.");
+}
+
+template <typename TPrediction, typename TReference>
+void
+LabelOverlapMetrics<TPrediction, TReference>::PrintSelf(std::ostream & os, Indent indent) const
+{
+  Superclass::PrintSelf(os, indent);
+  os << indent << "PredictionImage: " << m_PredictionImage.GetPointer() << std::endl;
+  os << indent << "ReferenceImage: " << m_ReferenceImage.GetPointer() << std::endl;
+  os << indent << "Number of labels asked for: " << m_Labels.size() << std::endl;
+  os << indent << "Number of overlaps: " << m_Overlaps.size() << std::endl;
+  os << indent << "EmptyValue: " << m_EmptyValue << std::endl;
+  os << indent << "Tolerance: " << m_Tolerance << std::endl;
+}
+} // namespace itk
+
+#endif

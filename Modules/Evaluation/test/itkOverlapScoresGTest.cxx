@@ -1,0 +1,125 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkOverlapScores.h"
+
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+#include <vector>
+
+namespace
+{
+TEST(OverlapScores, CoefficientsOfCounts)
+{
+  EXPECT_DOUBLE_EQ(itk::DiceCoefficient(2, 3, 5), 0.5);
+  EXPECT_DOUBLE_EQ(itk::JaccardCoefficient(2, 3, 5), 2.0 / 6.0);
+  EXPECT_DOUBLE_EQ(itk::DiceCoefficient(0, 3, 0), 0.0);
+  EXPECT_DOUBLE_EQ(itk::JaccardCoefficient(4, 4, 4), 1.0);
+}
+
+TEST(OverlapScores, EmptySetsAreTheEmptyValue)
+{
+  EXPECT_TRUE(std::isnan(itk::DiceCoefficient(0, 0, 0)));
+  EXPECT_TRUE(std::isnan(itk::JaccardCoefficient(0, 0, 0)));
+  EXPECT_EQ(itk::DiceCoefficient(0, 0, 0, 1.0), 1.0);
+  EXPECT_EQ(itk::JaccardCoefficient(0, 0, 0, 0.0), 0.0);
+}
+
+TEST(OverlapScores, CountsBeyond32Bits)
+{
+  const std::uint64_t big = std::uint64_t{ 1 } << 40;
+  EXPECT_DOUBLE_EQ(itk::DiceCoefficient(big, 2 * big, 2 * big), 0.5);
+}
+
+TEST(OverlapScores, SoftScoresByHand)
+{
+  const std::vector<float> p{ 0.5F, 1.0F, 0.0F };
+  const std::vector<float> t{ 1.0F, 1.0F, 0.0F };
+  EXPECT_DOUBLE_EQ(itk::SoftDice(p.data(), t.data(), 3), 3.0 / 3.5);
+  EXPECT_DOUBLE_EQ(itk::SoftJaccard(p.data(), t.data(), 3), 1.5 / 2.0);
+  itk::SoftOverlapOptions squared;
+  squared.squaredDenominator = true;
+  EXPECT_DOUBLE_EQ(itk::SoftDice(p.data(), t.data(), 3, squared), 3.0 / 3.25);
+  EXPECT_TRUE(std::isnan(itk::SoftDice(p.data(), t.data(), 0)));
+  EXPECT_EQ(itk::SoftDice(p.data(), t.data(), 0, itk::SoftOverlapOptions::Pylot()), 1.0);
+}
+
+void
+ExpectScore(const nlohmann::json & expected, double value, const std::string & what)
+{
+  if (expected.is_null())
+  {
+    EXPECT_TRUE(std::isnan(value)) << what;
+  }
+  else
+  {
+    EXPECT_NEAR(value, expected.get<double>(), 1e-6) << what;
+  }
+}
+
+TEST(OverlapScores, GoldenMetrics)
+{
+  std::string name = std::string(UNIVERSEG_TEST_GOLDENS) + "/universeg/j_metrics/metrics.json";
+  std::ifstream file(name);
+  if (!file)
+  {
+    const char * folder = std::getenv("UNIVERSEG_GOLDENS_DIR");
+    if (folder == nullptr)
+    {
+      GTEST_SKIP() << "no " << name << " and UNIVERSEG_GOLDENS_DIR is not set";
+    }
+    name = std::string(folder) + "/universeg/j_metrics/metrics.json";
+    file.open(name);
+  }
+  ASSERT_TRUE(file.is_open()) << name;
+  const nlohmann::json golden = nlohmann::json::parse(file);
+  ASSERT_FALSE(golden.at("cases").empty());
+  for (const nlohmann::json & oneCase : golden.at("cases"))
+  {
+    const std::string what = oneCase.at("name");
+    const auto p = oneCase.at("prob").get<std::vector<float>>();
+    const auto t = oneCase.at("truth").get<std::vector<float>>();
+    const std::size_t n = p.size();
+    std::vector<float> hard(n);
+    std::uint64_t intersection = 0;
+    std::uint64_t predicted = 0;
+    std::uint64_t positive = 0;
+    for (std::size_t i = 0; i < n; ++i)
+    {
+      hard[i] = p[i] > 0.5F ? 1.0F : 0.0F;
+      predicted += hard[i] > 0;
+      positive += t[i] > 0;
+      intersection += hard[i] > 0 && t[i] > 0;
+    }
+    const auto squared = itk::SoftOverlapOptions::Pylot(true);
+    const auto plain = itk::SoftOverlapOptions::Pylot(false);
+    ExpectScore(oneCase.at("notebook_hard_dice"), itk::DiceCoefficient(intersection, predicted, positive), what);
+    ExpectScore(oneCase.at("notebook_hard_dice"), itk::SoftDice(hard.data(), t.data(), n), what);
+    ExpectScore(oneCase.at("notebook_soft_dice"), itk::SoftDice(p.data(), t.data(), n), what);
+    ExpectScore(oneCase.at("pylot_hard_dice"), itk::SoftDice(hard.data(), t.data(), n, plain), what);
+    ExpectScore(oneCase.at("pylot_hard_jaccard"), itk::SoftJaccard(hard.data(), t.data(), n, plain), what);
+    ExpectScore(oneCase.at("pylot_soft_dice_sq"), itk::SoftDice(p.data(), t.data(), n, squared), what);
+    ExpectScore(oneCase.at("pylot_soft_dice_nosq"), itk::SoftDice(p.data(), t.data(), n, plain), what);
+    ExpectScore(oneCase.at("pylot_soft_jaccard_sq"), itk::SoftJaccard(p.data(), t.data(), n, squared), what);
+  }
+}
+} // namespace

@@ -1,0 +1,226 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "universegModelOptions.h"
+#include "universegProgress.h"
+#include "universegSubcommands.h"
+
+#include "itkNNBackend.h"
+#include "itkNNNetworkRunner.h"
+#include "itkUniverSegNetwork.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <iostream>
+#include <random>
+
+#ifndef _WIN32
+#  include <sys/resource.h>
+#endif
+
+namespace universeg
+{
+namespace
+{
+using itk::nn::Network;
+using itk::nn::PlanOptions;
+using itk::nn::Shape;
+using itk::nn::StateDict;
+using itk::nn::Tensor;
+
+constexpr std::uint64_t seed = 20230412;
+
+/** Uniform in [low, high), the same on every platform. */
+Tensor
+MakeUniform(const Shape & shape, double low, double high, std::mt19937_64 & generator)
+{
+  Tensor tensor(shape);
+  float * values = tensor.GetData<float>();
+  for (std::int64_t i = 0; i < tensor.GetNumberOfElements(); ++i)
+  {
+    const double unit = static_cast<double>(generator() >> 11) * 0x1p-53;
+    values[i] = static_cast<float>(low + (high - low) * unit);
+  }
+  return tensor;
+}
+
+std::shared_ptr<const StateDict>
+MakeWeights(const Network & network, std::mt19937_64 & generator)
+{
+  auto weights = std::make_shared<StateDict>();
+  for (const Network::Parameter & parameter : network.GetParameters())
+  {
+    const double outputs = parameter.shape.empty() ? 1 : static_cast<double>(parameter.shape.front());
+    const double fan = static_cast<double>(itk::nn::NumberOfElements(parameter.shape)) / outputs;
+    const double bound = parameter.shape.size() > 1 ? std::sqrt(3 / fan) : 0.1;
+    weights->Add(parameter.name, MakeUniform(parameter.shape, -bound, bound, generator));
+  }
+  return weights;
+}
+
+struct Timing
+{
+  std::vector<double> seconds;
+
+  nlohmann::ordered_json ToJson() const
+  {
+    std::vector<double> sorted = seconds;
+    std::sort(sorted.begin(), sorted.end());
+    const std::size_t middle = sorted.size() / 2;
+    const double median = sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    nlohmann::ordered_json json;
+    json["median_seconds"] = median;
+    json["min_seconds"] = sorted.front();
+    return json;
+  }
+};
+
+std::int64_t
+GetPeakResidentBytes()
+{
+#ifdef _WIN32
+  return 0;
+#else
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+#  ifdef __APPLE__
+  return usage.ru_maxrss;
+#  else
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+#  endif
+#endif
+}
+} // namespace
+
+int
+RunBench(const Arguments & arguments)
+{
+  CommandLine commandLine(
+    "bench",
+    "[--network universeg] [--support-size S] [--repeat N] [--threads T] [--json] [OPTION]...",
+    "Measures the network with random weights and inputs from a fixed seed, by default in the\n"
+    "release configuration at 128 x 128, after one run that is not counted.\n"
+    "new_support is a run with support tensors that were not seen before; cached_support one with\n"
+    "a support set that is kept between runs. Nothing of the support set's computation is kept so\n"
+    "far, so both do the same work. peak_bytes is the plan's arena, peak_resident_bytes the most\n"
+    "memory of the whole process, flops counts convolutions and matrix products, 2 a\n"
+    "multiply-add.");
+  commandLine.AddGroup("Options").add_options()("network", Text(), "universeg (default)")(
+    "config", Text(), "JSON file with the configuration; default: the release configuration")(
+    "support-size", Text(), "number of supports (default 16)")("size", Text(), "height and width (default 128)")(
+    "batch", Text(), "number of targets, each with its supports (default 1)")(
+    "repeat", Text(), "counted runs of each kind (default 5)")("json", "print a JSON object");
+  AddPlanOptions(commandLine);
+  if (!commandLine.Parse(arguments))
+  {
+    return exitSuccess;
+  }
+  const std::string name = commandLine.GetText("network", "universeg");
+  const std::int64_t supports = commandLine.GetInteger("support-size", 16, 1, 1 << 16);
+  const std::int64_t size = commandLine.GetInteger("size", 128, 1, 1 << 14);
+  const std::int64_t batch = commandLine.GetInteger("batch", 1, 1, 1 << 12);
+  const std::int64_t repeat = commandLine.GetInteger("repeat", 5, 1, 1 << 20);
+  const PlanOptions options = GetPlanOptions(commandLine);
+  if (name != "universeg")
+  {
+    throw UsageError("--network: '" + name + "' cannot be measured; known is 'universeg'");
+  }
+  const Network::ConstPointer network =
+    commandLine.Has("config")
+      ? Network::Create(name, ReadTextFile(commandLine.GetText("config")))
+      : std::make_shared<const itk::nn::UniverSegNetwork>(itk::nn::UniverSegConfiguration::Release());
+
+  std::mt19937_64 generator(seed);
+  itk::nn::NetworkRunner runner(network, MakeWeights(*network, generator), options);
+  const Shape targetShape{ batch, 1, size, size };
+  const Shape supportShape{ batch, supports, 1, size, size };
+  itk::nn::TensorMap inputs;
+  inputs["target"] = MakeUniform(targetShape, 0, 1, generator);
+  inputs["support_images"] = MakeUniform(supportShape, 0, 1, generator);
+  inputs["support_labels"] = MakeUniform(supportShape, 0, 1, generator);
+  float * labels = inputs["support_labels"].GetData<float>();
+  const auto count = inputs["support_labels"].GetNumberOfElements();
+  std::transform(labels, labels + count, labels, [](float value) { return value < 0.5F ? 0.0F : 1.0F; });
+
+  const auto plan = runner.GetPlan(
+    { { "target", targetShape }, { "support_images", supportShape }, { "support_labels", supportShape } });
+  ProgressBar progress("bench");
+  const double total = static_cast<double>(2 * repeat + 1);
+  double done = 0;
+  const auto measure = [&]
+  {
+    const auto begin = std::chrono::steady_clock::now();
+    plan->Run(inputs);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    progress.Show(++done / total);
+    return elapsed.count();
+  };
+  measure();
+  Timing newSupport;
+  Timing cachedSupport;
+  for (std::int64_t i = 0; i < repeat; ++i)
+  {
+    newSupport.seconds.push_back(measure());
+    cachedSupport.seconds.push_back(measure());
+  }
+
+  nlohmann::ordered_json json;
+  json["new_support"] = newSupport.ToJson();
+  json["cached_support"] = cachedSupport.ToJson();
+  json["peak_bytes"] = plan->GetArenaBytes();
+  json["peak_resident_bytes"] = GetPeakResidentBytes();
+  json["flops"] = plan->GetFlops(true);
+  json["network"] = network->GetName();
+  json["support_size"] = supports;
+  json["size"] = size;
+  json["batch"] = batch;
+  json["repeat"] = repeat;
+  json["threads"] = plan->GetNumberOfThreads();
+  json["backend"] =
+    itk::nn::Backend::Select(options.backend, options.device, options.precision).front()->GetBackendName();
+  json["device"] = options.device.ToText();
+  json["precision"] = itk::nn::ToString(options.precision);
+  if (commandLine.Has("json"))
+  {
+    std::cout << json.dump() << std::endl;
+    return exitSuccess;
+  }
+  const auto line = [](const std::string & label, const std::string & value)
+  { std::cout << label << std::string(label.size() < 22 ? 22 - label.size() : 1, ' ') << value << '\n'; };
+  const auto seconds = [](const nlohmann::ordered_json & timing)
+  {
+    return FormatFixed(timing["median_seconds"], 4) + " s median, " + FormatFixed(timing["min_seconds"], 4) +
+           " s least";
+  };
+  line("network",
+       network->GetName() + ", support size " + std::to_string(supports) + ", " + std::to_string(size) + " x " +
+         std::to_string(size));
+  line("computed by",
+       json["backend"].get<std::string>() + ", " + json["precision"].get<std::string>() +
+         ", threads: " + std::to_string(plan->GetNumberOfThreads()));
+  line("new support set", seconds(json["new_support"]));
+  line("cached support set", seconds(json["cached_support"]));
+  line("arena", FormatFixed(static_cast<double>(plan->GetArenaBytes()) / 1e6, 1) + " MB");
+  line("peak resident memory", FormatFixed(json["peak_resident_bytes"].get<double>() / 1e6, 1) + " MB");
+  line("work", FormatFixed(plan->GetFlops(true) / 1e9, 3) + " GFLOP");
+  std::cout << std::flush;
+  return exitSuccess;
+}
+} // namespace universeg

@@ -1,0 +1,73 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "universegModelOptions.h"
+#include "universegProgress.h"
+#include "universegSubcommands.h"
+
+#include "itkNNSafeTensors.h"
+
+namespace universeg
+{
+int
+RunForward(const Arguments & arguments)
+{
+  CommandLine commandLine(
+    "forward",
+    "(--model FILE | --network NAME --weights FILE [--config FILE]) --inputs FILE --outputs FILE [OPTION]...",
+    "Runs a network on raw tensors. UniverSeg takes target [B, 1, H, W], support_images and\n"
+    "support_labels [B, S, 1, H, W] and gives logits. Other tensors of the inputs are ignored.\n"
+    "The network is the one of the model's card, else that of --network and --config, else it is\n"
+    "inferred from the shapes of the weights.");
+  AddModelOptions(commandLine, false);
+  commandLine.AddGroup("Tensors").add_options()("inputs", Text(), "safetensors file with the inputs")(
+    "outputs", Text(), "safetensors file to write");
+  AddPlanOptions(commandLine);
+  if (!commandLine.Parse(arguments))
+  {
+    return exitSuccess;
+  }
+  const std::string inputName = commandLine.GetRequired("inputs");
+  const std::string outputName = commandLine.GetRequired("outputs");
+  const auto options = GetPlanOptions(commandLine);
+  const auto model = LoadModel(commandLine, false);
+  const auto runner = model->GetRunner(options);
+
+  const itk::nn::SafeTensorsFile file = itk::nn::ReadSafeTensors(inputName);
+  itk::nn::TensorMap inputs;
+  for (const std::string & name : runner->GetNetwork().GetInputNames())
+  {
+    if (!file.tensors.Has(name))
+    {
+      throw Failure(inputName + ": there is no tensor '" + name + "', which the network '" +
+                    runner->GetNetwork().GetName() + "' needs");
+    }
+    inputs[name] = file.tensors.Get(name);
+  }
+
+  ProgressBar progress("forward");
+  itk::nn::RunHooks hooks;
+  hooks.progress = [&progress](double fraction) { progress.Show(fraction); };
+  itk::nn::StateDict outputs;
+  for (auto & output : runner->Run(inputs, hooks))
+  {
+    outputs.Add(output.first, output.second.Contiguous());
+  }
+  itk::nn::WriteSafeTensors(outputName, outputs);
+  return exitSuccess;
+}
+} // namespace universeg

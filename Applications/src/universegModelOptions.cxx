@@ -1,0 +1,113 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "universegModelOptions.h"
+
+#include "itkNNRegisterBackends.h"
+
+#include <fstream>
+#include <iterator>
+
+namespace universeg
+{
+void
+AddModelOptions(CommandLine & commandLine, bool hasDefault)
+{
+  const std::string model =
+    std::string("model file, or weights as .pt or .safetensors") + (hasDefault ? "; default: the embedded model" : "");
+  commandLine.AddGroup("Model").add_options()("model", Text(), model.c_str())("weights", Text(), "the same as --model")(
+    "network", Text(), "name of the network, for weights without a card")(
+    "config", Text(), "JSON file with its configuration; default: inferred from the weights");
+}
+
+void
+AddPlanOptions(CommandLine & commandLine)
+{
+  commandLine.AddGroup("Computation")
+    .add_options()("backend", Text(), "auto (default), reference, onednn or cuda")(
+      "device", Text(), "cpu (default), cuda or cuda:N")(
+      "precision", Text(), "float32 (default), float64 or what the backend offers")(
+      "threads", Text(), "number of threads; default: all cores");
+}
+
+itk::SegmentationModel::Pointer
+LoadModel(const CommandLine & commandLine, bool hasDefault)
+{
+  if (commandLine.Has("model") && commandLine.Has("weights"))
+  {
+    throw UsageError("--model and --weights exclude each other");
+  }
+  const std::string fileName = commandLine.GetText("model", commandLine.GetText("weights"));
+  if (fileName.empty())
+  {
+    if (!hasDefault)
+    {
+      throw UsageError("--model is missing (or --weights)");
+    }
+    if (commandLine.Has("network") || commandLine.Has("config"))
+    {
+      throw UsageError("--network and --config are of use only with --model or --weights");
+    }
+    return itk::SegmentationModel::GetDefault();
+  }
+  const std::string configuration = commandLine.Has("config") ? ReadTextFile(commandLine.GetText("config")) : "";
+  return itk::SegmentationModel::Read(fileName, commandLine.GetText("network"), configuration);
+}
+
+itk::nn::PlanOptions
+GetPlanOptions(const CommandLine & commandLine)
+{
+  constexpr std::int64_t mostThreads = 1024;
+  itk::nn::RegisterBackends();
+  itk::nn::PlanOptions options;
+  options.backend = commandLine.GetText("backend", "auto");
+  options.threads = static_cast<unsigned int>(commandLine.GetInteger("threads", 0, 0, mostThreads));
+  try
+  {
+    options.device = itk::nn::Device::FromString(commandLine.GetText("device", "cpu"));
+    options.precision = itk::nn::DataTypeFromString(commandLine.GetText("precision", "float32"));
+  }
+  catch (const itk::nn::Error & error)
+  {
+    throw UsageError(error.GetDescription());
+  }
+  return options;
+}
+
+std::string
+ReadTextFile(const std::string & fileName)
+{
+  std::ifstream file(fileName, std::ios::binary);
+  if (!file)
+  {
+    throw Failure(fileName + ": the file cannot be opened");
+  }
+  return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+}
+
+void
+WriteTextFile(const std::string & fileName, const std::string & text)
+{
+  std::ofstream file(fileName, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file)
+  {
+    throw Failure(fileName + ": the file cannot be written");
+  }
+}
+} // namespace universeg

@@ -1,0 +1,477 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "universegFiles.h"
+#include "universegLabelOptions.h"
+#include "universegModelOptions.h"
+#include "universegPicture.h"
+#include "universegProgress.h"
+#include "universegSegmenter.h"
+#include "universegSubcommands.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <set>
+
+namespace universeg
+{
+namespace
+{
+namespace fs = std::filesystem;
+
+constexpr std::size_t pictureLength = 512;
+
+struct Example
+{
+  Volume::Pointer image;
+  LabelVolume::Pointer labels;
+};
+
+itk::IntensityNormalization
+ParseNormalization(const std::string & text)
+{
+  using Method = itk::IntensityNormalization::NormalizationEnum;
+  itk::IntensityNormalization normalization;
+  const std::size_t colon = text.find(':');
+  const std::string name = text.substr(0, colon);
+  std::vector<double> range;
+  if (colon != std::string::npos)
+  {
+    for (const std::string & part : Split(text.substr(colon + 1), ','))
+    {
+      range.push_back(ParseNumber(part, "--normalize"));
+    }
+  }
+  const auto requireRange = [&](bool optional)
+  {
+    if (range.size() != 2 && !(optional && colon == std::string::npos))
+    {
+      throw UsageError("--normalize: '" + text + "' should have the form " + name + ":LOW,HIGH");
+    }
+  };
+  if (name == "percentile")
+  {
+    requireRange(true);
+    normalization.method = Method::Percentile;
+    if (!range.empty())
+    {
+      normalization.lowerPercentile = range[0];
+      normalization.upperPercentile = range[1];
+    }
+  }
+  else if (name == "window")
+  {
+    requireRange(false);
+    normalization.method = Method::Window;
+    normalization.windowMinimum = range[0];
+    normalization.windowMaximum = range[1];
+  }
+  else if (text == "minmax")
+  {
+    normalization.method = Method::MinMaxOfSlice;
+  }
+  else if (text == "minmax-volume")
+  {
+    normalization.method = Method::MinMaxOfVolume;
+  }
+  else if (text == "none")
+  {
+    normalization.method = Method::None;
+  }
+  else
+  {
+    throw UsageError("--normalize: '" + text +
+                     "' should be minmax, minmax-volume, percentile[:LOW,HIGH], window:LOW,HIGH or none");
+  }
+  try
+  {
+    normalization.Check();
+  }
+  catch (const itk::ExceptionObject & error)
+  {
+    throw UsageError(std::string("--normalize: ") + ToOneLine(error.GetDescription()));
+  }
+  return normalization;
+}
+
+std::vector<FilePair>
+FindSupports(const CommandLine & commandLine)
+{
+  const auto images = commandLine.GetTexts("support-images");
+  const auto labels = commandLine.GetTexts("support-labels");
+  if (images.size() != labels.size())
+  {
+    throw UsageError("there are " + std::to_string(images.size()) + " --support-images and " +
+                     std::to_string(labels.size()) + " --support-labels; should be as many");
+  }
+  std::vector<FilePair> pairs;
+  for (std::size_t i = 0; i < images.size(); ++i)
+  {
+    pairs.push_back({ images[i], labels[i] });
+  }
+  for (const std::string & folder : commandLine.GetTexts("support"))
+  {
+    const auto found = FindPairs(folder, commandLine.GetText("mask-suffix"));
+    pairs.insert(pairs.end(), found.begin(), found.end());
+  }
+  if (pairs.empty())
+  {
+    throw UsageError("--support is missing (or --support-images with --support-labels)");
+  }
+  const auto most = static_cast<std::size_t>(commandLine.GetInteger("max-supports", 0, 0, 1 << 30));
+  if (most > 0 && pairs.size() > most)
+  {
+    pairs.resize(most);
+  }
+  return pairs;
+}
+
+/** Reads the pairs into a support set. Keeps those for the montage. */
+itk::UniverSegSupportSet::Pointer
+ReadSupports(const std::vector<FilePair> & pairs,
+             const CommandLine & commandLine,
+             unsigned int sliceAxis,
+             std::vector<Example> * examples)
+{
+  constexpr std::size_t shown = 8;
+  LabelChoice choice = GetLabelChoice(commandLine);
+  std::set<std::int32_t> wanted;
+  for (const std::string & text : commandLine.GetTexts("labels"))
+  {
+    for (const std::string & part : Split(text, ','))
+    {
+      wanted.insert(static_cast<std::int32_t>(ParseInteger(part, "--labels")));
+    }
+  }
+  auto supports = itk::UniverSegSupportSet::New();
+  bool marked = false;
+  std::string lastName;
+  for (const FilePair & pair : pairs)
+  {
+    const auto image = ToIntensities(ReadImage(pair.image));
+    const auto labels = ToLabels(ReadImage(pair.mask), choice);
+    if (image->GetLargestPossibleRegion().GetSize() != labels->GetLargestPossibleRegion().GetSize())
+    {
+      const auto text = [](const itk::ImageBase<3> & geometry)
+      {
+        const auto & size = geometry.GetLargestPossibleRegion().GetSize();
+        return std::to_string(size[0]) + " x " + std::to_string(size[1]) + " x " + std::to_string(size[2]);
+      };
+      throw Failure(pair.mask + ": the mask has " + text(*labels) + " pixels and its image '" + pair.image + "' " +
+                    text(*image) + "; should be the same");
+    }
+    if (!wanted.empty())
+    {
+      std::int32_t * pixel = labels->GetBufferPointer();
+      const std::size_t count = labels->GetLargestPossibleRegion().GetNumberOfPixels();
+      std::transform(
+        pixel, pixel + count, pixel, [&wanted](std::int32_t label) { return wanted.count(label) != 0 ? label : 0; });
+    }
+    const bool labelled = !FindLabels(*labels).empty();
+    marked = marked || labelled;
+    if (!labelled && labels->GetLargestPossibleRegion().GetSize()[2] > 1)
+    {
+      throw Failure(pair.mask + ": no pixel of the mask has a label that is asked for");
+    }
+    try
+    {
+      AddSupport(*supports, *image, *labels, sliceAxis);
+    }
+    catch (const itk::ExceptionObject & error)
+    {
+      throw Failure(pair.image + ": " + ToOneLine(error.GetDescription()));
+    }
+    if (examples != nullptr && examples->size() < shown)
+    {
+      examples->push_back({ image, labels });
+    }
+    lastName = pair.mask;
+  }
+  if (!marked)
+  {
+    throw Failure(lastName + ": no pixel of this or any other mask has a label that is asked for");
+  }
+  constexpr std::size_t mostLabels = 64;
+  const std::size_t labels = supports->GetLabels().size();
+  if (labels > mostLabels)
+  {
+    throw Failure("the masks have " + std::to_string(labels) +
+                  " different values, each a structure of its own; use --binary or --label");
+  }
+  return supports;
+}
+
+Picture
+DrawOverlay(const Volume & image, const LabelVolume & labels, unsigned int axis, std::size_t length)
+{
+  const std::size_t slice = FindFullestSlice(labels, axis);
+  const auto size = GetDisplaySize(image, axis, length);
+  Picture picture = Picture::FromSlice(image, axis, slice, size[0], size[1]);
+  picture.DrawContours(labels, axis, slice);
+  return picture;
+}
+
+unsigned int
+GetAxis(const Volume & image, unsigned int sliceAxis)
+{
+  return image.GetLargestPossibleRegion().GetSize()[2] == 1 ? 2 : sliceAxis;
+}
+
+void
+WriteMontage(const std::string & fileName,
+             const std::vector<Example> & supports,
+             const std::vector<Example> & targets,
+             unsigned int sliceAxis)
+{
+  constexpr std::size_t mostColumns = 4;
+  constexpr std::size_t mostSupportColumns = 8;
+  constexpr std::size_t gap = 8;
+  constexpr std::size_t heading = 30;
+  constexpr std::size_t supportLength = 128;
+  constexpr std::size_t targetLength = 264;
+  const std::size_t columns = std::min(targets.size(), mostColumns);
+  const std::size_t supportColumns = std::min(supports.size(), mostSupportColumns);
+  const std::size_t width = gap + std::max(columns * (targetLength + gap), supportColumns * (supportLength + gap));
+  const std::size_t supportRows = (supports.size() + supportColumns - 1) / supportColumns;
+  const std::size_t targetRows = (targets.size() + columns - 1) / columns;
+  const std::size_t supportsHeight = supportRows * (supportLength + gap);
+  Picture montage(width, 2 * heading + supportsHeight + targetRows * (targetLength + gap) + gap);
+  constexpr Picture::Rgb ink{ 230, 230, 230 };
+  const auto place =
+    [&](const Example & example, std::size_t i, std::size_t across, std::size_t length, std::size_t top)
+  {
+    const Picture picture = DrawOverlay(*example.image, *example.labels, GetAxis(*example.image, sliceAxis), length);
+    const std::size_t left = gap + (i % across) * (length + gap) + (length - std::min(length, picture.GetWidth())) / 2;
+    montage.Paste(
+      picture, left, top + (i / across) * (length + gap) + (length - std::min(length, picture.GetHeight())) / 2);
+  };
+  montage.DrawText("Supports", gap, gap, 2, ink);
+  for (std::size_t i = 0; i < supports.size(); ++i)
+  {
+    place(supports[i], i, supportColumns, supportLength, heading);
+  }
+  montage.DrawText("Results", gap, heading + supportsHeight + gap, 2, ink);
+  for (std::size_t i = 0; i < targets.size(); ++i)
+  {
+    place(targets[i], i, columns, targetLength, 2 * heading + supportsHeight);
+  }
+  montage.Write(fileName);
+}
+
+/** The file for a target: the name itself, or one in the folder it names. */
+std::string
+GetOutputName(const std::string & output,
+              bool isFolder,
+              const LoadedImage & target,
+              const std::string & ending,
+              const std::string & extension)
+{
+  if (!isFolder)
+  {
+    return output;
+  }
+  const fs::path path = fs::path(target.fileName).lexically_normal();
+  const std::string stem = path.has_filename() ? GetStem(path.string()) : path.parent_path().filename().string();
+  const std::string last = !extension.empty() ? extension : target.dimension == 2 ? ".png" : ".nii.gz";
+  return (fs::path(output) / (stem + ending + last)).string();
+}
+
+void
+CheckNotInput(const std::string & output, const std::vector<FilePair> & pairs, const std::vector<std::string> & images)
+{
+  const auto same = [&output](const std::string & input)
+  {
+    std::error_code ignored;
+    return fs::equivalent(output, input, ignored);
+  };
+  const bool isInput =
+    std::any_of(images.begin(), images.end(), same) ||
+    std::any_of(pairs.begin(), pairs.end(), [&](const FilePair & pair) { return same(pair.image) || same(pair.mask); });
+  if (isInput)
+  {
+    throw Failure(output + ": the output would replace an input");
+  }
+}
+} // namespace
+
+int
+RunSegment(const Arguments & arguments)
+{
+  CommandLine commandLine(
+    "segment",
+    "--image FILE|DIR... (--support DIR... | --support-images FILE... --support-labels FILE...) [OPTION]...",
+    "Segments images as the pairs of a support set show; nothing is trained. Reads DICOM series\n"
+    "(a folder), NIfTI, NRRD, MetaImage, PNG, BMP, TIFF and JPEG; a result has the geometry of its\n"
+    "image and the label values of the masks. Volumes are segmented slice by slice; a mask of a\n"
+    "volume gives the slices in which it has labels. With several labels in the masks, each is a\n"
+    "structure and the result is a label map.\n"
+    "A support folder has subfolders images and labels (or masks), with equal names; or files\n"
+    "NAME.EXT and NAME_mask.EXT (or _label, _seg, _gt); or NAME.EXT and the mask NAME.png.");
+  commandLine.AddGroup("Images").add_options()("image", Texts(), "images to segment, files or folders of DICOM slices")(
+    "series", Text(), "UID of the DICOM series, where a folder has several")(
+    "output", Text(), "label file to write, or a folder for NAME_seg.EXT")(
+    "extension", Text(), "format of results in a folder; default .png for 2-D images, else .nii.gz")(
+    "probability", Text(), "write probabilities: file or folder; with several labels NAME_LABEL.EXT")(
+    "overlay", Text(), "PNG file (or folder) with the fullest slice and outlines")(
+    "montage", Text(), "PNG file with supports and results");
+  auto & support = commandLine.AddGroup("Supports");
+  support.add_options()("support", Texts(), "folders with pairs of an image and a mask")(
+    "support-images", Texts(), "image files")("support-labels", Texts(), "their masks, in the same order")(
+    "mask-suffix", Text(), "suffix of the masks' names in a folder, for example _1stHO")(
+    "max-supports", Text(), "use the first pairs only");
+  AddLabelOptions(support);
+  support.add_options()("labels", Texts(), "use these values of the masks only: 1,2,...")(
+    "no-background", "with several labels: the background is no competing label, the threshold decides");
+  commandLine.AddGroup("Method").add_options()("ensemble", Text(), "number of support subsets to average (default 1)")(
+    "ensemble-size", Text(), "supports in a subset, drawn with replacement (default: as many as there are)")(
+    "seed", Text(), "of the first subset (default 0)")(
+    "threshold", Text(), "probability above which a pixel is foreground (default 0.5)")(
+    "slice-axis", Text(), "axis across which volumes are cut: 0, 1 or 2 (default)")(
+    "normalize", Text(), "minmax (of a slice, default), minmax-volume, percentile[:LOW,HIGH], window:LOW,HIGH, none")(
+    "grid", Text(), "extent of the grid that the network works on; default: the model's");
+  AddModelOptions(commandLine, true);
+  AddPlanOptions(commandLine);
+  commandLine.AddPositional("image", -1);
+  if (!commandLine.Parse(arguments))
+  {
+    return exitSuccess;
+  }
+
+  const std::vector<std::string> images = commandLine.GetTexts("image");
+  if (images.empty())
+  {
+    throw UsageError("--image is missing");
+  }
+  const std::string output = commandLine.GetText("output");
+  const std::string probability = commandLine.GetText("probability");
+  const std::string overlay = commandLine.GetText("overlay");
+  const std::string montage = commandLine.GetText("montage");
+  if (output.empty() && probability.empty() && overlay.empty() && montage.empty())
+  {
+    throw UsageError("--output is missing (or --probability, --overlay or --montage)");
+  }
+  const std::string extension = commandLine.GetText("extension");
+  if (!extension.empty() && GetImageExtension("x" + extension) != extension)
+  {
+    throw UsageError("--extension: '" + extension + "' is not that of an image format; for example .nii.gz");
+  }
+  SegmentationSettings settings;
+  settings.plan = GetPlanOptions(commandLine);
+  settings.normalization = ParseNormalization(commandLine.GetText("normalize", "minmax"));
+  settings.threshold = commandLine.GetNumber("threshold", 0.5, 0, 1);
+  settings.sliceAxis = static_cast<unsigned int>(commandLine.GetInteger("slice-axis", 2, 0, 2));
+  settings.ensembleSize = static_cast<std::size_t>(commandLine.GetInteger("ensemble", 1, 1, 1 << 16));
+  settings.ensembleSupportSize = static_cast<std::size_t>(commandLine.GetInteger("ensemble-size", 0, 0, 1 << 16));
+  settings.seed = static_cast<std::uint64_t>(commandLine.GetInteger("seed", 0, 0, std::int64_t{ 1 } << 62));
+  settings.gridSize = static_cast<std::size_t>(commandLine.GetInteger("grid", 0, 0, 1 << 14));
+  settings.includeBackground = !commandLine.Has("no-background");
+  settings.probabilities = !probability.empty();
+
+  const auto isFolder = [&images](const std::string & name)
+  { return images.size() > 1 || fs::is_directory(name) || (!name.empty() && GetImageExtension(name).empty()); };
+  for (const std::string & name : { output, probability, overlay })
+  {
+    if (name.empty() || !isFolder(name))
+    {
+      continue;
+    }
+    if (!GetImageExtension(name).empty() && !fs::is_directory(name))
+    {
+      throw UsageError("'" + name + "' names one file, but there are " + std::to_string(images.size()) +
+                       " images; should be a folder");
+    }
+    fs::create_directories(name);
+  }
+
+  const auto pairs = FindSupports(commandLine);
+  const auto model = LoadModel(commandLine, true);
+  std::vector<Example> examples;
+  const auto supports = ReadSupports(pairs, commandLine, settings.sliceAxis, montage.empty() ? nullptr : &examples);
+
+  std::vector<Example> results;
+  ProgressBar progress("segment");
+  std::set<std::string> written;
+  const auto checkOutput = [&](const std::string & name)
+  {
+    CheckNotInput(name, pairs, images);
+    if (!written.insert(name).second)
+    {
+      throw Failure(name + ": two results would have this name");
+    }
+  };
+  for (std::size_t i = 0; i < images.size(); ++i)
+  {
+    const LoadedImage target = ReadImage(images[i], commandLine.GetText("series"));
+    const auto intensities = ToIntensities(target);
+    SegmentationSettings own = settings;
+    own.sliceAxis = GetAxis(*intensities, settings.sliceAxis);
+    Segmentation result;
+    try
+    {
+      result = Segmenter(model, supports, own)
+                 .Segment(*intensities,
+                          [&](double fraction)
+                          { progress.Show((static_cast<double>(i) + fraction) / static_cast<double>(images.size())); });
+    }
+    catch (const itk::ExceptionObject & error)
+    {
+      throw Failure(images[i] + ": " + ToOneLine(error.GetDescription()));
+    }
+    if (!output.empty())
+    {
+      const std::string name = GetOutputName(output, isFolder(output), target, "_seg", extension);
+      checkOutput(name);
+      WriteLabels(*result.labels, target.dimension, name);
+    }
+    for (const auto & map : result.probabilities)
+    {
+      const bool several = result.probabilities.size() > 1;
+      const std::string labelEnding = several ? "_" + std::to_string(map.label) : std::string();
+      std::string name = GetOutputName(probability,
+                                       isFolder(probability),
+                                       target,
+                                       "_probability" + labelEnding,
+                                       extension.empty() ? ".nii.gz" : extension);
+      if (!isFolder(probability) && several)
+      {
+        const std::string end = GetImageExtension(probability);
+        name = probability.substr(0, probability.size() - end.size()) + labelEnding + end;
+      }
+      checkOutput(name);
+      WriteProbabilities(*map.image, target.dimension, name);
+    }
+    if (!overlay.empty())
+    {
+      const std::string name = GetOutputName(overlay, isFolder(overlay), target, "_overlay", ".png");
+      checkOutput(name);
+      DrawOverlay(*intensities, *result.labels, own.sliceAxis, pictureLength).Write(name);
+    }
+    if (!montage.empty())
+    {
+      results.push_back({ intensities, result.labels });
+    }
+    progress.Show(static_cast<double>(i + 1) / static_cast<double>(images.size()));
+  }
+  if (!montage.empty())
+  {
+    checkOutput(montage);
+    WriteMontage(montage, examples, results, settings.sliceAxis);
+  }
+  return exitSuccess;
+}
+} // namespace universeg

@@ -1,0 +1,406 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "universegDemoImages.h"
+#include "universegFiles.h"
+#include "universegImages.h"
+#include "universegProcess.h"
+
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace
+{
+namespace fs = std::filesystem;
+using universeg::LabelVolume;
+using universeg::Volume;
+using universegtest::MakeFolder;
+using universegtest::ProcessResult;
+using universegtest::RunCommand;
+
+/** Files for the tests, made by `universeg demo`. */
+class Command : public testing::Test
+{
+protected:
+  static void SetUpTestSuite()
+  {
+    s_Demo = MakeFolder("demo");
+    s_Result = RunCommand({ "demo", "--output", s_Demo });
+    s_Work = MakeFolder("work");
+  }
+
+  static std::string Supports()
+  {
+    return s_Demo + "/supports";
+  }
+  static std::string Target(int i)
+  {
+    return s_Demo + "/targets/images/cell_0" + std::to_string(i) + ".png";
+  }
+  static std::string Truth(int i)
+  {
+    return s_Demo + "/targets/labels/cell_0" + std::to_string(i) + ".png";
+  }
+
+  static void ExpectFailure(const std::vector<std::string> & arguments, int exitCode, const std::string & part)
+  {
+    const ProcessResult result = RunCommand(arguments);
+    EXPECT_EQ(result.exitCode, exitCode) << part << '\n' << result.error;
+    EXPECT_EQ(result.error.find("universeg"), 0U) << result.error;
+    EXPECT_NE(result.error.find(part), std::string::npos) << result.error;
+    EXPECT_EQ(result.error.find('\n'), result.error.size() - 1) << "one line is expected: " << result.error;
+  }
+
+  static double MeanDice(const std::string & prediction, const std::string & reference)
+  {
+    const ProcessResult result =
+      RunCommand({ "evaluate", "--prediction", prediction, "--reference", reference, "--json", "-" });
+    EXPECT_EQ(result.exitCode, 0) << result.error;
+    return result.exitCode == 0 ? nlohmann::json::parse(result.output).at("mean_dice").get<double>() : -1;
+  }
+
+  /** Demonstration pictures as the slices of a volume on an oblique grid. */
+  static void WriteVolume(const std::string & image, const std::string & labels, std::uint64_t seed, std::size_t slices)
+  {
+    constexpr std::size_t extent = 64;
+    const Volume::SizeType size{ { extent, extent, slices } };
+    auto volume = Volume::New();
+    volume->SetRegions(size);
+    volume->Allocate();
+    auto labelVolume = LabelVolume::New();
+    labelVolume->SetRegions(size);
+    labelVolume->Allocate();
+    for (std::size_t k = 0; k < slices; ++k)
+    {
+      const auto one = universeg::MakeDemoCase(seed + k, extent);
+      const std::size_t pixels = extent * extent;
+      std::copy_n(one.image->GetBufferPointer(), pixels, volume->GetBufferPointer() + k * pixels);
+      std::copy_n(one.labels->GetBufferPointer(), pixels, labelVolume->GetBufferPointer() + k * pixels);
+    }
+    const double spacing[] = { 0.5, 0.75, 3.0 };
+    const double origin[] = { -10.0, 20.0, 30.5 };
+    Volume::DirectionType direction;
+    direction.SetIdentity();
+    direction(0, 0) = std::cos(0.3);
+    direction(1, 1) = std::cos(0.3);
+    direction(0, 1) = -std::sin(0.3);
+    direction(1, 0) = std::sin(0.3);
+    volume->SetSpacing(spacing);
+    volume->SetOrigin(origin);
+    volume->SetDirection(direction);
+    labelVolume->CopyInformation(volume);
+    universeg::WriteProbabilities(*volume, 3, image);
+    universeg::WriteLabels(*labelVolume, 3, labels);
+  }
+
+  static std::string s_Demo;
+  static std::string s_Work;
+  static ProcessResult s_Result;
+};
+
+std::string Command::s_Demo;
+std::string Command::s_Work;
+ProcessResult Command::s_Result;
+
+TEST_F(Command, HelpAndVersion)
+{
+  for (const char * option : { "--help", "-h", "help" })
+  {
+    const ProcessResult result = RunCommand({ option });
+    EXPECT_EQ(result.exitCode, 0);
+    EXPECT_EQ(result.error, "");
+    for (const char * name : { "segment", "evaluate", "forward", "convert", "info", "bench", "demo" })
+    {
+      EXPECT_NE(result.output.find(name), std::string::npos);
+    }
+  }
+  for (const char * name : { "segment", "evaluate", "forward", "convert", "info", "bench", "demo" })
+  {
+    const ProcessResult result = RunCommand({ name, "--help" });
+    EXPECT_EQ(result.exitCode, 0);
+    EXPECT_EQ(result.error, "");
+    EXPECT_EQ(result.output.find(std::string("Usage: universeg ") + name), 0U);
+  }
+  EXPECT_EQ(RunCommand({ "--version" }).output.find("universeg "), 0U);
+}
+
+TEST_F(Command, WrongUsageIsStatusTwoInOneLine)
+{
+  ExpectFailure({}, 2, "a subcommand is missing");
+  ExpectFailure({ "divine" }, 2, "no subcommand 'divine'");
+  for (const char * name : { "segment", "evaluate", "forward", "convert", "info", "bench", "demo" })
+  {
+    ExpectFailure({ name, "--nonsense" }, 2, "nonsense");
+  }
+  ExpectFailure({ "info" }, 2, "--file is missing");
+  ExpectFailure({ "forward" }, 2, "--inputs is missing");
+  ExpectFailure({ "forward", "--inputs", "a", "--outputs", "b" }, 2, "--model is missing");
+  ExpectFailure({ "evaluate", "--prediction", "a" }, 2, "--reference is missing");
+  ExpectFailure({ "bench", "--repeat", "0" }, 2, "--repeat is 0");
+  ExpectFailure({ "bench", "--repeat", "1.5" }, 2, "not an integer");
+  ExpectFailure({ "bench", "--network", "other" }, 2, "cannot be measured");
+  ExpectFailure({ "segment" }, 2, "--image is missing");
+  ExpectFailure({ "segment", "--image", Target(1) }, 2, "--output is missing");
+  const std::vector<std::string> start{ "segment", "--image", Target(1), "--output", s_Work + "/x.png" };
+  const auto with = [&start](std::vector<std::string> more)
+  {
+    more.insert(more.begin(), start.begin(), start.end());
+    return more;
+  };
+  ExpectFailure(start, 2, "--support is missing");
+  ExpectFailure(with({ "--support-images", "a" }), 2, "1 --support-images and 0 --support-labels");
+  ExpectFailure(with({ "--threshold", "1.5" }), 2, "--threshold is 1.5");
+  ExpectFailure(with({ "--threshold", "0,5" }), 2, "not a number");
+  ExpectFailure(with({ "--normalize", "window" }), 2, "window:LOW,HIGH");
+  ExpectFailure(with({ "--normalize", "wrong" }), 2, "should be minmax");
+  ExpectFailure(with({ "--normalize", "percentile:90,10" }), 2, "--normalize");
+  ExpectFailure(with({ "--slice-axis", "3" }), 2, "--slice-axis is 3");
+  ExpectFailure(with({ "--precision", "float7" }), 2, "float7");
+  ExpectFailure(with({ "--support", Supports(), "--label", "0" }), 2, "--label is 0");
+  ExpectFailure(with({ "--support", Supports(), "--label-color", "1,2" }), 2, "R,G,B");
+  ExpectFailure(with({ "--support", Supports(), "--label", "1", "--binary" }), 2, "exclude each other");
+  ExpectFailure(with({ "--support", Supports(), "--network", "universeg" }), 2, "--network and --config");
+}
+
+TEST_F(Command, FailuresAreStatusOneInOneLine)
+{
+  const std::string output = s_Work + "/never.png";
+  ExpectFailure({ "segment", "--image", "missing.png", "--support", Supports(), "--output", output },
+                1,
+                "missing.png: there is no such file");
+  ExpectFailure(
+    { "segment", "--image", Target(1), "--support", "missing", "--output", output }, 1, "there is no such folder");
+  ExpectFailure({ "segment", "--image", Target(1), "--support", Supports(), "--label", "7", "--output", output },
+                1,
+                "has a label that is asked for");
+  ExpectFailure({ "segment", "--image", Target(1), "--support", Supports(), "--backend", "abacus", "--output", output },
+                1,
+                "abacus");
+  ExpectFailure({ "segment", "--image", Target(1), "--support", Supports(), "--output", s_Work + "/none/x.png" },
+                1,
+                "there is no folder");
+  ExpectFailure(
+    { "segment", "--image", Target(1), "--support", Supports(), "--output", Target(1) }, 1, "would replace an input");
+  EXPECT_FALSE(fs::exists(output));
+
+  const std::string text = s_Work + "/text.png";
+  std::ofstream(text) << "no image";
+  ExpectFailure({ "segment", "--image", text, "--support", Supports(), "--output", output }, 1, "text.png");
+  ExpectFailure(
+    { "evaluate", "--prediction", Target(1), Target(2), "--reference", Truth(1) }, 2, "there are 2 predictions and 1");
+  ExpectFailure({ "evaluate", "--prediction", Truth(1), "--reference", s_Demo + "/montage.png" }, 1, "is in colour");
+
+  const std::string unpaired = MakeFolder("work/unpaired");
+  fs::copy_file(Target(1), unpaired + "/a.png");
+  fs::copy_file(Truth(1), unpaired + "/a_mask.png");
+  fs::copy_file(Target(2), unpaired + "/b.png");
+  ExpectFailure({ "segment", "--image", Target(1), "--support", unpaired, "--output", output }, 1, "'b.png'");
+  fs::copy_file(s_Demo + "/montage.png", unpaired + "/b_mask.png");
+  ExpectFailure({ "segment", "--image", Target(1), "--support", unpaired, "--output", output }, 1, "b_mask.png");
+}
+
+TEST_F(Command, DemoWritesPicturesAndSegmentsWell)
+{
+  ASSERT_EQ(s_Result.exitCode, 0) << s_Result.error;
+  EXPECT_EQ(s_Result.error, "");
+  EXPECT_NE(s_Result.output.find("embedded model is small"), std::string::npos);
+  EXPECT_EQ(universegtest::ReadFile(s_Demo + "/montage.png").substr(1, 3), "PNG");
+  EXPECT_EQ(universeg::ListImages(s_Demo + "/results").size(), 6U);
+  EXPECT_GT(MeanDice(s_Demo + "/results", s_Demo + "/targets"), 0.85);
+}
+
+TEST_F(Command, SegmentsOneImageAndAFolderAlike)
+{
+  const std::string one = s_Work + "/one.png";
+  ProcessResult result =
+    RunCommand({ "segment", "--image", Target(1), "--support", Supports(), "--output", one, "--threads", "1" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_EQ(result.output + result.error, "");
+  EXPECT_GT(MeanDice(one, Truth(1)), 0.8);
+
+  const std::string folder = s_Work + "/many";
+  result = RunCommand({ "segment", Target(1), Target(2), "--support", Supports(), "--output", folder });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_EQ(MeanDice(folder + "/cell_01_seg.png", one), 1.0);
+  EXPECT_GT(MeanDice(folder, s_Demo + "/targets"), 0.8);
+}
+
+TEST_F(Command, WritesProbabilitiesOverlayAndMontage)
+{
+  const std::string folder = MakeFolder("work/pictures");
+  const ProcessResult result = RunCommand({ "segment",
+                                            "--image",
+                                            Target(2),
+                                            "--support",
+                                            Supports(),
+                                            "--max-supports",
+                                            "4",
+                                            "--ensemble",
+                                            "2",
+                                            "--ensemble-size",
+                                            "3",
+                                            "--seed",
+                                            "7",
+                                            "--output",
+                                            folder + "/labels.nrrd",
+                                            "--probability",
+                                            folder + "/p.nii.gz",
+                                            "--overlay",
+                                            folder + "/overlay.png",
+                                            "--montage",
+                                            folder + "/montage.png" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  const auto probability = universeg::ReadImage(folder + "/p.nii.gz");
+  const auto labels = universeg::ToLabels(universeg::ReadImage(folder + "/labels.nrrd"), {});
+  ASSERT_EQ(probability.pixels.size(), labels->GetLargestPossibleRegion().GetNumberOfPixels());
+  for (std::size_t i = 0; i < probability.pixels.size(); ++i)
+  {
+    ASSERT_GE(probability.pixels[i], 0.0F);
+    ASSERT_LE(probability.pixels[i], 1.0F);
+    ASSERT_EQ(labels->GetBufferPointer()[i], probability.pixels[i] > 0.5F ? 255 : 0);
+  }
+  EXPECT_EQ(universeg::ReadImage(folder + "/overlay.png").components, 3U);
+  EXPECT_EQ(universeg::ReadImage(folder + "/montage.png").components, 3U);
+}
+
+TEST_F(Command, KeepsTheGeometryOfAVolume)
+{
+  const std::string folder = MakeFolder("work/volume");
+  WriteVolume(folder + "/support.nii.gz", folder + "/support-label.nii.gz", 300, 6);
+  WriteVolume(folder + "/target.nii.gz", folder + "/truth.nii.gz", 320, 3);
+  for (const char * extension : { ".nii.gz", ".mha", ".nrrd" })
+  {
+    const std::string output = folder + "/result" + extension;
+    const ProcessResult result = RunCommand({ "segment",
+                                              "--image",
+                                              folder + "/target.nii.gz",
+                                              "--support-images",
+                                              folder + "/support.nii.gz",
+                                              "--support-labels",
+                                              folder + "/support-label.nii.gz",
+                                              "--output",
+                                              output,
+                                              "--normalize",
+                                              "percentile:1,99" });
+    ASSERT_EQ(result.exitCode, 0) << result.error;
+    // evaluate compares size, spacing, origin and direction first.
+    EXPECT_GT(MeanDice(output, folder + "/truth.nii.gz"), 0.75);
+  }
+  const ProcessResult axis = RunCommand({ "segment",
+                                          "--image",
+                                          folder + "/target.nii.gz",
+                                          "--support-images",
+                                          folder + "/support.nii.gz",
+                                          "--support-labels",
+                                          folder + "/support-label.nii.gz",
+                                          "--slice-axis",
+                                          "1",
+                                          "--max-supports",
+                                          "1",
+                                          "--output",
+                                          folder + "/axis.nii.gz" });
+  EXPECT_EQ(axis.exitCode, 0) << axis.error;
+  ExpectFailure(
+    { "segment", "--image", folder + "/target.nii.gz", "--support", Supports(), "--output", folder + "/volume.png" },
+    1,
+    "use for example .nii.gz");
+  ExpectFailure({ "evaluate", "--prediction", folder + "/truth.nii.gz", "--reference", Truth(1) }, 1, "size");
+}
+
+TEST_F(Command, PicksColoursAndLabels)
+{
+  const std::string folder = MakeFolder("work/colours");
+  fs::create_directories(folder + "/images");
+  fs::create_directories(folder + "/masks");
+  for (int i = 0; i < 4; ++i)
+  {
+    const auto one = universeg::MakeDemoCase(500 + static_cast<std::uint64_t>(i), 64);
+    std::vector<unsigned char> image;
+    std::vector<unsigned char> mask;
+    for (std::size_t k = 0; k < 64 * 64; ++k)
+    {
+      const auto gray = static_cast<unsigned char>(one.image->GetBufferPointer()[k]);
+      const bool inside = one.labels->GetBufferPointer()[k] != 0;
+      image.insert(image.end(), { gray, gray, gray });
+      mask.insert(mask.end(),
+                  { static_cast<unsigned char>(inside ? 0 : 255), 0, static_cast<unsigned char>(inside ? 255 : 0) });
+    }
+    const std::string name = "/case_" + std::to_string(i) + ".png";
+    universeg::WriteColorImage(folder + "/images" + name, 64, 64, image);
+    universeg::WriteColorImage(folder + "/masks" + name, 64, 64, mask);
+  }
+  const std::string image = folder + "/images/case_0.png";
+  const std::vector<std::string> start{ "segment", "--image", image, "--support", folder, "--output" };
+  const auto with = [&start](std::vector<std::string> more)
+  {
+    more.insert(more.begin(), start.begin(), start.end());
+    return more;
+  };
+  ExpectFailure(with({ folder + "/x.png" }), 1, "--label-color R,G,B (it has 0,0,255 255,0,0)");
+  ProcessResult result = RunCommand(with({ folder + "/blue.png", "--label-color", "0,0,255" }));
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  result = RunCommand({ "evaluate",
+                        "--prediction",
+                        folder + "/blue.png",
+                        "--reference",
+                        folder + "/masks/case_0.png",
+                        "--label-color",
+                        "0,0,255",
+                        "--csv",
+                        folder + "/scores.csv" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_NE(result.output.find("dice"), std::string::npos);
+  std::istringstream csv(universegtest::ReadFile(folder + "/scores.csv"));
+  std::string header;
+  std::string row;
+  ASSERT_TRUE(std::getline(csv, header) && std::getline(csv, row));
+  EXPECT_EQ(header.find("prediction,reference,label,dice"), 0U);
+
+  result = RunCommand(with({ folder + "/both.png", "--label-color", "0,0,255", "255,0,0" }));
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  const auto labels = universeg::FindLabels(*universeg::ToLabels(universeg::ReadImage(folder + "/both.png"), {}));
+  EXPECT_EQ(labels, (std::vector<std::int32_t>{ 1, 2 }));
+
+  ExpectFailure(with({ folder + "/x.png", "--label-color", "1,2,3" }), 1, "has a label that is asked for");
+}
+
+TEST_F(Command, ReadsADicomSeries)
+{
+  const char * data = std::getenv("UNIVERSEG_DATA_DIR");
+  if (data == nullptr)
+  {
+    GTEST_SKIP() << "UNIVERSEG_DATA_DIR is not set";
+  }
+  const std::string folder = std::string(data) + "/totalseg/ct_dicom/example_ct_dicom";
+  const auto image = universeg::ReadImage(folder);
+  EXPECT_EQ(image.dimension, 3U);
+  EXPECT_EQ(image.geometry->GetLargestPossibleRegion().GetSize()[2], 20U);
+  const std::string output = s_Work + "/dicom.nii.gz";
+  const ProcessResult result =
+    RunCommand({ "segment", "--image", folder, "--support", Supports(), "--max-supports", "1", "--output", output });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  const auto labels = universeg::ReadImage(output);
+  EXPECT_EQ(labels.geometry->GetLargestPossibleRegion(), image.geometry->GetLargestPossibleRegion());
+  EXPECT_LT((labels.geometry->GetOrigin() - image.geometry->GetOrigin()).GetNorm(), 1e-3);
+}
+} // namespace

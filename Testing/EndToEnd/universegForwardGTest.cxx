@@ -1,0 +1,228 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "universegProcess.h"
+
+#include "itkNNModel.h"
+#include "itkNNSafeTensors.h"
+
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+
+#include <cmath>
+#include <fstream>
+
+namespace
+{
+using universegtest::MakeFolder;
+using universegtest::ProcessResult;
+using universegtest::RunCommand;
+
+const std::string goldens = UNIVERSEG_TEST_GOLDENS "/universeg/";
+
+const std::vector<std::string> backends{
+  "auto",
+  "reference",
+#ifdef UNIVERSEG_ONEDNN
+  "onednn",
+#endif
+};
+
+/** Largest difference of the logits in two files. */
+double
+CompareLogits(const std::string & written, const std::string & golden, const std::string & name)
+{
+  const itk::nn::Tensor actual = itk::nn::ReadSafeTensors(written).tensors.Get("logits");
+  const itk::nn::Tensor expected = itk::nn::ReadSafeTensors(golden).tensors.Get(name);
+  EXPECT_EQ(actual.GetShape(), expected.GetShape());
+  if (actual.GetShape() != expected.GetShape())
+  {
+    return INFINITY;
+  }
+  const auto a = actual.ToVector<double>();
+  const auto b = expected.ToVector<double>();
+  double largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+  {
+    largest = std::max(largest, std::isnan(a[i]) ? INFINITY : std::abs(a[i] - b[i]));
+  }
+  return largest;
+}
+
+class Forward : public testing::TestWithParam<const char *>
+{};
+
+TEST_P(Forward, MeetsTheGoldenOnBothBackends)
+{
+  const std::string folder = goldens + GetParam();
+  const std::string output = MakeFolder("forward") + "/out.safetensors";
+  for (const std::string & backend : backends)
+  {
+    const ProcessResult result = RunCommand({ "forward",
+                                              "--network",
+                                              "universeg",
+                                              "--weights",
+                                              folder + "/weights.safetensors",
+                                              "--inputs",
+                                              folder + "/io.safetensors",
+                                              "--outputs",
+                                              output,
+                                              "--backend",
+                                              backend });
+    ASSERT_EQ(result.exitCode, 0) << result.error;
+    EXPECT_EQ(result.error, "");
+    EXPECT_LE(CompareLogits(output, folder + "/io.safetensors", "logits_f64"), 1e-5) << backend;
+  }
+}
+
+TEST_P(Forward, MeetsTheDoublePrecisionGolden)
+{
+  const std::string folder = goldens + GetParam();
+  const std::string output = MakeFolder("forward") + "/out.safetensors";
+  const ProcessResult result = RunCommand({ "forward",
+                                            "--model",
+                                            folder + "/weights.pt",
+                                            "--config",
+                                            folder + "/meta.json",
+                                            "--network",
+                                            "universeg",
+                                            "--inputs",
+                                            folder + "/io.safetensors",
+                                            "--outputs",
+                                            output,
+                                            "--backend",
+                                            "reference",
+                                            "--precision",
+                                            "float64" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_EQ(itk::nn::ReadSafeTensors(output).tensors.Get("logits").GetDataType(), itk::nn::DataType::Float64);
+  EXPECT_LE(CompareLogits(output, folder + "/io.safetensors", "logits_f64"), 1e-9);
+}
+
+INSTANTIATE_TEST_SUITE_P(Goldens, Forward, testing::Values("a_tiny", "b3_shortdec"));
+
+TEST(Convert, MakesAModelThatGivesTheSameLogits)
+{
+  const std::string folder = MakeFolder("convert");
+  const std::string model = folder + "/model.safetensors";
+  ProcessResult result = RunCommand({ "convert",
+                                      goldens + "a_tiny/weights_wrapped.pt",
+                                      model,
+                                      "--name",
+                                      "tiny",
+                                      "--licence",
+                                      "Apache-2.0",
+                                      "--labels",
+                                      "1=nucleus,2=cytoplasm",
+                                      "--grid",
+                                      "32" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  const auto card = itk::nn::Model::Read(model)->GetCard();
+  EXPECT_EQ(card.network, "universeg");
+  EXPECT_EQ(card.description, "tiny");
+  EXPECT_EQ(card.license, "Apache-2.0");
+  EXPECT_EQ(card.provenance, "converted from weights_wrapped.pt");
+  EXPECT_EQ(card.labels.at(2), "cytoplasm");
+  EXPECT_EQ(nlohmann::json::parse(card.preprocessing).at("grid_size"), nlohmann::json({ 32, 32 }));
+
+  const std::string output = folder + "/out.safetensors";
+  result =
+    RunCommand({ "forward", "--model", model, "--inputs", goldens + "a_tiny/io.safetensors", "--outputs", output });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_LE(CompareLogits(output, goldens + "a_tiny/io.safetensors", "logits_f64"), 1e-5);
+
+  result = RunCommand({ "info", model });
+  EXPECT_EQ(result.exitCode, 0);
+  EXPECT_NE(result.output.find("Apache-2.0"), std::string::npos);
+  result = RunCommand({ "info", model, "--json" });
+  EXPECT_EQ(result.exitCode, 0);
+  const auto described = nlohmann::json::parse(result.output);
+  EXPECT_TRUE(described.is_object());
+  EXPECT_TRUE(described.contains("card"));
+}
+
+TEST(Convert, RefusesWeightsOfNoKnownNetwork)
+{
+  const std::string folder = MakeFolder("convert");
+  const auto result = RunCommand({ "convert", goldens + "a_tiny/io.safetensors", folder + "/model.safetensors" });
+  EXPECT_EQ(result.exitCode, 1);
+  EXPECT_NE(result.error, "");
+}
+
+TEST(Info, RefusesGarbage)
+{
+  const std::string folder = MakeFolder("info");
+  for (const std::string text : { "", "garbage", "PK\x03\x04 not a zip archive", "{\"a\": 1}" })
+  {
+    const std::string name = folder + "/file.pt";
+    std::ofstream(name, std::ios::binary) << text;
+    const ProcessResult result = RunCommand({ "info", name });
+    EXPECT_EQ(result.exitCode, 1) << text;
+    EXPECT_EQ(result.output, "");
+    EXPECT_EQ(result.error.find("universeg info: "), 0U);
+    EXPECT_EQ(result.error.find('\n'), result.error.size() - 1);
+  }
+  EXPECT_EQ(RunCommand({ "info", folder + "/missing.pt" }).exitCode, 1);
+  EXPECT_EQ(RunCommand({ "info", folder }).exitCode, 1);
+}
+
+TEST(ForwardErrors, NamesTheMissingTensor)
+{
+  const std::string folder = MakeFolder("forward");
+  const ProcessResult result = RunCommand({ "forward",
+                                            "--weights",
+                                            goldens + "a_tiny/weights.safetensors",
+                                            "--inputs",
+                                            goldens + "a_tiny/weights.safetensors",
+                                            "--outputs",
+                                            folder + "/out.safetensors" });
+  EXPECT_EQ(result.exitCode, 1);
+  EXPECT_NE(result.error.find("there is no tensor 'target'"), std::string::npos);
+  EXPECT_EQ(universegtest::ReadFile(folder + "/out.safetensors"), "");
+}
+
+TEST(Bench, PrintsTheFieldsThatScriptsRead)
+{
+  const ProcessResult result = RunCommand({ "bench",
+                                            "--network",
+                                            "universeg",
+                                            "--support-size",
+                                            "1",
+                                            "--repeat",
+                                            "2",
+                                            "--threads",
+                                            "1",
+                                            "--size",
+                                            "32",
+                                            "--json" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  const auto json = nlohmann::json::parse(result.output);
+  for (const char * kind : { "new_support", "cached_support" })
+  {
+    EXPECT_GT(json.at(kind).at("min_seconds").get<double>(), 0);
+    EXPECT_GE(json.at(kind).at("median_seconds").get<double>(), json.at(kind).at("min_seconds").get<double>());
+  }
+  EXPECT_GT(json.at("peak_bytes").get<double>(), 0);
+  EXPECT_GT(json.at("peak_resident_bytes").get<double>(), json.at("peak_bytes").get<double>());
+  EXPECT_GT(json.at("flops").get<double>(), 1e6);
+  EXPECT_EQ(json.at("support_size"), 1);
+  EXPECT_EQ(json.at("threads"), 1);
+  EXPECT_EQ(json.at("repeat"), 2);
+  EXPECT_EQ(json.at("network"), "universeg");
+  EXPECT_EQ(json.at("precision"), "float32");
+}
+} // namespace

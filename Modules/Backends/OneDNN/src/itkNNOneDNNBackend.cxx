@@ -130,21 +130,12 @@ OneDNNBackend::MakeReorder(const ValueType & type, const Layout & from, const La
   const auto src = describe(from, to);
   const auto dst = describe(to, from);
   const onednn::ThreadScope scope(threads);
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  const dnnl::reorder::primitive_desc description(onednn::GetEngine(), src, onednn::GetEngine(), dst, attributes);
-  const dnnl::reorder primitive(description);
-  const auto scratch = description.scratchpad_desc();
-  return std::make_unique<FunctionKernel>(
-    [=](const KernelArguments & arguments)
-    {
-      onednn::Execute(primitive,
-                      { { DNNL_ARG_SRC, onednn::Wrap(src, arguments.inputs[0]) },
-                        { DNNL_ARG_DST, onednn::Wrap(dst, arguments.output) },
-                        { DNNL_ARG_SCRATCHPAD, onednn::Wrap(scratch, arguments.scratch) } },
-                      threads);
-    },
-    scratch.get_size());
+  const dnnl::reorder::primitive_desc description(
+    onednn::GetEngine(), src, onednn::GetEngine(), dst, onednn::UserScratchpad());
+  return onednn::MakePrimitiveKernel(dnnl::reorder(description),
+                                     { { DNNL_ARG_SRC, src, 0 }, { DNNL_ARG_DST, dst, onednn::Binding::output } },
+                                     description.scratchpad_desc(),
+                                     threads);
 }
 } // namespace nn
 } // namespace itk

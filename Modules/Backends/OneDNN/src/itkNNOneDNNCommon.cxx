@@ -196,6 +196,37 @@ Wrap(const dnnl::memory::desc & description, const void * data)
   return dnnl::memory(description, GetEngine(), const_cast<void *>(data));
 }
 
+std::unique_ptr<Kernel>
+MakePrimitiveKernel(const dnnl::primitive & primitive,
+                    std::vector<Binding> bindings,
+                    const dnnl::memory::desc & scratch,
+                    unsigned int threads)
+{
+  const std::size_t scratchBytes = scratch.get_size();
+  return std::make_unique<FunctionKernel>(
+    [primitive, bindings = std::move(bindings), scratch, threads](const KernelArguments & arguments)
+    {
+      std::unordered_map<int, dnnl::memory> memory{ { DNNL_ARG_SCRATCHPAD, Wrap(scratch, arguments.scratch) } };
+      for (const auto & binding : bindings)
+      {
+        const void * data = binding.input == Binding::output
+                            ? arguments.output
+                            : arguments.inputs[static_cast<std::size_t>(binding.input)];
+        memory.emplace(binding.argument, Wrap(binding.description, data));
+      }
+      Execute(primitive, memory, threads);
+    },
+    scratchBytes);
+}
+
+dnnl::primitive_attr
+UserScratchpad()
+{
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
 Eltwise
 ToEltwise(const Unary & op)
 {

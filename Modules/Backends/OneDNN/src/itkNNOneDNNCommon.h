@@ -64,6 +64,25 @@ std::string ToKey(const dnnl::memory::desc & description);
 
 dnnl::memory Wrap(const dnnl::memory::desc & description, const void * data);
 
+/** What a primitive's argument is: an input of the operator, or its output. */
+struct Binding
+{
+  static constexpr int output = -1;
+
+  int argument; ///< DNNL_ARG_...
+  dnnl::memory::desc description;
+  int input; ///< number of the operator's input, or output
+};
+
+/** A kernel that executes a primitive with its scratchpad in the arena. */
+std::unique_ptr<Kernel> MakePrimitiveKernel(const dnnl::primitive & primitive,
+                                            std::vector<Binding> bindings,
+                                            const dnnl::memory::desc & scratch,
+                                            unsigned int threads);
+
+/** Attributes of primitives whose scratchpad is in the arena. */
+dnnl::primitive_attr UserScratchpad();
+
 /** oneDNN's elementwise algorithm of a function, undef when it has none. */
 struct Eltwise
 {

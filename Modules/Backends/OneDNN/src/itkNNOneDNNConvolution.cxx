@@ -390,8 +390,6 @@ Propose(const Pooling & op, const OperatorCase & operatorCase)
   {
     paddingEnd.push_back((dst[2 + d] - 1) * op.stride[d] + op.kernel[d] - src[2 + d] - op.padding[d]);
   }
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   const Tag tag = TagOf(layout.kind, src.size());
   const dnnl::pooling_forward::primitive_desc description(GetEngine(),
                                                           dnnl::prop_kind::forward_inference,
@@ -403,23 +401,13 @@ Propose(const Pooling & op, const OperatorCase & operatorCase)
                                                           Dims(rank, 0),
                                                           op.padding,
                                                           paddingEnd,
-                                                          attributes);
-  const dnnl::pooling_forward primitive(description);
-  const dnnl::memory::desc scratch = description.scratchpad_desc();
-  const dnnl::memory::desc srcDescription = description.src_desc();
-  const dnnl::memory::desc dstDescription = description.dst_desc();
-  const unsigned int threads = operatorCase.threads;
+                                                          UserScratchpad());
   Proposal proposal =
-    Proposal::FromKernel(std::make_unique<FunctionKernel>(
-                           [=](const KernelArguments & arguments)
-                           {
-                             onednn::Execute(primitive,
-                                             { { DNNL_ARG_SRC, Wrap(srcDescription, arguments.inputs[0]) },
-                                               { DNNL_ARG_DST, Wrap(dstDescription, arguments.output) },
-                                               { DNNL_ARG_SCRATCHPAD, Wrap(scratch, arguments.scratch) } },
-                                             threads);
-                           },
-                           scratch.get_size()),
+    Proposal::FromKernel(MakePrimitiveKernel(dnnl::pooling_forward(description),
+                                             { { DNNL_ARG_SRC, description.src_desc(), 0 },
+                                               { DNNL_ARG_DST, description.dst_desc(), Binding::output } },
+                                             description.scratchpad_desc(),
+                                             operatorCase.threads),
                          { layout },
                          layout);
   proposal.detail = description.impl_info_str();

@@ -46,12 +46,21 @@ PlainDescription(const Dims & dims)
   return dnnl::memory::desc(dims, f32, Dims(strides.begin(), strides.end()));
 }
 
-dnnl::primitive_attr
-UserScratchpad()
+/** The proposal of a primitive with a description of its own. */
+template <typename TPrimitive>
+Proposal
+ProposePrimitive(const typename TPrimitive::primitive_desc & description,
+                 std::vector<Binding> bindings,
+                 const OperatorCase & operatorCase,
+                 const Layout & layout = {})
 {
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-  return attributes;
+  Proposal proposal = Proposal::FromKernel(
+    MakePrimitiveKernel(
+      TPrimitive(description), std::move(bindings), description.scratchpad_desc(), operatorCase.threads),
+    std::vector<Layout>(operatorCase.inputs.size(), layout),
+    layout);
+  proposal.detail = description.impl_info_str();
+  return proposal;
 }
 } // namespace
 
@@ -73,23 +82,9 @@ Propose(const Unary & op, const OperatorCase & operatorCase)
                                                           eltwise.alpha,
                                                           eltwise.beta,
                                                           UserScratchpad());
-  const dnnl::eltwise_forward primitive(description);
-  const dnnl::memory::desc scratch = description.scratchpad_desc();
-  const unsigned int threads = operatorCase.threads;
-  Proposal proposal = Proposal::FromKernel(std::make_unique<FunctionKernel>(
-                                             [=](const KernelArguments & arguments)
-                                             {
-                                               Execute(primitive,
-                                                       { { DNNL_ARG_SRC, Wrap(memory, arguments.inputs[0]) },
-                                                         { DNNL_ARG_DST, Wrap(memory, arguments.output) },
-                                                         { DNNL_ARG_SCRATCHPAD, Wrap(scratch, arguments.scratch) } },
-                                                       threads);
-                                             },
-                                             scratch.get_size()),
-                                           { layout },
-                                           layout);
+  Proposal proposal = ProposePrimitive<dnnl::eltwise_forward>(
+    description, { { DNNL_ARG_SRC, memory, 0 }, { DNNL_ARG_DST, memory, Binding::output } }, operatorCase, layout);
   proposal.inPlaceInput = 0;
-  proposal.detail = description.impl_info_str();
   return proposal;
 }
 
@@ -101,12 +96,17 @@ Propose(const Binary & op, const OperatorCase & operatorCase)
   {
     return Proposal::Unsupported(std::string("oneDNN has no ") + ToString(op.function));
   }
-  const Shape & a = operatorCase.inputs[0].type.shape;
-  const Shape & b = operatorCase.inputs[1].type.shape;
+  // oneDNN repeats the second operand only.
   const Shape & result = operatorCase.output.shape;
+  const bool isCommutative = op.function != BinaryFunction::Subtract && op.function != BinaryFunction::Divide &&
+                             op.function != BinaryFunction::Greater;
+  const int first = operatorCase.inputs[0].type.shape == result || !isCommutative ? 0 : 1;
+  const int second = 1 - first;
+  const Shape & a = operatorCase.inputs[static_cast<std::size_t>(first)].type.shape;
+  const Shape & b = operatorCase.inputs[static_cast<std::size_t>(second)].type.shape;
   if (a != result)
   {
-    return Proposal::Unsupported("the first operand " + ToString(a) + " is repeated to " + ToString(result));
+    return Proposal::Unsupported("the operand " + ToString(a) + " is repeated to " + ToString(result));
   }
   Layout layout;
   dnnl::memory::desc memoryA;
@@ -128,24 +128,13 @@ Propose(const Binary & op, const OperatorCase & operatorCase)
     memoryB = PlainDescription(Leading(b, result.size()));
   }
   const dnnl::binary::primitive_desc description(GetEngine(), algorithm, memoryA, memoryB, memoryA, UserScratchpad());
-  const dnnl::binary primitive(description);
-  const dnnl::memory::desc scratch = description.scratchpad_desc();
-  const unsigned int threads = operatorCase.threads;
-  Proposal proposal = Proposal::FromKernel(std::make_unique<FunctionKernel>(
-                                             [=](const KernelArguments & arguments)
-                                             {
-                                               Execute(primitive,
-                                                       { { DNNL_ARG_SRC_0, Wrap(memoryA, arguments.inputs[0]) },
-                                                         { DNNL_ARG_SRC_1, Wrap(memoryB, arguments.inputs[1]) },
-                                                         { DNNL_ARG_DST, Wrap(memoryA, arguments.output) },
-                                                         { DNNL_ARG_SCRATCHPAD, Wrap(scratch, arguments.scratch) } },
-                                                       threads);
-                                             },
-                                             scratch.get_size()),
-                                           { layout, layout },
-                                           layout);
-  proposal.inPlaceInput = 0;
-  proposal.detail = description.impl_info_str();
+  Proposal proposal = ProposePrimitive<dnnl::binary>(description,
+                                                     { { DNNL_ARG_SRC_0, memoryA, first },
+                                                       { DNNL_ARG_SRC_1, memoryB, second },
+                                                       { DNNL_ARG_DST, memoryA, Binding::output } },
+                                                     operatorCase,
+                                                     layout);
+  proposal.inPlaceInput = first;
   return proposal;
 }
 
@@ -165,21 +154,8 @@ Propose(const Softmax & op, const OperatorCase & operatorCase)
                                                           memory,
                                                           1,
                                                           UserScratchpad());
-  const dnnl::softmax_forward primitive(description);
-  const dnnl::memory::desc scratch = description.scratchpad_desc();
-  const unsigned int threads = operatorCase.threads;
-  Proposal proposal = Proposal::FromKernel(std::make_unique<FunctionKernel>(
-    [=](const KernelArguments & arguments)
-    {
-      Execute(primitive,
-              { { DNNL_ARG_SRC, Wrap(memory, arguments.inputs[0]) },
-                { DNNL_ARG_DST, Wrap(memory, arguments.output) },
-                { DNNL_ARG_SCRATCHPAD, Wrap(scratch, arguments.scratch) } },
-              threads);
-    },
-    scratch.get_size()));
-  proposal.detail = description.impl_info_str();
-  return proposal;
+  return ProposePrimitive<dnnl::softmax_forward>(
+    description, { { DNNL_ARG_SRC, memory, 0 }, { DNNL_ARG_DST, memory, Binding::output } }, operatorCase);
 }
 
 Proposal
@@ -206,22 +182,10 @@ Propose(const MatrixProduct & op, const OperatorCase & operatorCase)
   const dnnl::memory::desc b = describe(operatorCase.inputs[1].type.shape, op.transposeB);
   const dnnl::memory::desc dst = describe(operatorCase.output.shape, false);
   const dnnl::matmul::primitive_desc description(GetEngine(), a, b, dst, UserScratchpad());
-  const dnnl::matmul primitive(description);
-  const dnnl::memory::desc scratch = description.scratchpad_desc();
-  const unsigned int threads = operatorCase.threads;
-  Proposal proposal = Proposal::FromKernel(std::make_unique<FunctionKernel>(
-    [=](const KernelArguments & arguments)
-    {
-      Execute(primitive,
-              { { DNNL_ARG_SRC, Wrap(a, arguments.inputs[0]) },
-                { DNNL_ARG_WEIGHTS, Wrap(b, arguments.inputs[1]) },
-                { DNNL_ARG_DST, Wrap(dst, arguments.output) },
-                { DNNL_ARG_SCRATCHPAD, Wrap(scratch, arguments.scratch) } },
-              threads);
-    },
-    scratch.get_size()));
-  proposal.detail = description.impl_info_str();
-  return proposal;
+  return ProposePrimitive<dnnl::matmul>(
+    description,
+    { { DNNL_ARG_SRC, a, 0 }, { DNNL_ARG_WEIGHTS, b, 1 }, { DNNL_ARG_DST, dst, Binding::output } },
+    operatorCase);
 }
 } // namespace onednn
 } // namespace nn

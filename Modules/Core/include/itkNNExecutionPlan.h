@@ -62,6 +62,7 @@ struct RunHooks
 class UniverSegCore_EXPORT ArenaPool
 {
 public:
+  /** \brief Memory of one run. */
   struct Arena
   {
     std::shared_ptr<void> memory;

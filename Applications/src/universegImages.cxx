@@ -27,12 +27,23 @@
 #include "itkImageSeriesReader.h"
 #include "itkNNResampling.h"
 #include "itkVectorImage.h"
+#include "itk_zlib.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
+#include <csignal>
+#include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <limits>
+#include <new>
+#include <random>
+#include <regex>
 #include <set>
+#include <sstream>
+#include <utility>
 
 namespace universeg
 {
@@ -46,6 +57,326 @@ using ByteBuffer = std::vector<char>;
 Fail(const std::string & fileName, const std::string & what)
 {
   throw Failure(fileName + ": " + what);
+}
+
+/** What an exception says, without class names and addresses. */
+std::string
+GetReason(const itk::ExceptionObject & error)
+{
+  static const std::regex prefix("(itk::|ITK )?ERROR: [A-Za-z0-9_:<>]*\\(0x[0-9a-f]+\\): ?");
+  std::string reason = std::regex_replace(ToOneLine(error.GetDescription()), prefix, "");
+  return reason.empty() ? "no reason was given" : reason;
+}
+
+std::string
+ToLower(std::string text)
+{
+  std::transform(
+    text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+/** Bytes of a file, unpacked when it is a gzip file. */
+class ByteReader
+{
+public:
+  explicit ByteReader(const std::string & fileName)
+    : m_File(gzopen(fileName.c_str(), "rb"))
+  {}
+  ~ByteReader()
+  {
+    if (m_File != nullptr)
+    {
+      gzclose(m_File);
+    }
+  }
+  ByteReader(const ByteReader &) = delete;
+  ByteReader & operator=(const ByteReader &) = delete;
+
+  std::vector<unsigned char> Read(std::size_t count)
+  {
+    std::vector<unsigned char> bytes(count);
+    const int got = m_File != nullptr ? gzread(m_File, bytes.data(), static_cast<unsigned int>(count)) : 0;
+    bytes.resize(static_cast<std::size_t>(std::max(got, 0)));
+    return bytes;
+  }
+
+  /** After reading to the end: what is packed ends too early or is damaged. */
+  bool IsBroken() const
+  {
+    int code = Z_OK;
+    if (m_File != nullptr)
+    {
+      gzerror(m_File, &code);
+    }
+    return code != Z_OK;
+  }
+
+  bool IsPacked() const
+  {
+    return m_File != nullptr && gzdirect(m_File) == 0;
+  }
+
+private:
+  gzFile m_File;
+};
+
+std::uint64_t
+GetLittleEndian(const unsigned char * bytes, std::size_t count)
+{
+  std::uint64_t value = 0;
+  for (std::size_t i = count; i > 0; --i)
+  {
+    value = value << 8 | bytes[i - 1];
+  }
+  return value;
+}
+
+/** Throws Failure when a file, or what is packed in it, has fewer bytes. */
+void
+CheckSize(const std::string & fileName, std::uint64_t expected)
+{
+  std::uint64_t size = fs::file_size(fileName);
+  bool isPacked = false;
+  {
+    ByteReader reader(fileName);
+    isPacked = !reader.Read(1).empty() && reader.IsPacked();
+  }
+  if (isPacked)
+  {
+    // The end of a gzip file holds the size modulo 2^32: only when that is not
+    // the expected one (cut, or packed in several members) are the bytes counted.
+    unsigned char trailer[4] = {};
+    std::ifstream file(fileName, std::ios::binary);
+    file.seekg(-4, std::ios::end);
+    file.read(reinterpret_cast<char *>(trailer), sizeof(trailer));
+    if (file && GetLittleEndian(trailer, sizeof(trailer)) == (expected & 0xffffffffU))
+    {
+      return;
+    }
+    ByteReader reader(fileName);
+    size = 0;
+    constexpr std::size_t chunk = std::size_t(1) << 20;
+    for (std::size_t got = chunk; got > 0; size += got)
+    {
+      got = reader.Read(chunk).size();
+    }
+    if (size >= expected && reader.IsBroken())
+    {
+      Fail(fileName, "the file is truncated or damaged: its packed data do not end as they should");
+    }
+  }
+  if (size < expected)
+  {
+    Fail(fileName,
+         "the file is truncated: it has " + std::to_string(size) + (isPacked ? " bytes unpacked" : " bytes") +
+           ", its header asks for " + std::to_string(expected));
+  }
+}
+
+void
+CheckNifti(const std::string & fileName)
+{
+  constexpr std::size_t headerSize = 348;
+  const std::vector<unsigned char> header = ByteReader(fileName).Read(headerSize);
+  if (header.size() < headerSize)
+  {
+    Fail(fileName,
+         "the file is truncated: it has " + std::to_string(header.size()) + " bytes, the header alone takes " +
+           std::to_string(headerSize));
+  }
+  if (std::memcmp(&header[344], "n+1", 3) != 0)
+  {
+    return;
+  }
+  const bool isLittle = GetLittleEndian(header.data(), 4) == headerSize;
+  const auto get = [&](std::size_t offset, std::size_t count)
+  {
+    unsigned char bytes[4];
+    std::copy_n(&header[offset], count, bytes);
+    if (!isLittle)
+    {
+      std::reverse(bytes, bytes + count);
+    }
+    return static_cast<std::uint32_t>(GetLittleEndian(bytes, count));
+  };
+  const std::size_t dimension = std::min<std::size_t>(get(40, 2), 7);
+  std::uint64_t pixels = 1;
+  for (std::size_t i = 1; i <= dimension; ++i)
+  {
+    pixels *= std::max<std::uint32_t>(get(40 + 2 * i, 2), 1);
+  }
+  const std::uint32_t offsetBits = get(108, 4);
+  float offset = 0;
+  std::memcpy(&offset, &offsetBits, sizeof(offset));
+  if (!(offset >= 0 && offset < 1e9F))
+  {
+    return;
+  }
+  CheckSize(fileName, static_cast<std::uint64_t>(offset) + (pixels * get(72, 2) + 7) / 8);
+}
+
+/** \param pixelBytes of all pixels, unpacked. */
+void
+CheckMeta(const std::string & fileName, std::uint64_t pixelBytes)
+{
+  std::ifstream file(fileName, std::ios::binary);
+  std::string line;
+  bool isPacked = false;
+  bool isBinary = false;
+  std::uint64_t packedBytes = 0;
+  const auto isTrue = [](const std::string & value) { return !value.empty() && (value[0] == 'T' || value[0] == 't'); };
+  while (std::getline(file, line))
+  {
+    const std::size_t equals = line.find('=');
+    if (equals == std::string::npos)
+    {
+      return;
+    }
+    std::string key;
+    std::string value;
+    std::istringstream(line.substr(0, equals)) >> key;
+    std::istringstream(line.substr(equals + 1)) >> value;
+    if (key == "CompressedData")
+    {
+      isPacked = isTrue(value);
+    }
+    else if (key == "CompressedDataSize")
+    {
+      std::from_chars(value.data(), value.data() + value.size(), packedBytes);
+    }
+    else if (key == "BinaryData")
+    {
+      isBinary = isTrue(value);
+    }
+    else if (key == "HeaderSize" && value != "0")
+    {
+      return;
+    }
+    else if (key == "ElementDataFile")
+    {
+      if (!isBinary || value == "LIST" || value.find('%') != std::string::npos)
+      {
+        return;
+      }
+      const std::uint64_t dataBytes = isPacked ? packedBytes : pixelBytes;
+      if (ToLower(value) == "local")
+      {
+        CheckSize(fileName, static_cast<std::uint64_t>(file.tellg()) + dataBytes);
+        return;
+      }
+      const fs::path data = fs::path(fileName).parent_path() / value;
+      if (fs::is_regular_file(data))
+      {
+        CheckSize(data.string(), dataBytes);
+      }
+      return;
+    }
+  }
+}
+
+void
+CheckBMP(const std::string & fileName)
+{
+  constexpr std::size_t headerSize = 54;
+  const std::vector<unsigned char> header = ByteReader(fileName).Read(headerSize);
+  if (header.size() < headerSize || GetLittleEndian(&header[14], 4) < 40)
+  {
+    return;
+  }
+  const std::uint64_t offset = GetLittleEndian(&header[10], 4);
+  const std::uint64_t width = GetLittleEndian(&header[18], 4);
+  const auto signedHeight = static_cast<std::int32_t>(GetLittleEndian(&header[22], 4));
+  const auto height = static_cast<std::uint64_t>(std::abs(static_cast<std::int64_t>(signedHeight)));
+  const std::uint64_t bits = GetLittleEndian(&header[28], 2);
+  const std::uint64_t compression = GetLittleEndian(&header[30], 4);
+  const bool isPlain = compression == 0 || compression == 3;
+  CheckSize(fileName, offset + (isPlain ? (width * bits + 31) / 32 * 4 * height : GetLittleEndian(&header[34], 4)));
+}
+
+/** Follow the segments up to the marker of the end: a thumbnail within them has
+ * such a marker, too, and bytes may follow it. */
+void
+CheckJPEG(const std::string & fileName)
+{
+  std::ifstream file(fileName, std::ios::binary);
+  const std::vector<char> content{ std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>() };
+  const std::size_t size = content.size();
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(content[i]); };
+  std::size_t at = 2;
+  bool isScan = false;
+  while (at + 1 < size)
+  {
+    const unsigned int marker = byte(at + 1);
+    const bool isBare = marker == 0x00 || marker == 0x01 || (marker >= 0xd0 && marker <= 0xd7);
+    if (byte(at) != 0xff || marker == 0xff)
+    {
+      if (byte(at) != 0xff && !isScan)
+      {
+        return;
+      }
+      ++at;
+    }
+    else if (isBare)
+    {
+      at += 2;
+    }
+    else if (marker == 0xd9)
+    {
+      return;
+    }
+    else if (at + 3 < size)
+    {
+      isScan = marker == 0xda || (isScan && marker == 0xdc);
+      at += 2 + (std::size_t(byte(at + 2)) << 8 | byte(at + 3));
+    }
+    else
+    {
+      break;
+    }
+  }
+  Fail(fileName, "the file is truncated: it has " + std::to_string(size) + " bytes and no end-of-image marker");
+}
+
+/** Throws Failure when a file ends too early; some of ITK's readers go on with
+ * what the memory held. */
+void
+CheckComplete(const std::string & fileName, const itk::ImageIOBase & io)
+{
+  const std::string format = io.GetNameOfClass();
+  if (format == "NiftiImageIO")
+  {
+    CheckNifti(fileName);
+  }
+  else if (format == "MetaImageIO")
+  {
+    CheckMeta(fileName, static_cast<std::uint64_t>(io.GetImageSizeInBytes()));
+  }
+  else if (format == "BMPImageIO")
+  {
+    CheckBMP(fileName);
+  }
+  else if (format == "JPEGImageIO")
+  {
+    CheckJPEG(fileName);
+  }
+}
+
+/** Throws Failure when a slice of a series is missing or the slices are not
+ * evenly spaced: the labels would be in the wrong places. */
+void
+CheckSpacing(const std::string & folder, const PixelVolume & volume)
+{
+  constexpr double tolerance = 0.1; // positions in files are rounded
+  double deviation = 0;
+  itk::ExposeMetaData<double>(volume.GetMetaDataDictionary(), "ITK_non_uniform_sampling_deviation", deviation);
+  const double spacing = volume.GetSpacing()[2];
+  if (deviation > tolerance * spacing)
+  {
+    Fail(folder,
+         "the slices of the series are not evenly spaced: " + FormatFixed(spacing, 3) + " mm on average, off by " +
+           FormatFixed(deviation, 3) + " mm; is a slice missing?");
+  }
 }
 
 PixelVolume::Pointer
@@ -78,6 +409,7 @@ ReadSeries(const std::string & folder, const std::string & series)
   reader->SetFileNames(names->GetFileNames(uid));
   reader->ForceOrthogonalDirectionOff();
   reader->Update();
+  CheckSpacing(folder, *reader->GetOutput());
   return reader->GetOutput();
 }
 
@@ -93,18 +425,98 @@ ToBuffer(const LabelVolume & labels)
   return buffer;
 }
 
-itk::ImageIOBase::Pointer
-MakeWriter(const std::string & fileName)
+constexpr const char * suitableFormats = "use for example .nii.gz, .nrrd or .mha";
+
+/** Of the last part of a path; with the part before it for packed files. */
+std::string
+GetFullExtension(const std::string & fileName)
 {
-  const fs::path folder = fs::path(fileName).parent_path();
-  if (!folder.empty() && !fs::is_directory(folder))
+  const std::string name = fs::path(fileName).filename().string();
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string::npos)
+  {
+    return "";
+  }
+  if (ToLower(name.substr(dot)) == ".gz" && dot > 0)
+  {
+    const std::size_t previous = name.rfind('.', dot - 1);
+    return name.substr(previous == std::string::npos ? dot : previous);
+  }
+  return name.substr(dot);
+}
+
+/** What a symbolic link points to, whether it exists or not. */
+fs::path
+FollowLinks(const std::string & fileName)
+{
+  constexpr int most = 40;
+  fs::path target = fileName;
+  std::error_code error;
+  for (int i = 0; fs::is_symlink(target, error); ++i)
+  {
+    if (i == most)
+    {
+      Fail(fileName, "the symbolic link leads in a circle");
+    }
+    const fs::path next = fs::read_symlink(target);
+    target = next.is_absolute() ? next : target.parent_path() / next;
+  }
+  return target;
+}
+
+/** A pixel of the result has to be what was given. */
+enum class Content
+{
+  Exact,
+  Picture
+};
+
+itk::ImageIOBase::Pointer
+MakeWriter(const std::string & fileName, Content content)
+{
+  const fs::path target = FollowLinks(fileName);
+  const fs::path folder = target.parent_path();
+  std::error_code error;
+  if (!folder.empty() && !fs::is_directory(folder, error))
   {
     Fail(fileName, "there is no folder '" + folder.string() + "' to write to");
+  }
+  if (fs::is_directory(target, error))
+  {
+    Fail(fileName, "is a folder; should be the name of a file");
+  }
+  if (fs::exists(target, error))
+  {
+    if (!fs::is_regular_file(target, error))
+    {
+      Fail(fileName, "exists and is not a regular file");
+    }
+    if (!std::ofstream(target, std::ios::binary | std::ios::app))
+    {
+      Fail(fileName, "exists and cannot be written to");
+    }
+  }
+  const std::string extension = ToLower(GetFullExtension(fileName));
+  const std::set<std::string> pairs{ ".mhd", ".hdr", ".img", ".hdr.gz", ".img.gz", ".nhdr" };
+  if (pairs.count(extension) != 0)
+  {
+    Fail(fileName, "the format takes two files; " + std::string(suitableFormats));
   }
   auto io = itk::ImageIOFactory::CreateImageIO(fileName.c_str(), itk::IOFileModeEnum::WriteMode);
   if (io.IsNull())
   {
     Fail(fileName, "no image format has this extension; use for example .png, .nii.gz, .nrrd or .mha");
+  }
+  const std::string format = io->GetNameOfClass();
+  if (format == "GDCMImageIO")
+  {
+    Fail(fileName,
+         "DICOM files are read only; use for example " +
+           std::string(content == Content::Exact ? ".nii.gz, .nrrd, .mha or .png" : ".png"));
+  }
+  if (format == "JPEGImageIO" && content == Content::Exact)
+  {
+    Fail(fileName, "JPEG changes the values of pixels; use for example .nii.gz, .nrrd, .mha or .png");
   }
   return io;
 }
@@ -113,17 +525,166 @@ MakeWriter(const std::string & fileName)
 bool
 HoldsBytesOnly(const std::string & fileName)
 {
-  std::string extension = fs::path(fileName).extension().string();
-  std::transform(extension.begin(),
-                 extension.end(),
-                 extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   const std::set<std::string> extensions{ ".png", ".bmp", ".jpg", ".jpeg" };
-  return extensions.count(extension) != 0;
+  return extensions.count(ToLower(fs::path(fileName).extension().string())) != 0;
+}
+
+/** TIFF has pages, but no distance between them. */
+bool
+HoldsSlicesOnly(const std::string & fileName)
+{
+  const std::string extension = ToLower(fs::path(fileName).extension().string());
+  return HoldsBytesOnly(fileName) || extension == ".tif" || extension == ".tiff";
+}
+
+/** A file that is removed unless it takes the place of another. */
+class TemporaryFile
+{
+public:
+  TemporaryFile(const fs::path & folder, const std::string & extension)
+  {
+    std::random_device random;
+    do
+    {
+      std::ostringstream name;
+      name << ".universeg-" << std::hex << random() << random() << extension;
+      m_Path = folder / name.str();
+    }
+    while (fs::exists(fs::symlink_status(m_Path)));
+  }
+  ~TemporaryFile()
+  {
+    std::error_code error;
+    fs::remove(m_Path, error);
+  }
+  TemporaryFile(const TemporaryFile &) = delete;
+  TemporaryFile & operator=(const TemporaryFile &) = delete;
+
+  const fs::path & GetPath() const
+  {
+    return m_Path;
+  }
+
+private:
+  fs::path m_Path;
+};
+
+/** Fill a file with what an image takes at most, since libraries handle a full
+ * disk badly: libpng's long jump ends the program in ITK's writer.
+ * \param bytes of the pixels; 0 only makes the file */
+void
+Reserve(const std::string & fileName, const std::string & temporary, std::uint64_t bytes)
+{
+  std::ofstream file(temporary, std::ios::binary);
+  if (!file)
+  {
+    Fail(fileName, "the image cannot be written: no file could be made; is the folder writable?");
+  }
+  if (bytes == 0)
+  {
+    return;
+  }
+  constexpr std::uint64_t overhead = 4096;
+  const std::uint64_t needed = bytes + bytes / 64 + overhead;
+  const std::vector<char> zeros(std::size_t(1) << 16);
+  for (std::uint64_t left = needed; left > 0 && file;)
+  {
+    const std::uint64_t count = std::min<std::uint64_t>(left, zeros.size());
+    file.write(zeros.data(), static_cast<std::streamsize>(count));
+    left -= count;
+  }
+  file.close();
+  if (!file)
+  {
+    Fail(fileName,
+         "the image cannot be written: there is no room for " + std::to_string(needed) +
+           " bytes on the disk or in the limit of file sizes");
+  }
+}
+
+struct Written
+{
+  std::vector<itk::SizeValueType> extents;
+  unsigned int components = 1;
+  itk::ImageIOBase::IOComponentType componentType = itk::IOComponentEnum::UCHAR;
+  std::size_t bytes = 0;
+};
+
+/** Empty when the file holds what was to be written, else what is wrong. */
+std::string
+Compare(const std::string & fileName, const Written & written, const void * buffer)
+{
+  std::error_code error;
+  if (!fs::is_regular_file(fileName, error))
+  {
+    return "no file could be made; is the folder writable?";
+  }
+  if (fs::file_size(fileName, error) == 0 || error)
+  {
+    return "the file is empty; is the disk full?";
+  }
+  auto io = itk::ImageIOFactory::CreateImageIO(fileName.c_str(), itk::IOFileModeEnum::ReadMode);
+  const std::string differs = "what was written cannot be read back; is the disk full?";
+  if (io.IsNull())
+  {
+    return differs;
+  }
+  try
+  {
+    io->SetFileName(fileName);
+    io->ReadImageInformation();
+    CheckComplete(fileName, *io);
+    const unsigned int dimension = io->GetNumberOfDimensions();
+    itk::ImageIORegion region(dimension);
+    const auto writtenDimension = static_cast<unsigned int>(written.extents.size());
+    for (unsigned int i = 0; i < std::max(dimension, writtenDimension); ++i)
+    {
+      const itk::SizeValueType extent = i < dimension ? io->GetDimensions(i) : 1;
+      if (extent != (i < writtenDimension ? written.extents[i] : 1))
+      {
+        return differs;
+      }
+      if (i < dimension)
+      {
+        region.SetSize(i, extent);
+        region.SetIndex(i, 0);
+      }
+    }
+    if (std::string(io->GetNameOfClass()) == "JPEGImageIO")
+    {
+      return "";
+    }
+    const unsigned int components = io->GetNumberOfComponents();
+    const bool isSpread = written.components == 1 && components == 3; // gray by way of a palette
+    if ((components != written.components && !isSpread) || io->GetComponentType() != written.componentType)
+    {
+      return differs;
+    }
+    io->SetIORegion(region);
+    ByteBuffer pixels(static_cast<std::size_t>(io->GetImageSizeInBytes()));
+    io->Read(pixels.data());
+    if (isSpread)
+    {
+      const std::size_t width = pixels.size() / written.bytes;
+      for (std::size_t i = 0; i < written.bytes; ++i)
+      {
+        pixels[i] = pixels[width * i];
+      }
+    }
+    return pixels.size() >= written.bytes && std::memcmp(pixels.data(), buffer, written.bytes) == 0 ? "" : differs;
+  }
+  catch (const itk::ExceptionObject &)
+  {
+    return differs;
+  }
+  catch (const Failure &)
+  {
+    return differs;
+  }
 }
 
 void
-Write(itk::ImageIOBase * io,
+Write(itk::ImageIOBase::Pointer io,
       const std::string & fileName,
       const itk::ImageBase<3> & geometry,
       unsigned int dimension,
@@ -133,13 +694,12 @@ Write(itk::ImageIOBase * io,
       const void * buffer)
 {
   const auto & size = geometry.GetLargestPossibleRegion().GetSize();
-  if (dimension == 3 && HoldsBytesOnly(fileName))
+  if (dimension == 3 && HoldsSlicesOnly(fileName))
   {
     if (size[2] != 1)
     {
       Fail(fileName,
-           "the format holds 2-D images, and this one has " + std::to_string(size[2]) +
-             " slices; use for example .nii.gz, .nrrd or .mha");
+           "the format holds 2-D images, and this one has " + std::to_string(size[2]) + " slices; " + suitableFormats);
     }
     dimension = 2;
   }
@@ -163,9 +723,51 @@ Write(itk::ImageIOBase * io,
   io->SetPixelType(pixelType);
   io->SetNumberOfComponents(components);
   io->SetComponentType(componentType);
-  io->SetFileName(fileName);
   io->UseCompressionOn();
-  io->Write(buffer);
+
+  // A run that fails or is stopped leaves the file of an earlier one as it was.
+  const fs::path target = FollowLinks(fileName);
+  const TemporaryFile temporary(target.parent_path(), GetFullExtension(fileName));
+  const std::string name = temporary.GetPath().string();
+  const bool isPlain = ToLower(GetFullExtension(fileName)) == ".nii";
+  Reserve(
+    fileName, name, HoldsSlicesOnly(fileName) || isPlain ? static_cast<std::uint64_t>(io->GetImageSizeInBytes()) : 0);
+  try
+  {
+    io->SetFileName(name);
+    io->Write(buffer);
+  }
+  catch (const itk::ExceptionObject & error)
+  {
+    std::string reason = GetReason(error);
+    for (std::size_t at = reason.find(name); at != std::string::npos; at = reason.find(name, at + fileName.size()))
+    {
+      reason.replace(at, name.size(), fileName);
+    }
+    Fail(fileName, "the image cannot be written: " + reason);
+  }
+  Written written;
+  written.extents.assign(&size[0], &size[0] + dimension);
+  written.components = components;
+  written.componentType = componentType;
+  written.bytes = static_cast<std::size_t>(io->GetImageSizeInBytes());
+  io = nullptr; // some formats close the file only now
+  const std::string wrong = Compare(name, written, buffer);
+  if (!wrong.empty())
+  {
+    Fail(fileName, "the image cannot be written: " + wrong);
+  }
+  std::error_code error;
+  const fs::file_status old = fs::status(target, error);
+  if (fs::exists(old))
+  {
+    fs::permissions(temporary.GetPath(), old.permissions(), error);
+  }
+  fs::rename(temporary.GetPath(), target, error);
+  if (error)
+  {
+    Fail(fileName, "the image cannot be written: " + error.message());
+  }
 }
 
 bool
@@ -217,12 +819,23 @@ MakeLike(const Volume & geometry)
 }
 } // namespace
 
+void
+QuietLibraries()
+{
+  itk::Object::SetGlobalWarningDisplay(false);
+#ifdef SIGXFSZ
+  // A write beyond the limit of file sizes fails and is reported.
+  std::signal(SIGXFSZ, SIG_IGN);
+#endif
+}
+
 LoadedImage
 ReadImage(const std::string & name, const std::string & series)
 {
-  if (!fs::exists(name))
+  std::error_code failure;
+  if (!fs::exists(name, failure))
   {
-    Fail(name, "there is no such file or folder");
+    Fail(name, failure ? failure.message() : "there is no such file or folder");
   }
   LoadedImage image;
   PixelVolume::Pointer pixels;
@@ -256,6 +869,7 @@ ReadImage(const std::string & name, const std::string & series)
       {
         Fail(name, "the image has complex pixels; should be scalar or in colour");
       }
+      CheckComplete(name, *io);
       auto reader = itk::ImageFileReader<PixelVolume>::New();
       reader->SetImageIO(io);
       reader->SetFileName(name);
@@ -266,7 +880,11 @@ ReadImage(const std::string & name, const std::string & series)
   }
   catch (const itk::ExceptionObject & error)
   {
-    Fail(name, std::string("the image cannot be read: ") + ToOneLine(error.GetDescription()));
+    Fail(name, "the image cannot be read: " + GetReason(error));
+  }
+  catch (const std::bad_alloc &)
+  {
+    Fail(name, "the image cannot be read: it does not fit into the memory");
   }
   pixels->DisconnectPipeline();
   image.components = pixels->GetNumberOfComponentsPerPixel();
@@ -313,7 +931,7 @@ ToIntensities(const LoadedImage & image)
 }
 
 LabelVolume::Pointer
-ToLabels(const LoadedImage & image, const LabelChoice & choice)
+ToLabels(const LoadedImage & image, const LabelChoice & choice, bool needsColors)
 {
   auto labels = MakeLike<LabelVolume>(*image.geometry);
   std::int32_t * target = labels->GetBufferPointer();
@@ -330,6 +948,11 @@ ToLabels(const LoadedImage & image, const LabelChoice & choice)
     }
     return labels;
   }
+  if (needsColors && !choice.colors.empty())
+  {
+    Fail(image.fileName,
+         "the mask is gray and has no colours; choose a structure with --label instead of --label-color");
+  }
   if (isColor && !IsGray(image))
   {
     Fail(image.fileName,
@@ -341,7 +964,13 @@ ToLabels(const LoadedImage & image, const LabelChoice & choice)
     constexpr float largest = 1 << 24;
     const float value = image.pixels[i];
     const float rounded = std::round(value);
-    if (!(std::abs(value - rounded) <= tolerance) || std::abs(value) > largest)
+    if (std::abs(value) > largest)
+    {
+      Fail(image.fileName,
+           "not a label map: it has the value " + FormatFixed(value, 0) + "; labels should be from " +
+             FormatFixed(-largest, 0) + " to " + FormatFixed(largest, 0));
+    }
+    if (!(std::abs(value - rounded) <= tolerance))
     {
       Fail(image.fileName, "not a label map: it has the value " + FormatFixed(value, 4) + "; should be integers");
     }
@@ -382,7 +1011,7 @@ void
 WriteLabels(const LabelVolume & labels, unsigned int dimension, const std::string & fileName)
 {
   using Component = itk::IOComponentEnum;
-  const auto io = MakeWriter(fileName);
+  auto io = MakeWriter(fileName, Content::Exact);
   const std::size_t count = labels.GetLargestPossibleRegion().GetNumberOfPixels();
   const auto range = std::minmax_element(labels.GetBufferPointer(), labels.GetBufferPointer() + count);
   const std::int32_t low = *range.first;
@@ -407,18 +1036,24 @@ WriteLabels(const LabelVolume & labels, unsigned int dimension, const std::strin
   {
     Fail(fileName,
          "the labels go from " + std::to_string(low) + " to " + std::to_string(high) +
-           ", and the format holds 0 to 255; use for example .nii.gz, .nrrd or .mha");
+           ", and the format holds 0 to 255; " + suitableFormats);
   }
-  Write(io, fileName, labels, dimension, itk::IOPixelEnum::SCALAR, 1, type, buffer.data());
+  if (type == Component::INT && HoldsSlicesOnly(fileName))
+  {
+    Fail(fileName,
+         "the labels go from " + std::to_string(low) + " to " + std::to_string(high) +
+           ", and the format holds 0 to 65535; " + suitableFormats);
+  }
+  Write(std::move(io), fileName, labels, dimension, itk::IOPixelEnum::SCALAR, 1, type, buffer.data());
 }
 
 void
 WriteProbabilities(const Volume & probabilities, unsigned int dimension, const std::string & fileName)
 {
-  const auto io = MakeWriter(fileName);
+  auto io = MakeWriter(fileName, Content::Exact);
   if (!HoldsBytesOnly(fileName))
   {
-    Write(io,
+    Write(std::move(io),
           fileName,
           probabilities,
           dimension,
@@ -436,7 +1071,14 @@ WriteProbabilities(const Volume & probabilities, unsigned int dimension, const s
                  bytes.begin(),
                  [](float value)
                  { return static_cast<unsigned char>(std::lround(255 * std::clamp(value, 0.0F, 1.0F))); });
-  Write(io, fileName, probabilities, dimension, itk::IOPixelEnum::SCALAR, 1, itk::IOComponentEnum::UCHAR, bytes.data());
+  Write(std::move(io),
+        fileName,
+        probabilities,
+        dimension,
+        itk::IOPixelEnum::SCALAR,
+        1,
+        itk::IOComponentEnum::UCHAR,
+        bytes.data());
 }
 
 namespace
@@ -451,7 +1093,7 @@ WriteBytes(const std::string & fileName,
   auto geometry = itk::ImageBase<3>::New();
   const itk::Size<3> size{ { width, height, 1 } };
   geometry->SetRegions(itk::ImageRegion<3>(size));
-  Write(MakeWriter(fileName),
+  Write(MakeWriter(fileName, Content::Picture),
         fileName,
         *geometry,
         2,

@@ -51,7 +51,12 @@ struct LabelChoice
   std::vector<Color> colors;         ///< of colour masks: the i-th becomes i + 1, others 0
 };
 
-/** A file, or a folder with a DICOM series. Throws Failure that names the file.
+/** Keep the libraries that read and write images from printing, and a write
+ * beyond the limit of file sizes from ending the program. For main(). */
+void QuietLibraries();
+
+/** A file, or a folder with a DICOM series. Throws Failure that names the file,
+ * also when the file is cut or the slices of the series are not evenly spaced.
  * \param series UID of the series when the folder has several. */
 LoadedImage ReadImage(const std::string & name, const std::string & series = "");
 
@@ -59,14 +64,17 @@ LoadedImage ReadImage(const std::string & name, const std::string & series = "")
 Volume::Pointer ToIntensities(const LoadedImage & image);
 
 /** Throws Failure unless the pixels are integers (or, with colours given, red,
- * green and blue). */
-LabelVolume::Pointer ToLabels(const LoadedImage & image, const LabelChoice & choice);
+ * green and blue).
+ * \param needsColors with colours given, throw for a gray mask instead of taking
+ * its values as labels: for masks that people drew, not for predictions. */
+LabelVolume::Pointer ToLabels(const LoadedImage & image, const LabelChoice & choice, bool needsColors = false);
 
 /** Values other than 0 that occur, ascending. */
 std::vector<std::int32_t> FindLabels(const LabelVolume & labels);
 
 /** Write with the narrowest integer type that holds the labels. Throws Failure
- * when the format cannot hold the image. \param dimension 2 writes the only
+ * when the format cannot hold the image, and when the file cannot be written and
+ * read back; a file of that name then stays as it was. \param dimension 2 writes the only
  * slice as a 2-D image. */
 void WriteLabels(const LabelVolume & labels, unsigned int dimension, const std::string & fileName);
 

@@ -16,6 +16,7 @@
  *
  *=========================================================================*/
 #include "universegCommandLine.h"
+#include "universegImages.h"
 #include "universegSubcommands.h"
 
 #include "itkMacro.h"
@@ -101,7 +102,14 @@ main(int argc, char * argv[])
   const std::string where = "universeg " + first;
   try
   {
-    return found->run(universeg::Arguments(argv + 2, argv + argc));
+    universeg::QuietLibraries();
+    const int code = found->run(universeg::Arguments(argv + 2, argv + argc));
+    std::cout.flush();
+    if (code == universeg::exitSuccess && !std::cout)
+    {
+      return Fail(where, "writing to the standard output failed", universeg::exitFailure);
+    }
+    return code;
   }
   catch (const universeg::UsageError & error)
   {

@@ -239,7 +239,7 @@ ToOneLine(const std::string & message)
     }
   }
   line.erase(line.find_last_not_of(' ') + 1);
-  static const std::regex prefix("^(itk::)?ERROR: [A-Za-z0-9_:]*\\(0x[0-9a-f]+\\): ");
+  static const std::regex prefix("((itk::|ITK )?ERROR: )?[A-Za-z0-9_:]+\\(0x[0-9a-f]+\\): ");
   return std::regex_replace(line, prefix, "", std::regex_constants::format_first_only);
 }
 } // namespace universeg

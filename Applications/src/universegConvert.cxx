@@ -15,6 +15,7 @@
  *  limitations under the License.
  *
  *=========================================================================*/
+#include "universegFiles.h"
 #include "universegModelOptions.h"
 #include "universegSubcommands.h"
 
@@ -96,6 +97,7 @@ RunConvert(const Arguments & arguments)
   {
     throw UsageError("--config needs --network");
   }
+  CheckNotInput(out, { in, commandLine.GetText("config") });
   const auto model = itk::nn::Model::Read(in);
   itk::nn::ModelCard card = model->GetCard();
   const std::string name = commandLine.GetText("network", card.network);

@@ -126,8 +126,10 @@ RunEvaluate(const Arguments & arguments)
   itk::OverlapReport report;
   for (const FilePair & pair : PairWithReferences(predictions, references, commandLine.GetText("mask-suffix")))
   {
+    CheckNotInput(commandLine.GetText("csv"), { pair.image, pair.mask });
+    CheckNotInput(commandLine.GetText("json"), { pair.image, pair.mask });
     auto prediction = ToLabels(ReadImage(pair.image), choice);
-    auto reference = ToLabels(ReadImage(pair.mask), choice);
+    auto reference = ToLabels(ReadImage(pair.mask), choice, true);
     if (commandLine.Has("ignore-geometry"))
     {
       prediction->SetOrigin(reference->GetOrigin());

@@ -441,4 +441,20 @@ FindMask(const std::string & folder, const std::string & name, const std::string
   }
   return found.front();
 }
+
+void
+CheckNotInput(const std::string & output, const std::vector<std::string> & inputs)
+{
+  const bool isInput = std::any_of(inputs.begin(),
+                                   inputs.end(),
+                                   [&output](const std::string & input)
+                                   {
+                                     std::error_code ignored;
+                                     return fs::equivalent(output, input, ignored);
+                                   });
+  if (isInput)
+  {
+    throw Failure(output + ": the output would replace an input");
+  }
+}
 } // namespace universeg

@@ -59,6 +59,9 @@ std::vector<FilePair> FindPairs(const std::string & folder, const std::string & 
  * there is none or more than one. */
 std::string FindMask(const std::string & folder, const std::string & name, const std::string & suffix = "");
 
+/** Throws Failure when an output is one of the input files, under whatever name. */
+void CheckNotInput(const std::string & output, const std::vector<std::string> & inputs);
+
 /** Stem without one of the suffixes of masks. */
 std::string GetSubject(const std::string & path, const std::string & suffix = "");
 } // namespace universeg

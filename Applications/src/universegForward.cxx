@@ -15,6 +15,7 @@
  *  limitations under the License.
  *
  *=========================================================================*/
+#include "universegFiles.h"
 #include "universegModelOptions.h"
 #include "universegProgress.h"
 #include "universegSubcommands.h"
@@ -44,6 +45,9 @@ RunForward(const Arguments & arguments)
   const std::string inputName = commandLine.GetRequired("inputs");
   const std::string outputName = commandLine.GetRequired("outputs");
   const auto options = GetPlanOptions(commandLine);
+  CheckNotInput(
+    outputName,
+    { inputName, commandLine.GetText("model"), commandLine.GetText("weights"), commandLine.GetText("config") });
   const auto model = LoadModel(commandLine, false);
   const auto runner = model->GetRunner(options);
 

@@ -19,6 +19,7 @@
 
 #include "itkNNRegisterBackends.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
@@ -85,6 +86,22 @@ GetPlanOptions(const CommandLine & commandLine)
   {
     throw UsageError(error.GetDescription());
   }
+  if (!itk::nn::IsFloatingPoint(options.precision))
+  {
+    throw UsageError(std::string("--precision: ") + itk::nn::ToString(options.precision) +
+                     " is no floating-point type; should be float32 or float64");
+  }
+  // "cuda" is a name also where this build or machine has no such backend.
+  const auto registered = itk::nn::Backend::GetRegistered();
+  const bool isKnown = options.backend == "auto" || options.backend == "cuda" ||
+                       std::any_of(registered.begin(),
+                                   registered.end(),
+                                   [&](const itk::nn::Backend::Pointer & backend)
+                                   { return backend->GetBackendName() == options.backend; });
+  if (!isKnown)
+  {
+    throw UsageError("--backend: there is no '" + options.backend + "'; should be auto, reference, onednn or cuda");
+  }
   return options;
 }
 
@@ -92,9 +109,9 @@ std::string
 ReadTextFile(const std::string & fileName)
 {
   std::ifstream file(fileName, std::ios::binary);
-  if (!file)
+  if (!file || file.peek() == std::ifstream::traits_type::eof())
   {
-    throw Failure(fileName + ": the file cannot be opened");
+    throw Failure(fileName + ": the file cannot be read, or is empty");
   }
   return std::string(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
 }

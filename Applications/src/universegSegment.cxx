@@ -23,6 +23,8 @@
 #include "universegSegmenter.h"
 #include "universegSubcommands.h"
 
+#include "itkImageGeometryDifference.h"
+
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -149,14 +151,26 @@ ReadSupports(const std::vector<FilePair> & pairs,
              std::vector<Example> * examples)
 {
   constexpr std::size_t shown = 8;
+  // Beyond it, 32-bit floats, as some formats store labels, are no longer exact.
+  constexpr std::int64_t largestLabel = std::int64_t{ 1 } << 24;
   LabelChoice choice = GetLabelChoice(commandLine);
   std::set<std::int32_t> wanted;
   for (const std::string & text : commandLine.GetTexts("labels"))
   {
     for (const std::string & part : Split(text, ','))
     {
-      wanted.insert(static_cast<std::int32_t>(ParseInteger(part, "--labels")));
+      const std::int64_t value = ParseInteger(part, "--labels");
+      if (value == 0 || value < -largestLabel || value > largestLabel)
+      {
+        throw UsageError("--labels: " + part + " should be a value of a structure, not 0, from " +
+                         std::to_string(-largestLabel) + " to " + std::to_string(largestLabel));
+      }
+      wanted.insert(static_cast<std::int32_t>(value));
     }
+  }
+  if (!wanted.empty() && (choice.label.has_value() || choice.binary || !choice.colors.empty()))
+  {
+    throw UsageError("--labels excludes --label, --label-color and --binary");
   }
   auto supports = itk::UniverSegSupportSet::New();
   bool marked = false;
@@ -164,16 +178,19 @@ ReadSupports(const std::vector<FilePair> & pairs,
   for (const FilePair & pair : pairs)
   {
     const auto image = ToIntensities(ReadImage(pair.image));
-    const auto labels = ToLabels(ReadImage(pair.mask), choice);
-    if (image->GetLargestPossibleRegion().GetSize() != labels->GetLargestPossibleRegion().GetSize())
+    const auto labels = ToLabels(ReadImage(pair.mask), choice, true);
+    if (commandLine.Has("ignore-geometry") || image->GetLargestPossibleRegion().GetSize()[2] == 1)
     {
-      const auto text = [](const itk::ImageBase<3> & geometry)
-      {
-        const auto & size = geometry.GetLargestPossibleRegion().GetSize();
-        return std::to_string(size[0]) + " x " + std::to_string(size[1]) + " x " + std::to_string(size[2]);
-      };
-      throw Failure(pair.mask + ": the mask has " + text(*labels) + " pixels and its image '" + pair.image + "' " +
-                    text(*image) + "; should be the same");
+      labels->SetOrigin(image->GetOrigin());
+      labels->SetSpacing(image->GetSpacing());
+      labels->SetDirection(image->GetDirection());
+    }
+    const std::string difference = itk::FindGeometryDifference<3>(*image, *labels);
+    if (!difference.empty())
+    {
+      throw Failure(pair.mask + ": the geometry of the mask is not that of its image '" + pair.image +
+                    "': " + ToOneLine(difference) +
+                    "; resample the mask, or use --ignore-geometry for another origin, " + "spacing or direction");
     }
     if (!wanted.empty())
     {
@@ -291,22 +308,6 @@ GetOutputName(const std::string & output,
   return (fs::path(output) / (stem + ending + last)).string();
 }
 
-void
-CheckNotInput(const std::string & output, const std::vector<FilePair> & pairs, const std::vector<std::string> & images)
-{
-  const auto same = [&output](const std::string & input)
-  {
-    std::error_code ignored;
-    return fs::equivalent(output, input, ignored);
-  };
-  const bool isInput =
-    std::any_of(images.begin(), images.end(), same) ||
-    std::any_of(pairs.begin(), pairs.end(), [&](const FilePair & pair) { return same(pair.image) || same(pair.mask); });
-  if (isInput)
-  {
-    throw Failure(output + ": the output would replace an input");
-  }
-}
 } // namespace
 
 int
@@ -335,7 +336,8 @@ RunSegment(const Arguments & arguments)
     "mask-suffix", Text(), "suffix of the masks' names in a folder, for example _1stHO")(
     "max-supports", Text(), "use the first pairs only");
   AddLabelOptions(support);
-  support.add_options()("labels", Texts(), "use these values of the masks only: 1,2,...")(
+  support.add_options()("ignore-geometry", "take masks of volumes pixel by pixel, wherever they lie")(
+    "labels", Texts(), "use these values of the masks only: 1,2,...")(
     "no-background", "with several labels: the background is no competing label, the threshold decides");
   commandLine.AddGroup("Method").add_options()("ensemble", Text(), "number of support subsets to average (default 1)")(
     "ensemble-size", Text(), "supports in a subset, drawn with replacement (default: as many as there are)")(
@@ -365,6 +367,10 @@ RunSegment(const Arguments & arguments)
   {
     throw UsageError("--output is missing (or --probability, --overlay or --montage)");
   }
+  if (!montage.empty() && GetImageExtension(montage) != ".png")
+  {
+    throw UsageError("--montage: '" + montage + "' should end in .png");
+  }
   const std::string extension = commandLine.GetText("extension");
   if (!extension.empty() && GetImageExtension("x" + extension) != extension)
   {
@@ -382,6 +388,13 @@ RunSegment(const Arguments & arguments)
   settings.includeBackground = !commandLine.Has("no-background");
   settings.probabilities = !probability.empty();
 
+  for (const std::string & image : images)
+  {
+    if (!fs::exists(image))
+    {
+      throw Failure((image.empty() ? "--image ''" : image) + ": there is no such file");
+    }
+  }
   const auto isFolder = [&images](const std::string & name)
   { return images.size() > 1 || fs::is_directory(name) || (!name.empty() && GetImageExtension(name).empty()); };
   for (const std::string & name : { output, probability, overlay })
@@ -395,7 +408,13 @@ RunSegment(const Arguments & arguments)
       throw UsageError("'" + name + "' names one file, but there are " + std::to_string(images.size()) +
                        " images; should be a folder");
     }
-    fs::create_directories(name);
+    const fs::path path(name);
+    if (path.has_extension() && !fs::is_directory(path))
+    {
+      throw UsageError("'" + name +
+                       "' has an unknown extension; known are .nii.gz, .nii, .nrrd, .mha, .png, .tif and " +
+                       ".bmp; the name of a new folder should have none or end in /");
+    }
   }
 
   const auto pairs = FindSupports(commandLine);
@@ -403,13 +422,30 @@ RunSegment(const Arguments & arguments)
   std::vector<Example> examples;
   const auto supports = ReadSupports(pairs, commandLine, settings.sliceAxis, montage.empty() ? nullptr : &examples);
 
+  for (const std::string & name : { output, probability, overlay })
+  {
+    if (!name.empty() && isFolder(name))
+    {
+      fs::create_directories(name);
+    }
+  }
+  std::vector<std::string> inputs = images;
+  for (const FilePair & pair : pairs)
+  {
+    inputs.push_back(pair.image);
+    inputs.push_back(pair.mask);
+  }
+  for (const char * option : { "model", "weights", "config" })
+  {
+    inputs.push_back(commandLine.GetText(option));
+  }
   std::vector<Example> results;
   ProgressBar progress("segment");
   std::set<std::string> written;
   const auto checkOutput = [&](const std::string & name)
   {
-    CheckNotInput(name, pairs, images);
-    if (!written.insert(name).second)
+    CheckNotInput(name, inputs);
+    if (!written.insert(fs::weakly_canonical(name).string()).second)
     {
       throw Failure(name + ": two results would have this name");
     }

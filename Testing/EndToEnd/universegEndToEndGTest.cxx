@@ -194,8 +194,22 @@ TEST_F(Command, FailuresAreStatusOneInOneLine)
                 1,
                 "has a label that is asked for");
   ExpectFailure({ "segment", "--image", Target(1), "--support", Supports(), "--backend", "abacus", "--output", output },
-                1,
+                2,
                 "abacus");
+  ExpectFailure(
+    { "segment", "--image", Target(1), "--support", Supports(), "--precision", "int32", "--output", output },
+    2,
+    "floating-point");
+  ExpectFailure(
+    { "segment", "--image", Target(1), "--support", Supports(), "--labels", "4294967551", "--output", output },
+    2,
+    "4294967551");
+  ExpectFailure({ "segment", "--image", Target(1), "--support", Supports(), "--output", s_Work + "/x.xyz" },
+                2,
+                "unknown extension");
+  ExpectFailure({ "segment", "--image", s_Work + "/missing.png", "--support", Supports(), "--output", output },
+                1,
+                "there is no such file");
   ExpectFailure({ "segment", "--image", Target(1), "--support", Supports(), "--output", s_Work + "/none/x.png" },
                 1,
                 "there is no folder");

@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <functional>
 #include <mutex>
 
 namespace itk
@@ -47,27 +48,34 @@ ParallelFor(std::int64_t count, unsigned int threads, const std::function<void(s
     return;
   }
   std::exception_ptr failure;
-  std::mutex failureMutex;
+  std::mutex mutex;
+  const auto runPart = [&](SizeValueType part)
+  {
+    try
+    {
+      const auto p = static_cast<std::int64_t>(part);
+      {
+        // ThreadSanitizer, which cannot look into ITK, sees the order of threads by this lock.
+        const std::lock_guard<std::mutex> lock(mutex);
+      }
+      f(count * p / parts, count * (p + 1) / parts);
+      const std::lock_guard<std::mutex> lock(mutex);
+    }
+    catch (...)
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      failure = failure ? failure : std::current_exception();
+    }
+  };
   auto threader = MultiThreaderBase::New();
   threader->SetMaximumNumberOfThreads(static_cast<ThreadIdType>(parts));
   threader->SetNumberOfWorkUnits(static_cast<ThreadIdType>(parts));
-  threader->ParallelizeArray(
-    0,
-    static_cast<SizeValueType>(parts),
-    [&](SizeValueType part)
-    {
-      try
-      {
-        const auto p = static_cast<std::int64_t>(part);
-        f(count * p / parts, count * (p + 1) / parts);
-      }
-      catch (...)
-      {
-        const std::lock_guard<std::mutex> lock(failureMutex);
-        failure = failure ? failure : std::current_exception();
-      }
-    },
-    nullptr);
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+  }
+  // A reference fits in the function object: ITK copies it without allocating.
+  threader->ParallelizeArray(0, static_cast<SizeValueType>(parts), std::cref(runPart), nullptr);
+  const std::lock_guard<std::mutex> lock(mutex);
   if (failure)
   {
     std::rethrow_exception(failure);

@@ -18,6 +18,7 @@
 #ifndef itkLabelOverlapMetrics_hxx
 #define itkLabelOverlapMetrics_hxx
 
+#include "itkImageGeometryDifference.h"
 #include "itkImageRegionConstIterator.h"
 #include "itkLabelOverlapMetrics.h"
 #include "itkOverlapScores.h"
@@ -55,39 +56,11 @@ LabelOverlapMetrics<TPrediction, TReference>::CheckGeometry() const
   {
     itkExceptionMacro("The " << (m_PredictionImage ? "reference" : "prediction") << " image is not set.");
   }
-  const auto & predictionSize = m_PredictionImage->GetLargestPossibleRegion().GetSize();
-  const auto & referenceSize = m_ReferenceImage->GetLargestPossibleRegion().GetSize();
-  if (predictionSize != referenceSize)
+  const std::string difference =
+    FindGeometryDifference<ImageDimension>(*m_PredictionImage, *m_ReferenceImage, m_Tolerance);
+  if (!difference.empty())
   {
-    itkExceptionMacro("The prediction's size " << predictionSize << " differs from the reference's size "
-                                               << referenceSize << ".");
-  }
-  const auto & predictionSpacing = m_PredictionImage->GetSpacing();
-  const auto & referenceSpacing = m_ReferenceImage->GetSpacing();
-  const auto & predictionOrigin = m_PredictionImage->GetOrigin();
-  const auto & referenceOrigin = m_ReferenceImage->GetOrigin();
-  for (unsigned int i = 0; i < ImageDimension; ++i)
-  {
-    const double allowed = m_Tolerance * predictionSpacing[i];
-    if (std::abs(predictionSpacing[i] - referenceSpacing[i]) > allowed)
-    {
-      itkExceptionMacro("The prediction's spacing " << predictionSpacing << " differs from the reference's spacing "
-                                                    << referenceSpacing << ".");
-    }
-    if (std::abs(predictionOrigin[i] - referenceOrigin[i]) > allowed)
-    {
-      itkExceptionMacro("The prediction's origin " << predictionOrigin << " differs from the reference's origin "
-                                                   << referenceOrigin << ".");
-    }
-    for (unsigned int j = 0; j < ImageDimension; ++j)
-    {
-      if (std::abs(m_PredictionImage->GetDirection()[i][j] - m_ReferenceImage->GetDirection()[i][j]) > m_Tolerance)
-      {
-        itkExceptionMacro("The prediction's direction\n"
-                          << m_PredictionImage->GetDirection() << "differs from the reference's direction\n"
-                          << m_ReferenceImage->GetDirection());
-      }
-    }
+    itkExceptionMacro("The geometries of the prediction and the reference differ: " << difference);
   }
 }
 

@@ -78,6 +78,29 @@ public:
 private:
   std::filesystem::path m_Path;
 };
+
+/** The file that a name stands for, be it there or not: links are followed, so
+ * that a rename does not replace a link. */
+std::filesystem::path
+FollowLinks(std::filesystem::path path, std::error_code & error)
+{
+  constexpr int mostLinks = 40;
+  for (int i = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path, error)); ++i)
+  {
+    if (i == mostLinks)
+    {
+      error = std::make_error_code(std::errc::too_many_symbolic_link_levels);
+      return path;
+    }
+    const auto target = std::filesystem::read_symlink(path, error);
+    if (error)
+    {
+      return path;
+    }
+    path = path.parent_path() / target;
+  }
+  return std::filesystem::weakly_canonical(path, error);
+}
 } // namespace
 
 FileBytes
@@ -125,10 +148,14 @@ CopyBytes(const void * data, std::uint64_t size)
 void
 WriteFileAtomically(const std::string & fileName, const std::function<void(std::ostream &)> & write)
 {
-  const std::filesystem::path path(fileName);
+  // A link is followed: renaming over it would leave what it points to as it was.
   std::error_code error;
+  const std::filesystem::path path = FollowLinks(fileName, error);
+  itkNNRequireMacro(!error, "Cannot write " << Quote(fileName) << ": " << error.message());
   itkNNRequireMacro(!std::filesystem::is_directory(path, error),
                     "Cannot write " << Quote(fileName) << ": it is a folder");
+  itkNNRequireMacro(!std::filesystem::exists(path, error) || std::filesystem::is_regular_file(path, error),
+                    "Cannot write " << Quote(fileName) << ": it is neither a file nor a new name");
   std::random_device random;
   std::filesystem::path temporaryPath(path);
   temporaryPath += ".tmp-" + Hexadecimal((std::uint64_t{ random() } << 32) | random());

@@ -19,7 +19,12 @@
 #include "itkNNTestFiles.h"
 
 #include <cmath>
+#include <filesystem>
 #include <limits>
+
+#ifndef _WIN32
+#  include <sys/stat.h>
+#endif
 
 using namespace itkNNTest;
 using namespace itk::nn;
@@ -303,6 +308,37 @@ TEST(ModelIOSafeTensors, FailedWritesLeaveNothing)
   EXPECT_EQ(ReadSafeTensors(folder / "kept").tensors.GetSize(), AllTypes().GetSize());
   ITK_NN_EXPECT_ERROR(WriteSafeTensors(folder / "", AllTypes()), "folder");
 }
+
+#ifndef _WIN32
+TEST(ModelIOSafeTensors, WritesFollowLinksAndRefuseWhatIsNoFile)
+{
+  namespace fs = std::filesystem;
+  const TemporaryFolder folder;
+  fs::create_directory(folder / "sub");
+  WriteFile(folder / "sub/old", "before");
+  fs::create_symlink("sub/old", folder / "link");
+  fs::create_symlink("link", folder / "chain");
+  fs::create_symlink("sub/new", folder / "dangling");
+  for (const char * name : { "link", "chain", "dangling" })
+  {
+    WriteSafeTensors(folder / name, AllTypes());
+    EXPECT_TRUE(fs::is_symlink(folder / name)) << name;
+  }
+  for (const char * name : { "sub/old", "sub/new" })
+  {
+    EXPECT_EQ(ReadSafeTensors(folder / name).tensors.GetSize(), AllTypes().GetSize()) << name;
+  }
+
+  ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
+  fs::create_symlink("pipe", folder / "pipelink");
+  for (const char * name : { "pipe", "pipelink" })
+  {
+    ITK_NN_EXPECT_ERROR(WriteSafeTensors(folder / name, AllTypes()), "Cannot write");
+    EXPECT_TRUE(fs::is_fifo(folder / name)) << name;
+  }
+  EXPECT_EQ(folder.CountFiles(), 6u);
+}
+#endif
 
 TEST(ModelIOSafeTensors, NullMemoryIsAnError)
 {

@@ -290,8 +290,8 @@ UniverSegNetwork::BuildGraph(const ShapeMap & inputs) const
   itkNNRequireMacro(batchFits && images == expected && labels == expected,
                     "universeg: inputs 'support_images' "
                       << ToString(images) << " and 'support_labels' " << ToString(labels) << " do not fit 'target' "
-                      << ToString(target) << "; expected [" << target[0] << " or 1, S, 1, " << target[2] << ", "
-                      << target[3] << ']');
+                      << ToString(target) << "; expected [" << target[0] << (target[0] == 1 ? "" : " or 1")
+                      << ", S, 1, " << target[2] << ", " << target[3] << ']');
   itkNNRequireMacro(images[1] >= 1, "universeg: the support set is empty; it needs at least one image and label");
   const std::int64_t divisor = this->GetDivisor();
   itkNNRequireMacro(target[2] >= 1 && target[3] >= 1 && target[2] % divisor == 0 && target[3] % divisor == 0,

@@ -177,7 +177,10 @@ TEST(UniverSegNetwork, BadInputsAreNamed)
   EXPECT_NE(error(shapes).find("should have 1 channel"), std::string::npos);
   shapes = Shapes(1, 1, 8, 8);
   shapes["support_images"] = { 1, 1, 1, 8, 16 };
-  EXPECT_NE(error(shapes).find("do not fit 'target'"), std::string::npos);
+  EXPECT_NE(error(shapes).find("do not fit 'target' [1, 1, 8, 8]; expected [1, S, 1, 8, 8]"), std::string::npos)
+    << error(shapes);
+  shapes["target"] = { 3, 1, 8, 8 };
+  EXPECT_NE(error(shapes).find("expected [3 or 1, S, 1, 8, 8]"), std::string::npos) << error(shapes);
   shapes["support_images"] = { 1, 1, 8, 8 };
   EXPECT_NE(error(shapes).find("[B, S, 1, H, W]"), std::string::npos);
 }

@@ -37,14 +37,6 @@ IsDigit(char c)
   return c >= '0' && c <= '9';
 }
 
-std::string
-ToLower(std::string text)
-{
-  std::transform(
-    text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 bool
 EndsWith(const std::string & text, const std::string & end)
 {
@@ -339,6 +331,14 @@ GetImageExtension(const std::string & path)
     }
   }
   return "";
+}
+
+std::string
+ToLower(std::string text)
+{
+  std::transform(
+    text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
 }
 
 std::string

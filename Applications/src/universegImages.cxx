@@ -18,6 +18,7 @@
 #include "universegImages.h"
 
 #include "universegCommandLine.h"
+#include "universegFiles.h"
 
 #include "itkGDCMImageIO.h"
 #include "itkGDCMSeriesFileNames.h"
@@ -66,14 +67,6 @@ GetReason(const itk::ExceptionObject & error)
   static const std::regex prefix("(itk::|ITK )?ERROR: [A-Za-z0-9_:<>]*\\(0x[0-9a-f]+\\): ?");
   std::string reason = std::regex_replace(ToOneLine(error.GetDescription()), prefix, "");
   return reason.empty() ? "no reason was given" : reason;
-}
-
-std::string
-ToLower(std::string text)
-{
-  std::transform(
-    text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
 }
 
 /** Bytes of a file, unpacked when it is a gzip file. */

@@ -77,6 +77,8 @@ public:
    * meant for demonstrations and simple structures. */
   static Pointer GetDefault();
 
+  // Not for Python, which has no classes of the engine.
+#ifndef ITK_WRAPPING_PARSER
   /** Use a model; name and configuration as in Read(). */
   void SetModel(const nn::Model * model, const std::string & networkName = "", const std::string & configuration = "");
   const nn::Model * GetModel() const
@@ -86,13 +88,31 @@ public:
 
   /** The network of the weights. Throws ExceptionObject when no model is set. */
   nn::Network::ConstPointer GetNetwork() const;
+#endif
+
+  /** Name of the network, for example "universeg". */
+  std::string GetNetworkName() const;
+
+  /** Configuration of the network, a JSON object. */
+  std::string GetConfiguration() const;
+
+  SizeValueType GetNumberOfParameters() const;
+
+  /** Where the model was read from. */
+  std::string GetFileName() const;
+
+  /** Card, tensors and totals as a JSON object, see nn::DescribeModelAsJson().
+   * These throw ExceptionObject when no model is set. */
+  std::string GetDescription() const;
 
   /** Width and height, in pixels, of the grid that the model was trained on. */
   GridSizeType GetGridSize() const;
 
+#ifndef ITK_WRAPPING_PARSER
   /** The runner for some options, made when first asked for; the last few are
    * kept. Safe to call from several threads. */
   std::shared_ptr<nn::NetworkRunner> GetRunner(const nn::PlanOptions & options) const;
+#endif
 
   /** Drop runners, plans, arenas and packed weights that are not in use. */
   void ReleaseMemory();
@@ -111,6 +131,8 @@ private:
 
   /** Network and grid for the model as it is now; the mutex is held. */
   State & GetState() const;
+
+  nn::Model::ConstPointer GetCheckedModel() const;
 
   nn::Model::ConstPointer m_Model;
   std::string m_NetworkName;

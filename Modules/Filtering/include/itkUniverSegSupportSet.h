@@ -19,13 +19,14 @@
 #define itkUniverSegSupportSet_h
 
 #include "UniverSegFilteringExport.h"
-#include "itkDataObject.h"
+#include "itkImageBase.h"
 #include "itkIntensityNormalization.h"
 #include "itkNNTensor.h"
 #include "itkObjectFactory.h"
 #include "itkUniverSegMacros.h"
 
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -104,7 +105,10 @@ public:
   /** Add a 2-D image (scalar, or RGB or RGBA as luminance) and its labels
    * (scalar). Throws ExceptionObject when one is null or has no pixels, the
    * sizes differ, an intensity is not finite or a label value is not allowed. */
-  template <typename TImage, typename TLabelImage>
+  template <typename TImage,
+            typename TLabelImage,
+            typename = typename TImage::PixelType,
+            typename = typename TLabelImage::PixelType>
   void PushBackSupport(const TImage * image, const TLabelImage * labelImage);
   template <typename TImage, typename TLabelImage>
   void PushBackSupport(const SmartPointer<TImage> & image, const SmartPointer<TLabelImage> & labelImage)
@@ -112,13 +116,21 @@ public:
     this->PushBackSupport(image.GetPointer(), labelImage.GetPointer());
   }
 
+  /** Same for two images whose pixel types are known at run time only: itk::Image
+   * of an arithmetic type, or of RGBPixel and RGBAPixel of unsigned char,
+   * unsigned short or float. Throws ExceptionObject for any other object too. */
+  void PushBackSupport(const DataObject * image, const DataObject * labelImage);
+
   /** Add slices of a 3-D image across an axis. The remaining axes, in order, are
    * the columns and the rows of a slice, as in UniverSegImageFilter.
    * \param axis 0, 1 or 2.
    * \param slices indices along the axis in the image's index space; empty: all
    * slices with a label other than 0.
    * Throws also when there is no such slice or no such axis. */
-  template <typename TImage, typename TLabelImage>
+  template <typename TImage,
+            typename TLabelImage,
+            typename = typename TImage::PixelType,
+            typename = typename TLabelImage::PixelType>
   void PushBackSupportVolume(const TImage * image,
                              const TLabelImage * labelImage,
                              unsigned int axis = 2,
@@ -132,6 +144,14 @@ public:
     this->PushBackSupportVolume(image.GetPointer(), labelImage.GetPointer(), axis, slices);
   }
 
+  /** Same for two images whose pixel types are known at run time only. */
+  void PushBackSupportVolume(const DataObject * image,
+                             const DataObject * labelImage,
+                             unsigned int axis = 2,
+                             const std::vector<IndexValueType> & slices = {});
+
+  // Not for Python, which has no tensors.
+#ifndef ITK_WRAPPING_PARSER
   /** Add a pair of tensors of shape [H, W]; they are copied.
    * \param label any type; values as for images.
    * \param volume statistics of the image that the pair is a slice of; null: the
@@ -139,6 +159,7 @@ public:
   void PushBackTensors(const nn::Tensor & image,
                        const nn::Tensor & label,
                        std::shared_ptr<const IntensityStatistics> volume = nullptr);
+#endif
 
   SizeValueType GetNumberOfSupports() const
   {
@@ -159,6 +180,7 @@ public:
   itkGetConstMacro(SoftLabels, bool);
   itkBooleanMacro(SoftLabels);
 
+#ifndef ITK_WRAPPING_PARSER
   /** The set on a grid, from the cache when it is there. Images are normalised
    * and resampled as IntensityNormalization::Apply() does, label maps with
    * nn::ResizeNearest(), soft labels with nn::ResizeLinear(). Throws
@@ -166,6 +188,7 @@ public:
   PreparedPointer GetPrepared(const IntensityNormalization & normalization,
                               SizeValueType gridWidth,
                               SizeValueType gridHeight) const;
+#endif
 
 protected:
   UniverSegSupportSet();
@@ -190,9 +213,39 @@ private:
     PreparedPointer supports;
   };
 
+  /** \brief An image of a pair, whatever its pixel type: where it lies, and its
+   * intensities or label values. */
+  template <unsigned int VDimension>
+  struct PixelSource
+  {
+    using RegionType = ImageRegion<VDimension>;
+
+    const ImageBase<VDimension> * image = nullptr;
+    /** As CopyIntensities(). */
+    std::function<bool(const RegionType &, float *, typename RegionType::IndexType &)> copyIntensities;
+    std::function<void(const RegionType &, double *)> copyLabels;
+  };
+
+  template <typename TImage>
+  static PixelSource<TImage::ImageDimension> MakeIntensitySource(const TImage * image);
+  template <typename TLabelImage>
+  static PixelSource<TLabelImage::ImageDimension> MakeLabelSource(const TLabelImage * labelImage);
+
+  /** The source of an object that is an image of a known pixel type. */
+  template <unsigned int VDimension>
+  PixelSource<VDimension> FindIntensitySource(const DataObject * image) const;
+  template <unsigned int VDimension>
+  PixelSource<VDimension> FindLabelSource(const DataObject * labelImage) const;
+
   /** Throw unless both images of a pair can be read. */
-  template <typename TImage, typename TLabelImage>
-  void CheckPair(const TImage * image, const TLabelImage * labelImage) const;
+  template <unsigned int VDimension>
+  void CheckPair(const PixelSource<VDimension> & image, const PixelSource<VDimension> & labelImage) const;
+
+  void PushBackPair(const PixelSource<2> & image, const PixelSource<2> & labelImage);
+  void PushBackSlices(const PixelSource<3> & image,
+                      const PixelSource<3> & labelImage,
+                      unsigned int axis,
+                      const std::vector<IndexValueType> & slices);
 
   Support MakeSupport(const nn::Tensor & image,
                       const nn::Tensor & label,

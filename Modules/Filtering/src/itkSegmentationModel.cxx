@@ -152,13 +152,20 @@ SegmentationModel::SetModel(const nn::Model * model, const std::string & network
   this->Modified();
 }
 
-SegmentationModel::State &
-SegmentationModel::GetState() const
+nn::Model::ConstPointer
+SegmentationModel::GetCheckedModel() const
 {
   if (m_Model.IsNull())
   {
     itkExceptionMacro("No model is set; use Read(), GetDefault() or SetModel()");
   }
+  return m_Model;
+}
+
+SegmentationModel::State &
+SegmentationModel::GetState() const
+{
+  this->GetCheckedModel();
   if (!m_State || m_State->modelTime != m_Model->GetMTime())
   {
     m_State.reset();
@@ -176,6 +183,42 @@ SegmentationModel::GetNetwork() const
 {
   const std::lock_guard<std::mutex> lock(m_Mutex);
   return this->GetState().network;
+}
+
+std::string
+SegmentationModel::GetNetworkName() const
+{
+  return this->GetNetwork()->GetName();
+}
+
+std::string
+SegmentationModel::GetConfiguration() const
+{
+  return this->GetNetwork()->GetConfiguration();
+}
+
+SizeValueType
+SegmentationModel::GetNumberOfParameters() const
+{
+  return static_cast<SizeValueType>(this->GetNetwork()->GetNumberOfParameters());
+}
+
+std::string
+SegmentationModel::GetFileName() const
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  return this->GetCheckedModel()->GetFileName();
+}
+
+std::string
+SegmentationModel::GetDescription() const
+{
+  nn::Model::ConstPointer model;
+  {
+    const std::lock_guard<std::mutex> lock(m_Mutex);
+    model = this->GetCheckedModel();
+  }
+  return nn::DescribeModelAsJson(*model);
 }
 
 SegmentationModel::GridSizeType

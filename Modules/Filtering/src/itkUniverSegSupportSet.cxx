@@ -17,8 +17,10 @@
  *=========================================================================*/
 #include "itkUniverSegSupportSet.h"
 
+#include "itkImage.h"
 #include "itkNNResampling.h"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -27,6 +29,46 @@ namespace itk
 namespace
 {
 constexpr std::size_t maximumNumberOfPrepared = 4;
+
+template <typename... TPixels>
+struct PixelTypes
+{};
+
+using ScalarPixelTypes = PixelTypes<unsigned char,
+                                    signed char,
+                                    unsigned short,
+                                    short,
+                                    unsigned int,
+                                    int,
+                                    unsigned long,
+                                    long,
+                                    unsigned long long,
+                                    long long,
+                                    float,
+                                    double>;
+using ColourPixelTypes = PixelTypes<RGBPixel<unsigned char>,
+                                    RGBPixel<unsigned short>,
+                                    RGBPixel<float>,
+                                    RGBAPixel<unsigned char>,
+                                    RGBAPixel<unsigned short>,
+                                    RGBAPixel<float>>;
+
+/** Call visit with the object as the image that it is; false when its type is none of these. */
+template <unsigned int VDimension, typename... TPixels, typename TVisit>
+bool
+VisitImage(const DataObject * object, PixelTypes<TPixels...> /*types*/, const TVisit & visit)
+{
+  const auto attempt = [&visit](const auto * image)
+  {
+    if (image == nullptr)
+    {
+      return false;
+    }
+    visit(image);
+    return true;
+  };
+  return (attempt(dynamic_cast<const Image<TPixels, VDimension> *>(object)) || ...);
+}
 } // namespace
 
 UniverSegPreparedSupports::UniverSegPreparedSupports(nn::Tensor images, nn::Tensor labels)
@@ -138,6 +180,189 @@ UniverSegSupportSet::PushBackTensors(const nn::Tensor & image,
 {
   std::vector<Support> supports;
   supports.push_back(this->MakeSupport(image, label, std::move(volume)));
+  this->Append(std::move(supports));
+}
+
+template <unsigned int VDimension>
+UniverSegSupportSet::PixelSource<VDimension>
+UniverSegSupportSet::FindIntensitySource(const DataObject * image) const
+{
+  PixelSource<VDimension> source;
+  const auto visit = [&source](const auto * typed) { source = MakeIntensitySource(typed); };
+  if (image != nullptr && !VisitImage<VDimension>(image, ScalarPixelTypes{}, visit) &&
+      !VisitImage<VDimension>(image, ColourPixelTypes{}, visit))
+  {
+    itkExceptionMacro("The image of a support is of the class " << image->GetNameOfClass()
+                                                                << "; it should be an itk::Image of " << VDimension
+                                                                << " dimensions with scalar, RGB or RGBA pixels");
+  }
+  return source;
+}
+
+template <unsigned int VDimension>
+UniverSegSupportSet::PixelSource<VDimension>
+UniverSegSupportSet::FindLabelSource(const DataObject * labelImage) const
+{
+  PixelSource<VDimension> source;
+  if (labelImage != nullptr &&
+      !VisitImage<VDimension>(
+        labelImage, ScalarPixelTypes{}, [&source](const auto * typed) { source = MakeLabelSource(typed); }))
+  {
+    itkExceptionMacro("The label image of a support is of the class "
+                      << labelImage->GetNameOfClass() << "; it should be an itk::Image of " << VDimension
+                      << " dimensions with scalar pixels");
+  }
+  return source;
+}
+
+void
+UniverSegSupportSet::PushBackSupport(const DataObject * image, const DataObject * labelImage)
+{
+  this->PushBackPair(this->FindIntensitySource<2>(image), this->FindLabelSource<2>(labelImage));
+}
+
+void
+UniverSegSupportSet::PushBackSupportVolume(const DataObject * image,
+                                           const DataObject * labelImage,
+                                           unsigned int axis,
+                                           const std::vector<IndexValueType> & slices)
+{
+  this->PushBackSlices(this->FindIntensitySource<3>(image), this->FindLabelSource<3>(labelImage), axis, slices);
+}
+
+template <unsigned int VDimension>
+void
+UniverSegSupportSet::CheckPair(const PixelSource<VDimension> & image, const PixelSource<VDimension> & labelImage) const
+{
+  if (image.image == nullptr || labelImage.image == nullptr)
+  {
+    itkExceptionMacro("The " << (image.image == nullptr ? "image" : "label image")
+                             << " of a support is null; a support is an image and its label image");
+  }
+  const auto check = [this](const ImageBase<VDimension> * any, const char * name)
+  {
+    if (any->GetLargestPossibleRegion().GetNumberOfPixels() == 0)
+    {
+      itkExceptionMacro("The " << name << " of a support has no pixels; its size is "
+                               << any->GetLargestPossibleRegion().GetSize() << ". Update() the filter that makes it");
+    }
+    if (any->GetBufferedRegion() != any->GetLargestPossibleRegion())
+    {
+      itkExceptionMacro("The " << name << " of a support is not wholly in memory: buffered size "
+                               << any->GetBufferedRegion().GetSize() << " of "
+                               << any->GetLargestPossibleRegion().GetSize()
+                               << ". Call UpdateLargestPossibleRegion() on the filter that makes it");
+    }
+  };
+  check(image.image, "image");
+  check(labelImage.image, "label image");
+  const auto imageSize = image.image->GetLargestPossibleRegion().GetSize();
+  const auto labelSize = labelImage.image->GetLargestPossibleRegion().GetSize();
+  if (imageSize != labelSize)
+  {
+    itkExceptionMacro("The image of a support has size " << imageSize << " and its label image " << labelSize
+                                                         << "; they should be the same");
+  }
+}
+
+void
+UniverSegSupportSet::PushBackPair(const PixelSource<2> & image, const PixelSource<2> & labelImage)
+{
+  this->CheckPair(image, labelImage);
+  const auto region = image.image->GetLargestPossibleRegion();
+  const auto height = static_cast<std::int64_t>(region.GetSize(1));
+  const auto width = static_cast<std::int64_t>(region.GetSize(0));
+  nn::Tensor intensities({ height, width });
+  auto firstBad = region.GetIndex();
+  if (!image.copyIntensities(region, intensities.GetData<float>(), firstBad))
+  {
+    itkExceptionMacro("The image of a support is NaN or infinite at index " << firstBad
+                                                                            << "; all intensities should be finite");
+  }
+  nn::Tensor labels({ height, width }, nn::DataType::Float64);
+  labelImage.copyLabels(labelImage.image->GetLargestPossibleRegion(), labels.GetData<double>());
+  this->PushBackTensors(intensities, labels);
+}
+
+void
+UniverSegSupportSet::PushBackSlices(const PixelSource<3> & image,
+                                    const PixelSource<3> & labelImage,
+                                    unsigned int axis,
+                                    const std::vector<IndexValueType> & slices)
+{
+  this->CheckPair(image, labelImage);
+  if (axis > 2)
+  {
+    itkExceptionMacro("The slice axis of a support volume is " << axis << "; should be 0, 1 or 2");
+  }
+  const auto region = image.image->GetLargestPossibleRegion();
+  const unsigned int column = axis == 0 ? 1 : 0;
+  const unsigned int row = axis == 2 ? 1 : 2;
+  const auto height = static_cast<std::int64_t>(region.GetSize(row));
+  const auto width = static_cast<std::int64_t>(region.GetSize(column));
+  const auto depth = static_cast<IndexValueType>(region.GetSize(axis));
+
+  std::vector<float> intensities(region.GetNumberOfPixels());
+  auto firstBad = region.GetIndex();
+  if (!image.copyIntensities(region, intensities.data(), firstBad))
+  {
+    itkExceptionMacro("The image of a support is NaN or infinite at index " << firstBad
+                                                                            << "; all intensities should be finite");
+  }
+  const auto statistics = std::make_shared<const IntensityStatistics>(intensities.data(), intensities.size());
+
+  std::vector<IndexValueType> offsets;
+  for (const IndexValueType slice : slices)
+  {
+    const IndexValueType offset = slice - region.GetIndex(axis);
+    if (offset < 0 || offset >= depth)
+    {
+      itkExceptionMacro("Slice " << slice << " of a support volume along axis " << axis << "; should be from "
+                                 << region.GetIndex(axis) << " to " << region.GetIndex(axis) + depth - 1);
+    }
+    offsets.push_back(offset);
+  }
+
+  std::vector<Support> supports;
+  const auto labelRegion = labelImage.image->GetLargestPossibleRegion();
+  const auto addSlice = [&](IndexValueType offset, bool onlyLabelled)
+  {
+    auto sliceRegion = labelRegion;
+    sliceRegion.SetIndex(axis, labelRegion.GetIndex(axis) + offset);
+    sliceRegion.SetSize(axis, 1);
+    nn::Tensor labels({ height, width }, nn::DataType::Float64);
+    auto * values = labels.GetData<double>();
+    labelImage.copyLabels(sliceRegion, values);
+    if (onlyLabelled &&
+        std::all_of(values, values + labels.GetNumberOfElements(), [](double value) { return value == 0; }))
+    {
+      return;
+    }
+    auto imageRegion = region;
+    imageRegion.SetIndex(axis, region.GetIndex(axis) + offset);
+    imageRegion.SetSize(axis, 1);
+    nn::Tensor plane({ height, width });
+    image.copyIntensities(imageRegion, plane.GetData<float>(), firstBad);
+    supports.push_back(this->MakeSupport(plane, labels, statistics));
+  };
+  if (slices.empty())
+  {
+    for (IndexValueType offset = 0; offset < depth; ++offset)
+    {
+      addSlice(offset, true);
+    }
+    if (supports.empty())
+    {
+      itkExceptionMacro("The label image of a support volume is 0 everywhere; at least one slice should be labelled");
+    }
+  }
+  else
+  {
+    for (const IndexValueType offset : offsets)
+    {
+      addSlice(offset, false);
+    }
+  }
   this->Append(std::move(supports));
 }
 

@@ -48,6 +48,22 @@ TEST(SegmentationModel, DefaultIsEmbeddedAndShared)
   EXPECT_EQ(model->GetModel()->GetCard().license, "Apache-2.0");
 }
 
+TEST(SegmentationModel, DescribesItself)
+{
+  const auto model = SegmentationModel::GetDefault();
+  EXPECT_EQ(model->GetNetworkName(), "universeg");
+  EXPECT_EQ(model->GetConfiguration(), model->GetNetwork()->GetConfiguration());
+  EXPECT_EQ(model->GetNumberOfParameters(), 51377u);
+  EXPECT_EQ(model->GetFileName(), "the embedded default model");
+  EXPECT_NE(model->GetDescription().find("\"license\""), std::string::npos) << model->GetDescription();
+  const auto none = SegmentationModel::New();
+  EXPECT_ERROR(none->GetNetworkName(), "No model is set");
+  EXPECT_ERROR(none->GetConfiguration(), "No model is set");
+  EXPECT_ERROR(none->GetNumberOfParameters(), "No model is set");
+  EXPECT_ERROR(none->GetFileName(), "No model is set");
+  EXPECT_ERROR(none->GetDescription(), "No model is set");
+}
+
 TEST(SegmentationModel, NetworkFromCardArgumentsOrShapes)
 {
   const auto model = SegmentationModel::New();

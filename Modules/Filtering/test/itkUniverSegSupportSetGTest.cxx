@@ -132,6 +132,52 @@ TEST(UniverSegSupportSet, ColourBecomesLuminance)
   EXPECT_NEAR(values[1], 1241.9968, 1e-3);
 }
 
+TEST(UniverSegSupportSet, PixelTypesKnownAtRunTimeOnly)
+{
+  const auto typed = UniverSegSupportSet::New();
+  const auto untyped = UniverSegSupportSet::New();
+  const auto addBoth = [&](const auto & image, const auto & label)
+  {
+    typed->PushBackSupport(image, label);
+    untyped->PushBackSupport(static_cast<const itk::DataObject *>(image.GetPointer()),
+                             static_cast<const itk::DataObject *>(label.GetPointer()));
+  };
+  const ImageType::SizeType size{ { 6, 5 } };
+  addBoth(MakeDisk<ImageType>(size, 0.5), MakeDiskLabel<LabelImageType>(size, 0.5, 3));
+  addBoth(MakeDisk<itk::Image<double, 2>>(size, 0.4), MakeDiskLabel<itk::Image<short, 2>>(size, 0.6, 7));
+  const auto rgb = MakeImage<itk::Image<itk::RGBPixel<unsigned char>, 2>>(size);
+  itk::RGBPixel<unsigned char> pixel;
+  pixel.Set(200, 100, 50);
+  rgb->SetPixel({ { 2, 1 } }, pixel);
+  addBoth(rgb, MakeDiskLabel<itk::Image<float, 2>>(size, 0.5, 3));
+  const auto expected = typed->GetPrepared(None(), 6, 5);
+  const auto actual = untyped->GetPrepared(None(), 6, 5);
+  EXPECT_EQ(actual->GetImages().ToVector<float>(), expected->GetImages().ToVector<float>());
+  EXPECT_EQ(actual->GetPlanes(3).ToVector<float>(), expected->GetPlanes(3).ToVector<float>());
+  EXPECT_EQ(untyped->GetLabels(), (Labels{ 0, 3, 7 }));
+
+  const auto volume = MakeImage<VolumeType>({ { 2, 3, 4 } });
+  const auto labels = MakeImage<LabelVolumeType>({ { 2, 3, 4 } });
+  volume->SetPixel({ { 1, 2, 3 } }, 11);
+  labels->SetPixel({ { 1, 2, 3 } }, 4);
+  const itk::DataObject * volumeObject = volume;
+  const itk::DataObject * labelsObject = labels;
+  const auto slices = UniverSegSupportSet::New();
+  slices->PushBackSupportVolume(volumeObject, labelsObject, 0);
+  ASSERT_EQ(slices->GetNumberOfSupports(), 1u);
+  EXPECT_EQ(slices->GetPrepared(None(), 3, 4)->GetImages().ToVector<float>().back(), 11.0F);
+
+  const itk::DataObject * null = nullptr;
+  const itk::DataObject * image = rgb;
+  EXPECT_ERROR(untyped->PushBackSupport(null, image), "label image of a support is of the class Image");
+  EXPECT_ERROR(untyped->PushBackSupport(null, null), "image of a support is null");
+  EXPECT_ERROR(untyped->PushBackSupport(volumeObject, labelsObject), "should be an itk::Image of 2 dimensions");
+  EXPECT_ERROR(slices->PushBackSupportVolume(image, image), "should be an itk::Image of 3 dimensions");
+  EXPECT_ERROR(slices->PushBackSupportVolume(slices.GetPointer(), labelsObject), "of the class UniverSegSupportSet");
+  EXPECT_EQ(untyped->GetNumberOfSupports(), 3u);
+  EXPECT_EQ(slices->GetNumberOfSupports(), 1u);
+}
+
 TEST(UniverSegSupportSet, SlicesOfAVolume)
 {
   VolumeType::IndexType index{ { 5, -2, 10 } };

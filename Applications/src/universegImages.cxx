@@ -599,7 +599,7 @@ struct Written
 {
   std::vector<itk::SizeValueType> extents;
   unsigned int components = 1;
-  itk::ImageIOBase::IOComponentType componentType = itk::IOComponentEnum::UCHAR;
+  itk::IOComponentEnum componentType = itk::IOComponentEnum::UCHAR;
   std::size_t bytes = 0;
 };
 
@@ -681,9 +681,9 @@ Write(itk::ImageIOBase::Pointer io,
       const std::string & fileName,
       const itk::ImageBase<3> & geometry,
       unsigned int dimension,
-      itk::ImageIOBase::IOPixelType pixelType,
+      itk::IOPixelEnum pixelType,
       unsigned int components,
-      itk::ImageIOBase::IOComponentType componentType,
+      itk::IOComponentEnum componentType,
       const void * buffer)
 {
   const auto & size = geometry.GetLargestPossibleRegion().GetSize();

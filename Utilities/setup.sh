@@ -6,9 +6,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 usage()
 {
   cat <<'USAGE'
-Usage: setup.sh [--development]
+Usage: setup.sh [--development] [--python]
   --development  also install the tools of the checks (Clang, clang-tidy,
                  clang-format, ccache, gcovr, Valgrind, Doxygen)
+  --python       also install what the Python wheel is built with, and build ITK
+                 5.4 and oneDNN for it, once, in the cache folder (about 25
+                 minutes on two cores)
 Environment:
   UNIVERSEG_TOOLS      folder of the private tools environment
   UNIVERSEG_CACHE_DIR  folder of caches (default ~/.cache/itk-universeg)
@@ -16,9 +19,11 @@ USAGE
 }
 
 development=0
+python=0
 for argument in "$@"; do
   case "${argument}" in
     --development) development=1 ;;
+    --python) python=1 ;;
     -h | --help)
       usage
       exit 0
@@ -43,7 +48,12 @@ if [ "${development}" = 1 ]; then
   packages+=(
     clang clang-tidy "libclang-rt-${clang_version:-14}-dev" ccache gcovr valgrind doxygen graphviz
   )
-  requirements+=(clang-format==19.1.7 "safetensors>=0.4" "numpy>=1.26")
+  requirements+=(clang-format==19.1.7 black==25.1.0 "safetensors>=0.4" "numpy>=1.26")
+fi
+if [ "${python}" = 1 ]; then
+  packages+=(castxml dpkg-dev patchelf python3-dev xz-utils)
+  # SWIG's run-time tables differ from those of the published itk packages before 4.3 and after.
+  requirements+=("cmake>=3.26,<4" swig==4.3.1 ninja build auditwheel scikit-build-core)
 fi
 
 missing_packages()
@@ -104,7 +114,9 @@ tools_complete()
     grep -qxF -- "${requirement}" "${stamp}" || return 1
   done
   [ -f "${UNIVERSEG_TOOLS}/lib/cmake/dnnl/dnnl-config.cmake" ] || return 1
-  [ "${development}" = 0 ] || [ -x "${UNIVERSEG_TOOLS}/bin/clang-format" ]
+  [ "${development}" = 0 ] || { [ -x "${UNIVERSEG_TOOLS}/bin/clang-format" ] && [ -x "${UNIVERSEG_TOOLS}/bin/black" ]; } ||
+    return 1
+  [ "${python}" = 0 ] || [ -x "${UNIVERSEG_TOOLS}/bin/swig" ]
 }
 
 install_tools()
@@ -140,3 +152,4 @@ install_tools()
 
 install_packages
 install_tools
+[ "${python}" = 0 ] || "${universeg_root}/Utilities/setup-wrapping.sh"

@@ -1,0 +1,6 @@
+itk_module(
+  UniverSeg
+  DEPENDS
+    ITKCommon
+  DESCRIPTION "Universal medical image segmentation: UniverSeg and its support sets."
+)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Usage: check-format.sh [--fix]
-# Checks (or mends) the layout of every C++ file with clang-format.
+# Checks (or mends) the layout of every C++ file with clang-format and of every
+# Python file with black.
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
 clang_format="${UNIVERSEG_TOOLS}/bin/clang-format"
@@ -18,3 +19,9 @@ if ! printf '%s\0' "${files[@]}" | xargs -0 -P "${universeg_jobs}" -n 16 "${clan
   die "the files above are not formatted: run Utilities/check-format.sh --fix"
 fi
 say "clang-format: ${#files[@]} files"
+
+black=("${UNIVERSEG_TOOLS}/bin/black" --quiet --line-length 120 --target-version py311)
+[ "${1:-}" = --fix ] || black+=(--check)
+mapfile -t files < <(list_files '*.py' '*.pyi')
+"${black[@]}" "${files[@]}" || die "Python files are not formatted: run Utilities/check-format.sh --fix"
+say "black: ${#files[@]} files"

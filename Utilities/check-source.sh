@@ -16,11 +16,15 @@ report()
 
 mapfile -t sources < <(list_files '*.h' '*.hxx' '*.cxx')
 mapfile -t library < <(list_files '*.h' '*.hxx' '*.cxx' | grep -E '^Modules/.*/(include|src)/' || true)
-mapfile -t texts < <(list_files '*.h' '*.hxx' '*.cxx' '*.cmake' '*CMakeLists.txt' '*.sh' '*.md' '*.json' '*.in' |
+mapfile -t texts < <(list_files '*.h' '*.hxx' '*.cxx' '*.cmake' '*CMakeLists.txt' '*.sh' '*.md' '*.json' '*.in' '*.py' '*.pyi' \
+  '*.toml' '*.wrap' '*.yml' |
   grep -v '^Testing/Goldens/universeg/')
 [ ${#sources[@]} -gt 0 ] || die "no C++ file was found"
 
-report "no licence header" "$(grep -L 'Licensed under the Apache License, Version 2.0' "${sources[@]}" || true)"
+mapfile -t package < <(list_files 'Wrapping/*.py')
+
+report "no licence header" \
+  "$(grep -L 'Licensed under the Apache License, Version 2.0' "${sources[@]}" "${package[@]}" || true)"
 report "the include guard is not <file>_h" "$(for file in $(printf '%s\n' "${sources[@]}" | grep '\.h$' || true); do
   name="$(basename "${file}" .h)"
   grep -q "^#ifndef ${name}_h\$" "${file}" || printf '%s\n' "${file}"

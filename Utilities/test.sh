@@ -3,14 +3,14 @@
 # integration, the cheap ones first, and stops at the first that fails.
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 
-stages=(setup format source commits release readme documentation tidy fuzz asan coverage)
+stages=(setup format source commits release readme documentation tidy wheel fuzz asan coverage)
 
 usage()
 {
   cat <<USAGE
 Usage: test.sh [stage]...
 Stages, all by default, in this order:
-  setup          installs what is missing
+  setup          installs what is missing, builds ITK and oneDNN for the wheel
   format         clang-format of every C++ file
   source         licence headers, locale, white space, file sizes
   commits        subjects of the last commits
@@ -18,10 +18,12 @@ Stages, all by default, in this order:
   readme         the examples of README.md
   documentation  Doxygen reference, warnings are errors
   tidy           clang-tidy
+  wheel          the Python wheel and its tests in an environment of its own
   fuzz           libFuzzer targets of the model readers, UNIVERSEG_FUZZ_SECONDS
                  each (default 30)
   asan           the modules' tests under ASan, LSan and UBSan
-  coverage       line coverage of Core, ModelIO and Filtering, at least 85 %
+  coverage       lines of Core, ModelIO and Filtering that the stage asan ran, at
+                 least 85 %
 Environment:
   UNIVERSEG_JOBS         processes at a time (default: the number of cores)
   UNIVERSEG_GOLDENS_DIR  the full set of golden vectors (optional)
@@ -55,11 +57,18 @@ readme()
   "${universeg_root}/Utilities/check-readme.sh" "${universeg_root}/build/ci/bin"
 }
 
+wheel()
+{
+  "${universeg_root}/Utilities/build-wheel.sh"
+  "${universeg_root}/Utilities/test-wheel.sh"
+}
+
 run_stage()
 {
   case "$1" in
-    setup) "${universeg_root}/Utilities/setup.sh" --development ;;
-    release | readme) "$1" ;;
+    setup) "${universeg_root}/Utilities/setup.sh" --development --python ;;
+    coverage) "${universeg_root}/Utilities/check-coverage.sh" 85 --report asan ;;
+    release | readme | wheel) "$1" ;;
     fuzz) "${universeg_root}/Utilities/check-fuzz.sh" "${UNIVERSEG_FUZZ_SECONDS:-30}" ;;
     *) "${universeg_root}/Utilities/check-$1.sh" ;;
   esac

@@ -144,7 +144,9 @@ setup_itk()
     die "configuring ITK failed, see ${root}/configure.log"
   # Of ITK's own wrapping only the interface files are needed: its compiled part
   # comes from the itk packages at run time.
-  mapfile -t libraries < <(ninja -C "${root}/build" -t targets all | sed -nE 's/^(lib\/lib[^/:]*\.a): .*/\1/p')
+  # Nothing of the project links what the last pattern names.
+  mapfile -t libraries < <(ninja -C "${root}/build" -t targets all | sed -nE 's/^(lib\/lib[^/:]*\.a): .*/\1/p' |
+    grep -vE 'ITK(FFT|IOGIPL|IOMesh|IOVTK|QuadEdgeMesh|TestKernel)|giftiio|gdcm(MEXD|socketxx)|testlib')
   build_quietly "${root}/build" "${root}/build.log" "${libraries[@]}" ITKCommonSwig
   printf '%s' "${source_folder} ${options[*]}" >"${root}/complete"
 }
@@ -170,7 +172,7 @@ setup_onednn()
   if [ "$(cat "${root}/complete" 2>/dev/null)" = "${source_folder} ${options[*]}" ]; then
     return 0
   fi
-  say "Building oneDNN for ITK's threads in ${root}, about ten minutes"
+  say "Building oneDNN for ITK's threads in ${root}, a quarter of an hour"
   rm -rf "${root}/complete" "${root}/install"
   cmake -S "${source_folder}" -B "${root}/build" -G Ninja "${options[@]}" >"${root}/configure.log" 2>&1 ||
     die "configuring oneDNN failed, see ${root}/configure.log"

@@ -27,14 +27,21 @@ The classes behind them, ``itk.UniverSegImageFilter``, ``itk.UniverSegSupportSet
 and ``itk.SegmentationModel``, take part in ITK pipelines.
 """
 
-from ._segment import Model, SupportSet, model, segment, support_set
-
 __all__ = ["Model", "SupportSet", "model", "segment", "support_set"]
 
 
 def __getattr__(name):
+    # Loaded when asked for: the command's script imports this package too, and wants no NumPy.
+    if name in __all__:
+        from . import _segment
+
+        return getattr(_segment, name)
     if name == "__version__":
         from importlib.metadata import version
 
         return version("itk-universeg")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return [*globals(), *__all__, "__version__"]

@@ -482,7 +482,9 @@ def test_help_and_signatures():
         assert name in itk.universeg_segment.__doc__
     for function in (itk.universeg_support_set, itk.universeg_model, itk_universeg.SupportSet.add):
         assert len(function.__doc__) > 100
-    assert itk_universeg.__version__
+    assert itk_universeg.__version__ and set(itk_universeg.__all__) < set(dir(itk_universeg))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        itk_universeg.nothing
 
 
 def test_stubs_match():

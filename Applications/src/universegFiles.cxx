@@ -19,8 +19,9 @@
 
 #include "universegCommandLine.h"
 
+#include "itkNNText.h"
+
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -51,7 +52,7 @@ FindSuffix(const std::string & stem, const std::string & only)
   {
     return stem.size() > only.size() && EndsWith(stem, only) ? only : "";
   }
-  const std::string lower = ToLower(stem);
+  const std::string lower = itk::nn::ToLower(stem);
   for (const char * word : { "mask", "masks", "label", "labels", "seg", "segmentation", "gt" })
   {
     for (const char * separator : { "_", "-" })
@@ -310,7 +311,7 @@ NaturalLess(const std::string & a, const std::string & b)
 std::string
 GetImageExtension(const std::string & path)
 {
-  const std::string name = ToLower(FileName(path));
+  const std::string name = itk::nn::ToLower(FileName(path));
   for (const char * extension : { ".nii.gz",
                                   ".png",
                                   ".bmp",
@@ -331,14 +332,6 @@ GetImageExtension(const std::string & path)
     }
   }
   return "";
-}
-
-std::string
-ToLower(std::string text)
-{
-  std::transform(
-    text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
 }
 
 std::string

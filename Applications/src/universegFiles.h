@@ -32,9 +32,6 @@ struct FilePair
 /** Order in which numbers inside names count as numbers: a2 before a10. */
 bool NaturalLess(const std::string & a, const std::string & b);
 
-/** Latin letters in lower case. */
-std::string ToLower(std::string text);
-
 /** Name without folder and without the extension of an image format (".nii.gz"
  * is one). */
 std::string GetStem(const std::string & path);

@@ -18,7 +18,6 @@
 #include "universegImages.h"
 
 #include "universegCommandLine.h"
-#include "universegFiles.h"
 
 #include "itkGDCMImageIO.h"
 #include "itkGDCMSeriesFileNames.h"
@@ -27,6 +26,7 @@
 #include "itkImageRegionConstIterator.h"
 #include "itkImageSeriesReader.h"
 #include "itkNNResampling.h"
+#include "itkNNText.h"
 #include "itkVectorImage.h"
 #include "itk_zlib.h"
 
@@ -51,6 +51,7 @@ namespace universeg
 namespace
 {
 namespace fs = std::filesystem;
+using itk::nn::ToLower;
 using PixelVolume = itk::VectorImage<float, 3>;
 using ByteBuffer = std::vector<char>;
 

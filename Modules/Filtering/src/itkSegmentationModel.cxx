@@ -19,12 +19,12 @@
 
 #include "itkNNParallel.h"
 #include "itkNNRegisterBackends.h"
+#include "itkNNText.h"
 #include "itkUniverSegNetwork.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cctype>
 
 namespace itk
 {
@@ -34,14 +34,6 @@ extern const std::size_t universegDefaultModelSize;
 namespace
 {
 constexpr std::size_t maximumNumberOfRunners = 8;
-
-std::string
-ToLower(std::string text)
-{
-  std::transform(
-    text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
 
 bool
 Equal(const nn::PlanOptions & a, const nn::PlanOptions & b)
@@ -54,8 +46,8 @@ nn::Network::ConstPointer
 MakeNetwork(const nn::Model & model, const std::string & givenName, const std::string & givenConfiguration)
 {
   const nn::ModelCard & card = model.GetCard();
-  const std::string cardName = ToLower(card.network);
-  const std::string argumentName = ToLower(givenName);
+  const std::string cardName = nn::ToLower(card.network);
+  const std::string argumentName = nn::ToLower(givenName);
   itkNNRequireMacro(cardName.empty() || argumentName.empty() || cardName == argumentName,
                     "The model's card names the network '" << card.network << "', but '" << givenName
                                                            << "' was asked for");

@@ -25,6 +25,8 @@
 #include "itkImageIOFactory.h"
 #include "itkImageRegionConstIterator.h"
 #include "itkImageSeriesReader.h"
+#include "itkNNError.h"
+#include "itkNNFileReplacement.h"
 #include "itkNNResampling.h"
 #include "itkNNText.h"
 #include "itkVectorImage.h"
@@ -40,7 +42,6 @@
 #include <iterator>
 #include <limits>
 #include <new>
-#include <random>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -439,25 +440,6 @@ GetFullExtension(const std::string & fileName)
   return name.substr(dot);
 }
 
-/** What a symbolic link points to, whether it exists or not. */
-fs::path
-FollowLinks(const std::string & fileName)
-{
-  constexpr int most = 40;
-  fs::path target = fileName;
-  std::error_code error;
-  for (int i = 0; fs::is_symlink(target, error); ++i)
-  {
-    if (i == most)
-    {
-      Fail(fileName, "the symbolic link leads in a circle");
-    }
-    const fs::path next = fs::read_symlink(target);
-    target = next.is_absolute() ? next : target.parent_path() / next;
-  }
-  return target;
-}
-
 /** A pixel of the result has to be what was given. */
 enum class Content
 {
@@ -468,27 +450,13 @@ enum class Content
 itk::ImageIOBase::Pointer
 MakeWriter(const std::string & fileName, Content content)
 {
-  const fs::path target = FollowLinks(fileName);
-  const fs::path folder = target.parent_path();
-  std::error_code error;
-  if (!folder.empty() && !fs::is_directory(folder, error))
+  try
   {
-    Fail(fileName, "there is no folder '" + folder.string() + "' to write to");
+    itk::nn::CheckReplaceable(fileName);
   }
-  if (fs::is_directory(target, error))
+  catch (const itk::nn::Error & error)
   {
-    Fail(fileName, "is a folder; should be the name of a file");
-  }
-  if (fs::exists(target, error))
-  {
-    if (!fs::is_regular_file(target, error))
-    {
-      Fail(fileName, "exists and is not a regular file");
-    }
-    if (!std::ofstream(target, std::ios::binary | std::ios::app))
-    {
-      Fail(fileName, "exists and cannot be written to");
-    }
+    throw Failure(error.GetDescription());
   }
   const std::string extension = ToLower(GetFullExtension(fileName));
   const std::set<std::string> pairs{ ".mhd", ".hdr", ".img", ".hdr.gz", ".img.gz", ".nhdr" };
@@ -531,56 +499,16 @@ HoldsSlicesOnly(const std::string & fileName)
   return HoldsBytesOnly(fileName) || extension == ".tif" || extension == ".tiff";
 }
 
-/** A file that is removed unless it takes the place of another. */
-class TemporaryFile
-{
-public:
-  TemporaryFile(const fs::path & folder, const std::string & extension)
-  {
-    std::random_device random;
-    do
-    {
-      std::ostringstream name;
-      name << ".universeg-" << std::hex << random() << random() << extension;
-      m_Path = folder / name.str();
-    }
-    while (fs::exists(fs::symlink_status(m_Path)));
-  }
-  ~TemporaryFile()
-  {
-    std::error_code error;
-    fs::remove(m_Path, error);
-  }
-  TemporaryFile(const TemporaryFile &) = delete;
-  TemporaryFile & operator=(const TemporaryFile &) = delete;
-
-  const fs::path & GetPath() const
-  {
-    return m_Path;
-  }
-
-private:
-  fs::path m_Path;
-};
-
 /** Fill a file with what an image takes at most, since libraries handle a full
  * disk badly: libpng's long jump ends the program in ITK's writer.
- * \param bytes of the pixels; 0 only makes the file */
+ * \param bytes of the pixels */
 void
 Reserve(const std::string & fileName, const std::string & temporary, std::uint64_t bytes)
 {
-  std::ofstream file(temporary, std::ios::binary);
-  if (!file)
-  {
-    Fail(fileName, "the image cannot be written: no file could be made; is the folder writable?");
-  }
-  if (bytes == 0)
-  {
-    return;
-  }
   constexpr std::uint64_t overhead = 4096;
   const std::uint64_t needed = bytes + bytes / 64 + overhead;
   const std::vector<char> zeros(std::size_t(1) << 16);
+  std::ofstream file(temporary, std::ios::binary);
   for (std::uint64_t left = needed; left > 0 && file;)
   {
     const std::uint64_t count = std::min<std::uint64_t>(left, zeros.size());
@@ -719,48 +647,45 @@ Write(itk::ImageIOBase::Pointer io,
   io->SetComponentType(componentType);
   io->UseCompressionOn();
 
-  // A run that fails or is stopped leaves the file of an earlier one as it was.
-  const fs::path target = FollowLinks(fileName);
-  const TemporaryFile temporary(target.parent_path(), GetFullExtension(fileName));
-  const std::string name = temporary.GetPath().string();
-  const bool isPlain = ToLower(GetFullExtension(fileName)) == ".nii";
-  Reserve(
-    fileName, name, HoldsSlicesOnly(fileName) || isPlain ? static_cast<std::uint64_t>(io->GetImageSizeInBytes()) : 0);
-  try
-  {
-    io->SetFileName(name);
-    io->Write(buffer);
-  }
-  catch (const itk::ExceptionObject & error)
-  {
-    std::string reason = GetReason(error);
-    for (std::size_t at = reason.find(name); at != std::string::npos; at = reason.find(name, at + fileName.size()))
-    {
-      reason.replace(at, name.size(), fileName);
-    }
-    Fail(fileName, "the image cannot be written: " + reason);
-  }
   Written written;
   written.extents.assign(&size[0], &size[0] + dimension);
   written.components = components;
   written.componentType = componentType;
   written.bytes = static_cast<std::size_t>(io->GetImageSizeInBytes());
-  io = nullptr; // some formats close the file only now
-  const std::string wrong = Compare(name, written, buffer);
-  if (!wrong.empty())
+  const auto fill = [&](const std::string & name)
   {
-    Fail(fileName, "the image cannot be written: " + wrong);
+    if (HoldsSlicesOnly(fileName) || ToLower(GetFullExtension(fileName)) == ".nii")
+    {
+      Reserve(fileName, name, written.bytes);
+    }
+    try
+    {
+      io->SetFileName(name);
+      io->Write(buffer);
+    }
+    catch (const itk::ExceptionObject & error)
+    {
+      std::string reason = GetReason(error);
+      for (std::size_t at = reason.find(name); at != std::string::npos; at = reason.find(name, at + fileName.size()))
+      {
+        reason.replace(at, name.size(), fileName);
+      }
+      Fail(fileName, "the image cannot be written: " + reason);
+    }
+    io = nullptr; // some formats close the file only now
+    const std::string wrong = Compare(name, written, buffer);
+    if (!wrong.empty())
+    {
+      Fail(fileName, "the image cannot be written: " + wrong);
+    }
+  };
+  try
+  {
+    itk::nn::ReplaceFile(fileName, fill);
   }
-  std::error_code error;
-  const fs::file_status old = fs::status(target, error);
-  if (fs::exists(old))
+  catch (const itk::nn::Error & error)
   {
-    fs::permissions(temporary.GetPath(), old.permissions(), error);
-  }
-  fs::rename(temporary.GetPath(), target, error);
-  if (error)
-  {
-    Fail(fileName, "the image cannot be written: " + error.message());
+    throw Failure(error.GetDescription());
   }
 }
 

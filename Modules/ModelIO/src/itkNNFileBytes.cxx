@@ -21,7 +21,6 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
-#include <random>
 #include <system_error>
 
 namespace itk
@@ -47,59 +46,6 @@ bool
 StartsWith(const FileBytes & bytes, const std::string & prefix, std::uint64_t offset = 0)
 {
   return bytes.size >= offset + prefix.size() && std::memcmp(bytes.data + offset, prefix.data(), prefix.size()) == 0;
-}
-
-/** Removes a file unless told that it arrived. */
-class TemporaryFile
-{
-public:
-  explicit TemporaryFile(std::filesystem::path path)
-    : m_Path(std::move(path))
-  {}
-  TemporaryFile(const TemporaryFile &) = delete;
-  TemporaryFile & operator=(const TemporaryFile &) = delete;
-  ~TemporaryFile()
-  {
-    if (!m_Path.empty())
-    {
-      std::error_code ignored;
-      std::filesystem::remove(m_Path, ignored);
-    }
-  }
-  void MoveTo(const std::filesystem::path & target, std::error_code & error)
-  {
-    std::filesystem::rename(m_Path, target, error);
-    if (!error)
-    {
-      m_Path.clear();
-    }
-  }
-
-private:
-  std::filesystem::path m_Path;
-};
-
-/** The file that a name stands for, be it there or not: links are followed, so
- * that a rename does not replace a link. */
-std::filesystem::path
-FollowLinks(std::filesystem::path path, std::error_code & error)
-{
-  constexpr int mostLinks = 40;
-  for (int i = 0; std::filesystem::is_symlink(std::filesystem::symlink_status(path, error)); ++i)
-  {
-    if (i == mostLinks)
-    {
-      error = std::make_error_code(std::errc::too_many_symbolic_link_levels);
-      return path;
-    }
-    const auto target = std::filesystem::read_symlink(path, error);
-    if (error)
-    {
-      return path;
-    }
-    path = path.parent_path() / target;
-  }
-  return std::filesystem::weakly_canonical(path, error);
 }
 } // namespace
 
@@ -143,33 +89,6 @@ CopyBytes(const void * data, std::uint64_t size)
     std::memcpy(bytes.data, data, static_cast<std::size_t>(size));
   }
   return bytes;
-}
-
-void
-WriteFileAtomically(const std::string & fileName, const std::function<void(std::ostream &)> & write)
-{
-  // A link is followed: renaming over it would leave what it points to as it was.
-  std::error_code error;
-  const std::filesystem::path path = FollowLinks(fileName, error);
-  itkNNRequireMacro(!error, "Cannot write " << Quote(fileName) << ": " << error.message());
-  itkNNRequireMacro(!std::filesystem::is_directory(path, error),
-                    "Cannot write " << Quote(fileName) << ": it is a folder");
-  itkNNRequireMacro(!std::filesystem::exists(path, error) || std::filesystem::is_regular_file(path, error),
-                    "Cannot write " << Quote(fileName) << ": it is neither a file nor a new name");
-  std::random_device random;
-  std::filesystem::path temporaryPath(path);
-  temporaryPath += ".tmp-" + Hexadecimal((std::uint64_t{ random() } << 32) | random());
-
-  TemporaryFile temporary(temporaryPath);
-  std::ofstream file(temporaryPath, std::ios::binary | std::ios::trunc);
-  itkNNRequireMacro(file.good(),
-                    "Cannot write " << Quote(fileName)
-                                    << ": cannot create a file in its folder; is it there and writable?");
-  write(file);
-  file.close();
-  itkNNRequireMacro(file.good(), "Cannot write " << Quote(fileName) << ": writing failed; is the disk full?");
-  temporary.MoveTo(path, error);
-  itkNNRequireMacro(!error, "Cannot write " << Quote(fileName) << ": " << error.message());
 }
 
 bool

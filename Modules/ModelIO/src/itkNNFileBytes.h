@@ -21,7 +21,6 @@
 #include "itkNNStateDict.h"
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -41,9 +40,6 @@ struct FileBytes
 FileBytes ReadFileBytes(const std::string & fileName, std::uint64_t maximum);
 
 FileBytes CopyBytes(const void * data, std::uint64_t size);
-
-/** Write beside the file, then rename. */
-void WriteFileAtomically(const std::string & fileName, const std::function<void(std::ostream &)> & write);
 
 /** What the first bytes look like, in words: "a gzip file", "an HTML page". */
 std::string GuessContent(const FileBytes & bytes);

@@ -18,11 +18,13 @@
 #include "itkNNSafeTensors.h"
 
 #include "itkNNSafeTensorsReader.h"
+#include "itkNNFileReplacement.h"
 #include "itkNNJson.h"
 
 #include <algorithm>
+#include <fstream>
+#include <functional>
 #include <limits>
-#include <ostream>
 #include <unordered_set>
 
 namespace itk
@@ -413,13 +415,16 @@ void
 WriteSafeTensors(const std::string & fileName, const StateDict & tensors, const SafeTensorsMetadata & metadata)
 {
   const Layout layout = LayOut(tensors, metadata);
-  WriteFileAtomically(fileName,
-                      [&layout](std::ostream & stream)
-                      {
-                        Emit(layout,
-                             [&stream](const void * data, std::size_t size)
-                             { stream.write(static_cast<const char *>(data), static_cast<std::streamsize>(size)); });
-                      });
+  ReplaceFile(fileName,
+              [&](const std::string & temporary)
+              {
+                std::ofstream file(temporary, std::ios::binary | std::ios::trunc);
+                Emit(layout,
+                     [&file](const void * data, std::size_t size)
+                     { file.write(static_cast<const char *>(data), static_cast<std::streamsize>(size)); });
+                file.close();
+                itkNNRequireMacro(file.good(), "Cannot write '" << fileName << "': writing failed; is the disk full?");
+              });
 }
 
 std::vector<unsigned char>

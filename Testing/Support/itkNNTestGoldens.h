@@ -31,13 +31,21 @@ namespace nn
 {
 namespace test
 {
-/** Path of a golden file: in the checkout's small set, else in the folder that
- * UNIVERSEG_GOLDENS_DIR names; empty when it is in neither. */
+/** The folder of the full set of goldens, UNIVERSEG_GOLDENS_DIR; empty when that
+ * is not set. */
+inline std::string
+AllGoldens()
+{
+  const char * folder = std::getenv("UNIVERSEG_GOLDENS_DIR");
+  return folder == nullptr ? "" : folder;
+}
+
+/** Path of a golden file: in the checkout's small set, else in the full set;
+ * empty when it is in neither. */
 inline std::string
 FindGolden(const std::string & relativePath)
 {
-  const char * wide = std::getenv("UNIVERSEG_GOLDENS_DIR");
-  for (const std::string & folder : { std::string(UNIVERSEG_TEST_GOLDENS), std::string(wide == nullptr ? "" : wide) })
+  for (const std::string & folder : { std::string(UNIVERSEG_TEST_GOLDENS), AllGoldens() })
   {
     const std::string path = folder + '/' + relativePath;
     if (!folder.empty() && std::ifstream(path).good())
@@ -58,10 +66,20 @@ ReadText(const std::string & path)
 } // namespace nn
 } // namespace itk
 
-/** Skip the test, and say why, when a golden file is not to be had. */
+/** Skip the test, and say why, when UNIVERSEG_GOLDENS_DIR is not set. */
+#define ITK_NN_REQUIRE_ALL_GOLDENS()                                                                                   \
+  if (::itk::nn::test::AllGoldens().empty())                                                                           \
+  {                                                                                                                    \
+    GTEST_SKIP() << "UNIVERSEG_GOLDENS_DIR, the folder of all golden vectors, is not set";                             \
+  }                                                                                                                    \
+  static_assert(true, "")
+
+/** Skip the test, and say why, when a golden file is not to be had; fail when it
+ * is missing from the full set. */
 #define ITK_NN_REQUIRE_GOLDEN(relativePath)                                                                            \
   if (::itk::nn::test::FindGolden(relativePath).empty())                                                               \
   {                                                                                                                    \
+    ASSERT_EQ(::itk::nn::test::AllGoldens(), "") << (relativePath) << " is not there";                                 \
     GTEST_SKIP() << (relativePath) << " is only in the wide set of goldens: set UNIVERSEG_GOLDENS_DIR";                \
   }                                                                                                                    \
   static_assert(true, "")

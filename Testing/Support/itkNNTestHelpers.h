@@ -34,8 +34,9 @@ namespace nn
 {
 namespace test
 {
-/** Description of the Error that a call throws; empty when it throws none. */
-template <typename TFunction>
+/** Description of the Error, or other ExceptionObject, that a call throws; empty
+ * when it throws none. */
+template <typename TException = Error, typename TFunction>
 std::string
 ErrorOf(TFunction && f)
 {
@@ -43,7 +44,7 @@ ErrorOf(TFunction && f)
   {
     f();
   }
-  catch (const Error & error)
+  catch (const TException & error)
   {
     return error.GetDescription();
   }

@@ -17,41 +17,13 @@
  *=========================================================================*/
 #include "itkNNBackendsTestHelpers.h"
 #include "itkNNSafeTensors.h"
-
-#include <cstdlib>
-#include <fstream>
+#include "itkNNTestGoldens.h"
 
 using namespace itk::nn;
 using namespace itk::nn::test;
 
 namespace
 {
-/** A golden folder of UniverSeg, from the checkout or from the full set; empty when neither has it. */
-std::string
-FindGolden(const std::string & name)
-{
-  std::vector<std::string> roots{ UNIVERSEG_TEST_GOLDENS };
-  if (const char * root = std::getenv("UNIVERSEG_GOLDENS_DIR"))
-  {
-    roots.emplace_back(root);
-  }
-  for (const auto & root : roots)
-  {
-    std::string path = root + "/universeg/" + name;
-    if (std::ifstream(path + "/io.safetensors").good())
-    {
-      return path;
-    }
-  }
-  return "";
-}
-
-#define SKIP_WITHOUT_GOLDEN(path)                                                                                      \
-  if ((path).empty())                                                                                                  \
-  {                                                                                                                    \
-    GTEST_SKIP() << "set UNIVERSEG_GOLDENS_DIR to the folder of the golden vectors";                                   \
-  }
-
 Tensor
 RunOne(const Operator & op, const Tensor & src, const Target & target)
 {
@@ -63,9 +35,8 @@ RunOne(const Operator & op, const Tensor & src, const Target & target)
 
 TEST(OperatorGoldens, SingleOperators)
 {
-  const std::string path = FindGolden("g_ops");
-  SKIP_WITHOUT_GOLDEN(path);
-  const StateDict golden = ReadSafeTensors(path + "/io.safetensors").tensors;
+  ITK_NN_REQUIRE_GOLDEN("universeg/g_ops/io.safetensors");
+  const StateDict golden = ReadSafeTensors(FindGolden("universeg/g_ops/io.safetensors")).tensors;
   for (const auto & target : GetTargets())
   {
     const std::string context = target.backend + ' ' + ToString(target.precision);
@@ -101,9 +72,8 @@ TEST(OperatorGoldens, SingleOperators)
 /** The cross-convolution: every pair of the two sets, concatenated and convolved. */
 TEST(OperatorGoldens, CrossConvolution)
 {
-  const std::string path = FindGolden("d_crossconv");
-  SKIP_WITHOUT_GOLDEN(path);
-  const StateDict golden = ReadSafeTensors(path + "/io.safetensors").tensors;
+  ITK_NN_REQUIRE_GOLDEN("universeg/d_crossconv/io.safetensors");
+  const StateDict golden = ReadSafeTensors(FindGolden("universeg/d_crossconv/io.safetensors")).tensors;
   Convolution same;
   same.padding = { 1 };
   Convolution strided;

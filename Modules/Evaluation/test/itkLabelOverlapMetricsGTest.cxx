@@ -17,6 +17,7 @@
  *=========================================================================*/
 #include "itkImage.h"
 #include "itkLabelOverlapMetrics.h"
+#include "itkNNTestHelpers.h"
 
 #include "gtest/gtest.h"
 
@@ -125,45 +126,33 @@ TEST(LabelOverlapMetrics, BothEmptyHasNoLabelAndNoMean)
   EXPECT_TRUE(std::isnan(metrics->GetMeanDice()));
 }
 
-std::string
-ErrorOf(Metrics2 * metrics)
-{
-  try
-  {
-    metrics->Compute();
-  }
-  catch (const itk::ExceptionObject & error)
-  {
-    return error.GetDescription();
-  }
-  return "";
-}
-
 TEST(LabelOverlapMetrics, ErrorsNameWhatDiffers)
 {
   const Image2::SizeType size{ { 2, 2 } };
   auto metrics = Metrics2::New();
-  EXPECT_NE(ErrorOf(metrics).find("prediction image is not set"), std::string::npos);
+  const auto error = [&metrics]
+  { return itk::nn::test::ErrorOf<itk::ExceptionObject>([&metrics] { metrics->Compute(); }); };
+  EXPECT_NE(error().find("prediction image is not set"), std::string::npos);
   metrics->SetPredictionImage(MakeImage<Image2>(size, { 0, 1, 0, 1 }));
-  EXPECT_NE(ErrorOf(metrics).find("reference image is not set"), std::string::npos);
+  EXPECT_NE(error().find("reference image is not set"), std::string::npos);
 
   metrics->SetReferenceImage(MakeImage<Image2>(Image2::SizeType{ { 1, 2 } }, { 0, 1 }));
-  EXPECT_NE(ErrorOf(metrics).find("size [2, 2]"), std::string::npos);
+  EXPECT_NE(error().find("size [2, 2]"), std::string::npos);
 
   auto reference = MakeImage<Image2>(size, { 0, 1, 0, 1 });
   const double spacing[] = { 1.0, 1.1 };
   reference->SetSpacing(spacing);
   metrics->SetReferenceImage(reference);
-  EXPECT_NE(ErrorOf(metrics).find("spacing"), std::string::npos);
+  EXPECT_NE(error().find("spacing"), std::string::npos);
 
   reference = MakeImage<Image2>(size, { 0, 1, 0, 1 });
   const double origin[] = { 0.01, 0.0 };
   reference->SetOrigin(origin);
   metrics->SetReferenceImage(reference);
-  EXPECT_NE(ErrorOf(metrics).find("origin"), std::string::npos);
+  EXPECT_NE(error().find("origin"), std::string::npos);
   metrics->SetTolerance(0.1);
   EXPECT_EQ(metrics->GetTolerance(), 0.1);
-  EXPECT_EQ(ErrorOf(metrics), "");
+  EXPECT_EQ(error(), "");
 
   reference = MakeImage<Image2>(size, { 0, 1, 0, 1 });
   Image2::DirectionType direction;
@@ -171,7 +160,7 @@ TEST(LabelOverlapMetrics, ErrorsNameWhatDiffers)
   direction(1, 0) = 1;
   reference->SetDirection(direction);
   metrics->SetReferenceImage(reference);
-  EXPECT_NE(ErrorOf(metrics).find("direction"), std::string::npos);
+  EXPECT_NE(error().find("direction"), std::string::npos);
 }
 
 TEST(LabelOverlapMetrics, PrintsItsSettings)

@@ -15,14 +15,13 @@
  *  limitations under the License.
  *
  *=========================================================================*/
+#include "itkNNTestGoldens.h"
 #include "itkOverlapScores.h"
 
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -78,20 +77,9 @@ ExpectScore(const nlohmann::json & expected, double value, const std::string & w
 
 TEST(OverlapScores, GoldenMetrics)
 {
-  std::string name = std::string(UNIVERSEG_TEST_GOLDENS) + "/universeg/j_metrics/metrics.json";
-  std::ifstream file(name);
-  if (!file)
-  {
-    const char * folder = std::getenv("UNIVERSEG_GOLDENS_DIR");
-    if (folder == nullptr)
-    {
-      GTEST_SKIP() << "no " << name << " and UNIVERSEG_GOLDENS_DIR is not set";
-    }
-    name = std::string(folder) + "/universeg/j_metrics/metrics.json";
-    file.open(name);
-  }
-  ASSERT_TRUE(file.is_open()) << name;
-  const nlohmann::json golden = nlohmann::json::parse(file);
+  const std::string name = "universeg/j_metrics/metrics.json";
+  ITK_NN_REQUIRE_GOLDEN(name);
+  const auto golden = nlohmann::json::parse(itk::nn::test::ReadText(itk::nn::test::FindGolden(name)));
   ASSERT_FALSE(golden.at("cases").empty());
   for (const nlohmann::json & oneCase : golden.at("cases"))
   {

@@ -21,6 +21,7 @@
 #include "itkImageRegionIteratorWithIndex.h"
 #include "itkNNModel.h"
 #include "itkNNNetwork.h"
+#include "itkNNTestHelpers.h"
 #include "itkSegmentationModel.h"
 #include "itkUniverSegSupportSet.h"
 
@@ -174,27 +175,11 @@ GetPixels(const TImage * image)
   }
   return values;
 }
-
-/** The message of the ExceptionObject that a call throws; empty when none. */
-template <typename TCall>
-std::string
-GetError(const TCall & call)
-{
-  try
-  {
-    call();
-  }
-  catch (const ExceptionObject & error)
-  {
-    return error.GetDescription();
-  }
-  return "";
-}
 } // namespace test
 } // namespace itk
 
 #define EXPECT_ERROR(statement, part)                                                                                  \
-  EXPECT_NE(::itk::test::GetError([&] { statement; }).find(part), std::string::npos)                                   \
-    << "got: " << ::itk::test::GetError([&] { statement; })
+  EXPECT_NE(::itk::nn::test::ErrorOf<::itk::ExceptionObject>([&] { statement; }).find(part), std::string::npos)        \
+    << "got: " << ::itk::nn::test::ErrorOf<::itk::ExceptionObject>([&] { statement; })
 
 #endif

@@ -653,7 +653,7 @@ TEST(UniverSegImageFilter, BadInputsAreErrors)
   const auto filter = MakeFilter();
   EXPECT_ERROR(MakeVolumeFilter(3)->Update(), "SliceAxis is 3");
   filter->SetSliceAxis(3);
-  EXPECT_EQ(GetError([&] { filter->Update(); }), "");
+  EXPECT_EQ(itk::nn::test::ErrorOf<itk::ExceptionObject>([&] { filter->Update(); }), "");
 
   filter->SetSupportSet(nullptr);
   EXPECT_ERROR(filter->Update(), "No support set is given");
@@ -669,7 +669,7 @@ TEST(UniverSegImageFilter, BadInputsAreErrors)
   large->PushBackSupport(MakeDisk<ImageType>({ { 8, 8 } }, 0.5),
                          MakeDiskLabel<itk::Image<int, 2>>({ { 8, 8 } }, 0.5, 300));
   filter->SetSupportSet(large);
-  EXPECT_EQ(GetError([&] { filter->Update(); }), "");
+  EXPECT_EQ(itk::nn::test::ErrorOf<itk::ExceptionObject>([&] { filter->Update(); }), "");
   large->PushBackSupport(MakeDisk<ImageType>({ { 8, 8 } }, 0.5),
                          MakeDiskLabel<itk::Image<int, 2>>({ { 8, 8 } }, 0.5, 2));
   EXPECT_ERROR(filter->Update(), "label 300");
@@ -692,7 +692,7 @@ TEST(UniverSegImageFilter, BadInputsAreErrors)
   filter->SetInput(ImageType::New());
   EXPECT_ERROR(filter->Update(), "has no pixels");
   filter->SetInput(MakeDisk<ImageType>({ { 9, 9 } }, 0.5));
-  EXPECT_EQ(GetError([&] { filter->Update(); }), "");
+  EXPECT_EQ(itk::nn::test::ErrorOf<itk::ExceptionObject>([&] { filter->Update(); }), "");
 
   const auto expectError = [&](auto set, auto restore, const char * part)
   {
@@ -714,7 +714,7 @@ TEST(UniverSegImageFilter, BadInputsAreErrors)
   expectError([&] { filter->SetWindowMinimum(500); }, [&] { filter->SetWindowMinimum(0); }, "below its maximum");
   filter->SetNormalization(NormalizationEnum::Percentile);
   expectError([&] { filter->SetLowerPercentile(99.9); }, [&] { filter->SetLowerPercentile(1); }, "0 <= lower < upper");
-  EXPECT_EQ(GetError([&] { filter->Update(); }), "");
+  EXPECT_EQ(itk::nn::test::ErrorOf<itk::ExceptionObject>([&] { filter->Update(); }), "");
   filter->SetInput(nullptr);
   EXPECT_THROW(filter->Update(), itk::ExceptionObject);
 }

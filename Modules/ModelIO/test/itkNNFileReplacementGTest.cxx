@@ -80,8 +80,8 @@ TEST(ModelIOFileReplacement, AFailureKeepsTheOldFileAndNothingElse)
   };
   EXPECT_THROW(ReplaceFile(folder / "kept", fail), std::runtime_error);
   EXPECT_EQ(ReadFile(folder / "kept"), "before");
-  ITK_NN_EXPECT_ERROR(ReplaceFile(folder / "kept", [](const std::string & temporary) { fs::remove(temporary); }),
-                      "Cannot write '" + (folder / "kept") + "': ");
+  EXPECT_NN_ERROR(ReplaceFile(folder / "kept", [](const std::string & temporary) { fs::remove(temporary); }),
+                  "Cannot write '" + (folder / "kept") + "': ");
   EXPECT_EQ(ReadFile(folder / "kept"), "before");
   EXPECT_EQ(folder.CountFiles(), 1u);
 }
@@ -91,8 +91,8 @@ TEST(ModelIOFileReplacement, WhatIsNoPlaceForAFileIsAnError)
   const TemporaryFolder folder;
   const auto expect = [](const std::string & name, const std::string & reason)
   {
-    ITK_NN_EXPECT_ERROR(CheckReplaceable(name), reason);
-    ITK_NN_EXPECT_ERROR(Replace(name, "text"), reason);
+    EXPECT_NN_ERROR(CheckReplaceable(name), reason);
+    EXPECT_NN_ERROR(Replace(name, "text"), reason);
   };
   expect(folder / "no/file", "Cannot write '" + (folder / "no/file") + "': there is no folder '");
   expect(folder / "", "it is a folder; should be the name of a file");
@@ -141,9 +141,9 @@ TEST(ModelIOFileReplacement, LinksAreFollowedAndStay)
   }
   fs::create_symlink("circle2", folder / "circle1");
   fs::create_symlink("circle1", folder / "circle2");
-  ITK_NN_EXPECT_ERROR(Replace(folder / "circle1", "x"), "circle1' leads in a circle");
+  EXPECT_NN_ERROR(Replace(folder / "circle1", "x"), "circle1' leads in a circle");
   ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
-  ITK_NN_EXPECT_ERROR(Replace(folder / "pipe", "x"), "it exists and is not a regular file");
+  EXPECT_NN_ERROR(Replace(folder / "pipe", "x"), "it exists and is not a regular file");
   EXPECT_TRUE(fs::is_fifo(folder / "pipe"));
 }
 
@@ -162,9 +162,9 @@ TEST(ModelIOFileReplacement, PermissionsAreKeptAndHeeded)
   {
     GTEST_SKIP() << "this user, a superuser, may write to every file";
   }
-  ITK_NN_EXPECT_ERROR(Replace(folder / "own", "x"), "it exists and cannot be written to");
+  EXPECT_NN_ERROR(Replace(folder / "own", "x"), "it exists and cannot be written to");
   fs::permissions(folder / "", fs::perms::owner_read | fs::perms::owner_exec);
-  ITK_NN_EXPECT_ERROR(Replace(folder / "new", "x"), "no file could be made in its folder");
+  EXPECT_NN_ERROR(Replace(folder / "new", "x"), "no file could be made in its folder");
   fs::permissions(folder / "", fs::perms::owner_all);
 }
 #endif

@@ -88,22 +88,21 @@ TEST(ModelIOModelCard, MinorVersionsAreAcceptedMajorOnesRefused)
   const ModelCard newer = ModelCard::FromJson(R"({"format_version":"1.7","network":"N","new_field":[1]})");
   EXPECT_EQ(newer.minorVersion, 7);
   EXPECT_EQ(newer.network, "N");
-  ITK_NN_EXPECT_ERROR(ModelCard::FromJson(R"({"format_version":"2.0"})"),
-                      "format version is 2.0, this program reads 1.x");
+  EXPECT_NN_ERROR(ModelCard::FromJson(R"({"format_version":"2.0"})"), "format version is 2.0, this program reads 1.x");
   for (const char * version : { "", "1", "1.", ".1", "1.x", "a.0", "1.0.0", "-1.0" })
   {
-    ITK_NN_EXPECT_ERROR(ModelCard::FromJson(std::string(R"({"format_version":")") + version + "\"}"), "format version");
+    EXPECT_NN_ERROR(ModelCard::FromJson(std::string(R"({"format_version":")") + version + "\"}"), "format version");
   }
 }
 
 TEST(ModelIOModelCard, MalformedCardsAreErrors)
 {
   const auto fail = [](const std::string & fields, const std::string & part)
-  { ITK_NN_EXPECT_ERROR(ModelCard::FromJson("{\"format_version\":\"1.0\"," + fields + "}"), part); };
-  ITK_NN_EXPECT_ERROR(ModelCard::FromJson(""), "not valid JSON");
-  ITK_NN_EXPECT_ERROR(ModelCard::FromJson("[]"), "is a JSON array, expected an object");
-  ITK_NN_EXPECT_ERROR(ModelCard::FromJson("{}"), "no field 'format_version'");
-  ITK_NN_EXPECT_ERROR(ModelCard::FromJson("{\"format_version\":1}"), "expected a string");
+  { EXPECT_NN_ERROR(ModelCard::FromJson("{\"format_version\":\"1.0\"," + fields + "}"), part); };
+  EXPECT_NN_ERROR(ModelCard::FromJson(""), "not valid JSON");
+  EXPECT_NN_ERROR(ModelCard::FromJson("[]"), "is a JSON array, expected an object");
+  EXPECT_NN_ERROR(ModelCard::FromJson("{}"), "no field 'format_version'");
+  EXPECT_NN_ERROR(ModelCard::FromJson("{\"format_version\":1}"), "expected a string");
   fail("\"network\":1", "field 'network' is a JSON number, expected a string");
   fail("\"configuration\":\"{}\"", "field 'configuration' is a JSON string, expected an object");
   fail("\"labels\":{}", "expected an array");
@@ -115,10 +114,10 @@ TEST(ModelIOModelCard, MalformedCardsAreErrors)
   fail("\"configuration\":" + std::string(100000, '['), "nested deeper than 64 levels");
   ModelCard card;
   card.configuration = "{";
-  ITK_NN_EXPECT_ERROR(card.ToJson(), "configuration is not valid JSON");
+  EXPECT_NN_ERROR(card.ToJson(), "configuration is not valid JSON");
   card.configuration = "";
   card.preprocessing = "3";
-  ITK_NN_EXPECT_ERROR(card.ToJson(), "preprocessing is a JSON number");
+  EXPECT_NN_ERROR(card.ToJson(), "preprocessing is a JSON number");
 }
 
 TEST(ModelIOModel, WriteAndRead)
@@ -191,15 +190,15 @@ TEST(ModelIOModel, ErrorsNameFileFoundAndExpected)
   const TemporaryFolder folder;
   const std::string path = folder / "photo.pt";
   WriteFile(path, "\x89PNG\r\n\x1a\n0000000000");
-  ITK_NN_EXPECT_ERROR(Model::Read(path), "Cannot read model file '" + path + "': found unknown content");
-  ITK_NN_EXPECT_ERROR(Model::Read(path), "begins with bytes 89 50 4e 47 0d 0a 1a 0a");
-  ITK_NN_EXPECT_ERROR(Model::Read(path), "expected a safetensors file (.safetensors) or a file of torch.save()");
-  ITK_NN_EXPECT_ERROR(Model::Read(folder / "none.pt"), "there is no such file");
-  ITK_NN_EXPECT_ERROR(Model::Read(folder / ""), "it is a folder");
-  ITK_NN_EXPECT_ERROR(ReadBytes(""), "Cannot read model file 'embedded model': found an empty file");
-  ITK_NN_EXPECT_ERROR(ReadBytes(TorchZip(Pickle().Raw("}").Text("epoch").Raw("Ns").Stop())), "with the keys 'epoch'");
-  ITK_NN_EXPECT_ERROR(ReadBytes(ModelBytes("{\"format_version\":\"9.0\"}")), "format version is 9.0");
-  ITK_NN_EXPECT_ERROR(ReadBytes(ModelBytes("nonsense")), "The model card is not valid JSON");
+  EXPECT_NN_ERROR(Model::Read(path), "Cannot read model file '" + path + "': found unknown content");
+  EXPECT_NN_ERROR(Model::Read(path), "begins with bytes 89 50 4e 47 0d 0a 1a 0a");
+  EXPECT_NN_ERROR(Model::Read(path), "expected a safetensors file (.safetensors) or a file of torch.save()");
+  EXPECT_NN_ERROR(Model::Read(folder / "none.pt"), "there is no such file");
+  EXPECT_NN_ERROR(Model::Read(folder / ""), "it is a folder");
+  EXPECT_NN_ERROR(ReadBytes(""), "Cannot read model file 'embedded model': found an empty file");
+  EXPECT_NN_ERROR(ReadBytes(TorchZip(Pickle().Raw("}").Text("epoch").Raw("Ns").Stop())), "with the keys 'epoch'");
+  EXPECT_NN_ERROR(ReadBytes(ModelBytes("{\"format_version\":\"9.0\"}")), "format version is 9.0");
+  EXPECT_NN_ERROR(ReadBytes(ModelBytes("nonsense")), "The model card is not valid JSON");
 }
 
 TEST(ModelIOModel, Description)

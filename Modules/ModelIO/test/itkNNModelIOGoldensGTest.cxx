@@ -18,9 +18,8 @@
 #include "itkNNModel.h"
 #include "itkNNSafeTensors.h"
 #include "itkNNTestFiles.h"
+#include "itkNNTestGoldens.h"
 #include "itkNNTorchFile.h"
-
-#include <cstdlib>
 
 using namespace itk::nn;
 namespace fs = std::filesystem;
@@ -64,37 +63,18 @@ HasEnding(const std::string & text, const std::string & ending)
   return text.size() >= ending.size() && text.compare(text.size() - ending.size(), ending.size(), ending) == 0;
 }
 
-/** The folder of all goldens, or empty. */
+/** A folder of the full set. */
 fs::path
-AllGoldens()
+AllGoldens(const std::string & relativePath)
 {
-  const char * folder = std::getenv("UNIVERSEG_GOLDENS_DIR");
-  return folder == nullptr ? fs::path() : fs::path(folder);
-}
-
-fs::path
-TinyGolden()
-{
-  const fs::path inCheckout = fs::path(UNIVERSEG_TEST_GOLDENS) / "universeg" / "a_tiny";
-  return fs::exists(inCheckout / "weights.pt") || AllGoldens().empty() ? inCheckout
-                                                                       : AllGoldens() / "universeg" / "a_tiny";
+  return fs::path(test::AllGoldens()) / relativePath;
 }
 } // namespace
 
-#define SKIP_WITHOUT_GOLDENS()                                                                                         \
-  if (AllGoldens().empty())                                                                                            \
-  {                                                                                                                    \
-    GTEST_SKIP() << "UNIVERSEG_GOLDENS_DIR, the folder of all golden vectors, is not set";                             \
-  }                                                                                                                    \
-  static_assert(true, "")
-
 TEST(ModelIOGoldens, TinyZipLegacyAndWrappedEqualTheirTwin)
 {
-  const fs::path folder = TinyGolden();
-  if (!fs::exists(folder / "weights.pt"))
-  {
-    GTEST_SKIP() << folder << " is not there and UNIVERSEG_GOLDENS_DIR is not set";
-  }
+  ITK_NN_REQUIRE_GOLDEN("universeg/a_tiny/weights.pt");
+  const fs::path folder = fs::path(test::FindGolden("universeg/a_tiny/weights.pt")).parent_path();
   for (const char * name : { "weights.pt", "weights_legacy.pt", "weights_wrapped.pt" })
   {
     ExpectTwins(folder / name, folder / "weights.safetensors");
@@ -106,11 +86,8 @@ TEST(ModelIOGoldens, TinyZipLegacyAndWrappedEqualTheirTwin)
 
 TEST(ModelIOGoldens, TruncatedTorchFilesAreErrors)
 {
-  const fs::path folder = TinyGolden();
-  if (!fs::exists(folder / "weights.pt"))
-  {
-    GTEST_SKIP() << folder << " is not there and UNIVERSEG_GOLDENS_DIR is not set";
-  }
+  ITK_NN_REQUIRE_GOLDEN("universeg/a_tiny/weights.pt");
+  const fs::path folder = fs::path(test::FindGolden("universeg/a_tiny/weights.pt")).parent_path();
   for (const char * name : { "weights.pt", "weights_legacy.pt" })
   {
     const std::string bytes = itkNNTest::ReadFile((folder / name).string());
@@ -123,10 +100,10 @@ TEST(ModelIOGoldens, TruncatedTorchFilesAreErrors)
 
 TEST(ModelIOGoldens, EveryTorchFileReadsAndEqualsItsTwin)
 {
-  SKIP_WITHOUT_GOLDENS();
+  ITK_NN_REQUIRE_ALL_GOLDENS();
   int files = 0;
   int twins = 0;
-  for (const auto & entry : fs::recursive_directory_iterator(AllGoldens()))
+  for (const auto & entry : fs::recursive_directory_iterator(test::AllGoldens()))
   {
     const std::string name = entry.path().filename().string();
     if (!HasEnding(name, ".pt") && !HasEnding(name, ".pth") && !HasEnding(name, ".pth.tar"))
@@ -153,9 +130,9 @@ TEST(ModelIOGoldens, EveryTorchFileReadsAndEqualsItsTwin)
 
 TEST(ModelIOGoldens, EverySafeTensorsFileReadsAndWritesTheSame)
 {
-  SKIP_WITHOUT_GOLDENS();
+  ITK_NN_REQUIRE_ALL_GOLDENS();
   int files = 0;
-  for (const auto & entry : fs::recursive_directory_iterator(AllGoldens()))
+  for (const auto & entry : fs::recursive_directory_iterator(test::AllGoldens()))
   {
     if (entry.path().extension() == ".safetensors")
     {
@@ -172,8 +149,8 @@ TEST(ModelIOGoldens, EverySafeTensorsFileReadsAndWritesTheSame)
 
 TEST(ModelIOGoldens, HalfPrecisionTwinIsTheRoundedOriginal)
 {
-  SKIP_WITHOUT_GOLDENS();
-  const fs::path folder = AllGoldens() / "hermes" / "hermes_r_narrow";
+  ITK_NN_REQUIRE_ALL_GOLDENS();
+  const fs::path folder = AllGoldens("hermes/hermes_r_narrow");
   const StateDict half = ReadSafeTensors((folder / "weights_f16.safetensors").string()).tensors;
   const StateDict full = Model::Read((folder / "weights.pt").string())->GetWeights();
   int compared = 0;
@@ -191,8 +168,8 @@ TEST(ModelIOGoldens, HalfPrecisionTwinIsTheRoundedOriginal)
 
 TEST(ModelIOGoldens, HermesCheckpointOffersEveryPart)
 {
-  SKIP_WITHOUT_GOLDENS();
-  const fs::path folder = AllGoldens() / "hermes" / "hermes_m_narrow";
+  ITK_NN_REQUIRE_ALL_GOLDENS();
+  const fs::path folder = AllGoldens("hermes/hermes_m_narrow");
   const TorchFile file = ReadTorchFile((folder / "checkpoint.pth").string());
   ASSERT_TRUE(file.root.Has("epoch"));
   EXPECT_TRUE(file.root.Get("epoch").IsNumber());
@@ -221,8 +198,8 @@ TEST(ModelIOGoldens, HermesCheckpointOffersEveryPart)
 
 TEST(ModelIOGoldens, PyMicCheckpointsKeepNumPyScalarsAndOptimizer)
 {
-  SKIP_WITHOUT_GOLDENS();
-  const fs::path folder = AllGoldens() / "misfm" / "e2e" / "model" / "tiny";
+  ITK_NN_REQUIRE_ALL_GOLDENS();
+  const fs::path folder = AllGoldens("misfm/e2e/model/tiny");
   const auto first = ReadTorchFile((folder / "tiny_best.pt").string());
   const auto second = ReadTorchFile((folder / "tiny_best_numpy1.pt").string());
   EXPECT_TRUE(first.skippedClasses.empty());
@@ -239,8 +216,8 @@ TEST(ModelIOGoldens, PyMicCheckpointsKeepNumPyScalarsAndOptimizer)
 
 TEST(ModelIOGoldens, PickledModulesGiveTheirStateDict)
 {
-  SKIP_WITHOUT_GOLDENS();
-  const fs::path folder = AllGoldens() / "u2net" / "net";
+  ITK_NN_REQUIRE_ALL_GOLDENS();
+  const fs::path folder = AllGoldens("u2net/net");
   const auto expected = ReadSafeTensors((folder / "uni_sep_depth2" / "weights.safetensors").string());
   for (const char * name : { "universal_zip.pth.tar", "universal_legacy.pth.tar" })
   {

@@ -192,18 +192,18 @@ TEST(ModelIOSafeTensors, EveryChangedHeaderByteIsAnErrorOrReadable)
 
 TEST(ModelIOSafeTensors, HeaderLengthIsBounded)
 {
-  ITK_NN_EXPECT_ERROR(Read(LittleEndian(~std::uint64_t{ 0 }, 8) + "{}"), "the limit is 100000000");
-  ITK_NN_EXPECT_ERROR(Read(LittleEndian(100000001, 8) + "{}"), "the limit is 100000000");
-  ITK_NN_EXPECT_ERROR(Read(LittleEndian(3, 8) + "{}"), "only 2 bytes follow");
-  ITK_NN_EXPECT_ERROR(Read("1234"), "fewer than the 8");
-  ITK_NN_EXPECT_ERROR(Read(LittleEndian(0, 8)), "does not begin with '{'");
-  ITK_NN_EXPECT_ERROR(Read(SafeTensorsBytes(" {}", "")), "does not begin with '{'");
+  EXPECT_NN_ERROR(Read(LittleEndian(~std::uint64_t{ 0 }, 8) + "{}"), "the limit is 100000000");
+  EXPECT_NN_ERROR(Read(LittleEndian(100000001, 8) + "{}"), "the limit is 100000000");
+  EXPECT_NN_ERROR(Read(LittleEndian(3, 8) + "{}"), "only 2 bytes follow");
+  EXPECT_NN_ERROR(Read("1234"), "fewer than the 8");
+  EXPECT_NN_ERROR(Read(LittleEndian(0, 8)), "does not begin with '{'");
+  EXPECT_NN_ERROR(Read(SafeTensorsBytes(" {}", "")), "does not begin with '{'");
 }
 
 TEST(ModelIOSafeTensors, MalformedHeadersAreErrors)
 {
   const auto fail = [](const std::string & header, const std::string & part, std::size_t data = 8)
-  { ITK_NN_EXPECT_ERROR(Read(SafeTensorsBytes(header, std::string(data, '\0'))), part); };
+  { EXPECT_NN_ERROR(Read(SafeTensorsBytes(header, std::string(data, '\0'))), part); };
   fail("{\"a\"", "not valid JSON");
   fail("{}{}", "not valid JSON");
   fail("{\"a\":1}", "a number where it should not be, at key 'a'");
@@ -232,7 +232,7 @@ TEST(ModelIOSafeTensors, MalformedHeadersAreErrors)
 TEST(ModelIOSafeTensors, ExtentsMustFillTheDataExactly)
 {
   const auto fail = [](const std::string & entries, const std::string & part, std::size_t data = 8)
-  { ITK_NN_EXPECT_ERROR(Read(SafeTensorsBytes('{' + entries + '}', std::string(data, '\0'))), part); };
+  { EXPECT_NN_ERROR(Read(SafeTensorsBytes('{' + entries + '}', std::string(data, '\0'))), part); };
   fail(Entry("a", "F32", "2", "0,16"), "outside of the 8 bytes");
   fail(Entry("a", "F32", "2", "8,0"), "outside of the 8 bytes");
   fail(Entry("a", "F32", "2", "18446744073709551608,0"), "outside of the 8 bytes");
@@ -251,20 +251,19 @@ TEST(ModelIOSafeTensors, ExtentsMustFillTheDataExactly)
 TEST(ModelIOSafeTensors, DeepNestingAndLongShapesAreErrors)
 {
   const std::size_t depth = 1000000;
-  ITK_NN_EXPECT_ERROR(Read(SafeTensorsBytes("{\"a\":" + std::string(depth, '['), "")), "where it should not be");
+  EXPECT_NN_ERROR(Read(SafeTensorsBytes("{\"a\":" + std::string(depth, '['), "")), "where it should not be");
   std::string nested = "{\"a\":{\"dtype\":";
   for (int i = 0; i < 100000; ++i)
   {
     nested += "{\"a\":";
   }
-  ITK_NN_EXPECT_ERROR(Read(SafeTensorsBytes(nested, "")), "an object where it should not be");
+  EXPECT_NN_ERROR(Read(SafeTensorsBytes(nested, "")), "an object where it should not be");
   std::string shape = "1";
   for (int i = 0; i < 64; ++i)
   {
     shape += ",1";
   }
-  ITK_NN_EXPECT_ERROR(Read(SafeTensorsBytes('{' + Entry("a", "F32", shape, "0,4") + '}', "1234")),
-                      "more than 64 extents");
+  EXPECT_NN_ERROR(Read(SafeTensorsBytes('{' + Entry("a", "F32", shape, "0,4") + '}', "1234")), "more than 64 extents");
 }
 
 TEST(ModelIOSafeTensors, MessagesStayShort)
@@ -272,7 +271,7 @@ TEST(ModelIOSafeTensors, MessagesStayShort)
   const std::string longText(1000000, 'x');
   for (const auto & header : { "{\"" + longText, "{\"" + longText + "\":1}", "{\"a\":{\"" + longText + "\":1}}" })
   {
-    const std::string message = MessageOf([&header] { Read(SafeTensorsBytes(header, "")); });
+    const std::string message = test::ErrorOf([&header] { Read(SafeTensorsBytes(header, "")); });
     EXPECT_LT(message.size(), 500u);
     EXPECT_GT(message.size(), 20u);
   }
@@ -282,31 +281,31 @@ TEST(ModelIOSafeTensors, ErrorsNameTheFile)
 {
   const TemporaryFolder folder;
   const std::string missing = folder / "missing.safetensors";
-  ITK_NN_EXPECT_ERROR(ReadSafeTensors(missing), missing);
-  ITK_NN_EXPECT_ERROR(ReadSafeTensors(missing), "there is no such file");
-  ITK_NN_EXPECT_ERROR(ReadSafeTensors(folder / ""), "it is a folder");
+  EXPECT_NN_ERROR(ReadSafeTensors(missing), missing);
+  EXPECT_NN_ERROR(ReadSafeTensors(missing), "there is no such file");
+  EXPECT_NN_ERROR(ReadSafeTensors(folder / ""), "it is a folder");
   WriteFile(folder / "page", "<!DOCTYPE html><html>");
-  ITK_NN_EXPECT_ERROR(ReadSafeTensors(folder / "page"), "an HTML or XML page");
+  EXPECT_NN_ERROR(ReadSafeTensors(folder / "page"), "an HTML or XML page");
 }
 
 TEST(ModelIOSafeTensors, FailedWritesLeaveNothing)
 {
   const TemporaryFolder folder;
-  ITK_NN_EXPECT_ERROR(WriteSafeTensors(folder / "no/such/folder", AllTypes()), "there is no folder '");
+  EXPECT_NN_ERROR(WriteSafeTensors(folder / "no/such/folder", AllTypes()), "there is no folder '");
   StateDict undefined;
   undefined.Add("x", Tensor());
-  ITK_NN_EXPECT_ERROR(WriteSafeTensors(folder / "f", undefined), "Tensor 'x' is undefined");
+  EXPECT_NN_ERROR(WriteSafeTensors(folder / "f", undefined), "Tensor 'x' is undefined");
   StateDict reserved;
   reserved.Add("__metadata__", Tensor::Zeros({ 1 }));
-  ITK_NN_EXPECT_ERROR(WriteSafeTensors(folder / "f", reserved), "must not have the name");
-  ITK_NN_EXPECT_ERROR(WriteSafeTensors(folder / "f", AllTypes(), { { "k", "\xff" } }), "cannot be written as JSON");
+  EXPECT_NN_ERROR(WriteSafeTensors(folder / "f", reserved), "must not have the name");
+  EXPECT_NN_ERROR(WriteSafeTensors(folder / "f", AllTypes(), { { "k", "\xff" } }), "cannot be written as JSON");
   WriteFile(folder / "kept", "before");
-  ITK_NN_EXPECT_ERROR(WriteSafeTensors(folder / "kept", undefined), "undefined");
+  EXPECT_NN_ERROR(WriteSafeTensors(folder / "kept", undefined), "undefined");
   EXPECT_EQ(ReadFile(folder / "kept"), "before");
   EXPECT_EQ(folder.CountFiles(), 1u);
   WriteSafeTensors(folder / "kept", AllTypes());
   EXPECT_EQ(ReadSafeTensors(folder / "kept").tensors.GetSize(), AllTypes().GetSize());
-  ITK_NN_EXPECT_ERROR(WriteSafeTensors(folder / "", AllTypes()), "folder");
+  EXPECT_NN_ERROR(WriteSafeTensors(folder / "", AllTypes()), "folder");
 }
 
 #ifndef _WIN32
@@ -333,7 +332,7 @@ TEST(ModelIOSafeTensors, WritesFollowLinksAndRefuseWhatIsNoFile)
   fs::create_symlink("pipe", folder / "pipelink");
   for (const char * name : { "pipe", "pipelink" })
   {
-    ITK_NN_EXPECT_ERROR(WriteSafeTensors(folder / name, AllTypes()), "Cannot write");
+    EXPECT_NN_ERROR(WriteSafeTensors(folder / name, AllTypes()), "Cannot write");
     EXPECT_TRUE(fs::is_fifo(folder / name)) << name;
   }
   EXPECT_EQ(folder.CountFiles(), 6u);
@@ -342,7 +341,7 @@ TEST(ModelIOSafeTensors, WritesFollowLinksAndRefuseWhatIsNoFile)
 
 TEST(ModelIOSafeTensors, NullMemoryIsAnError)
 {
-  ITK_NN_EXPECT_ERROR(ReadSafeTensorsFromMemory(nullptr, 10), "null pointer");
+  EXPECT_NN_ERROR(ReadSafeTensorsFromMemory(nullptr, 10), "null pointer");
 }
 
 TEST(ModelIOSafeTensors, NamesOfTypes)

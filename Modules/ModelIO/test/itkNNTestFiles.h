@@ -18,7 +18,7 @@
 #ifndef itkNNTestFiles_h
 #define itkNNTestFiles_h
 
-#include "itkNNError.h"
+#include "itkNNTestHelpers.h"
 
 #include <gtest/gtest.h>
 
@@ -55,32 +55,6 @@ RawBytes(const std::vector<T> & values)
   }
   return bytes;
 }
-
-/** The message of the itk::nn::Error that f throws; a failure when it throws
- * none. */
-template <typename TFunction>
-std::string
-MessageOf(TFunction && f)
-{
-  try
-  {
-    f();
-  }
-  catch (const itk::nn::Error & error)
-  {
-    return error.GetDescription();
-  }
-  ADD_FAILURE() << "No itk::nn::Error was thrown";
-  return "";
-}
-
-#define ITK_NN_EXPECT_ERROR(statement, part)                                                                           \
-  do                                                                                                                   \
-  {                                                                                                                    \
-    const std::string itkMessage = itkNNTest::MessageOf([&] { statement; });                                           \
-    EXPECT_NE(itkMessage.find(part), std::string::npos) << "got: " << itkMessage;                                      \
-  }                                                                                                                    \
-  while (false)
 
 /** Folder that is removed at the end. */
 class TemporaryFolder

@@ -220,9 +220,9 @@ TEST(ModelIOUnpickler, NumPyScalars)
   const auto text = Read(TorchZip(Pickle().Raw(NumPyScalar(module, "U1", "<", std::string("a\0\0\0", 4))).Stop()));
   EXPECT_EQ(text.root.GetKind(), Kind::Opaque);
   EXPECT_EQ(text.skippedClasses, (std::vector<std::string>{ "numpy.U1" }));
-  ITK_NN_EXPECT_ERROR(LoadOperations(NumPyScalar(module, "f8", "<", "1234")), "numpy.f8 has 4 bytes");
-  ITK_NN_EXPECT_ERROR(LoadOperations('c' + module + "\nscalar\n(NNtR"), "expected numpy.dtype");
-  ITK_NN_EXPECT_ERROR(LoadOperations('c' + module + "\nscalar\n)R"), "expected its dtype and its bytes");
+  EXPECT_NN_ERROR(LoadOperations(NumPyScalar(module, "f8", "<", "1234")), "numpy.f8 has 4 bytes");
+  EXPECT_NN_ERROR(LoadOperations('c' + module + "\nscalar\n(NNtR"), "expected numpy.dtype");
+  EXPECT_NN_ERROR(LoadOperations('c' + module + "\nscalar\n)R"), "expected its dtype and its bytes");
 }
 
 TEST(ModelIOUnpickler, NumPyArrays)
@@ -243,7 +243,7 @@ TEST(ModelIOUnpickler, NumPyArrays)
   EXPECT_EQ(columns.ToVector<float>(), (std::vector<float>{ 1, 3, 5, 2, 4, 6 }));
   const Tensor big = LoadOperations(array("i2", ">", '\x89', std::string("\0\1\0\2\0\3\0\4\0\5\0\6", 12))).GetTensor();
   EXPECT_EQ(big.ToVector<std::int64_t>(), (std::vector<std::int64_t>{ 1, 2, 3, 4, 5, 6 }));
-  ITK_NN_EXPECT_ERROR(LoadOperations(array("f4", "<", '\x89', "1234")), "shape [2, 3] has 4 bytes");
+  EXPECT_NN_ERROR(LoadOperations(array("f4", "<", '\x89', "1234")), "shape [2, 3] has 4 bytes");
   EXPECT_EQ(LoadOperations(array("O", "|", '\x89', "")).GetKind(), Kind::Opaque);
   const std::string buffer = "cnumpy._core.numeric\n_frombuffer\n(C\x18" + RawBytes(values) + NumPyType("f4", "<") +
                              "K\x06\x85" + Text("C") + "tR";
@@ -281,7 +281,7 @@ TEST(ModelIOUnpickler, UnknownClassesAreOpaqueAndListed)
 TEST(ModelIOUnpickler, MalformedPicklesAreErrors)
 {
   const auto fail = [](const std::string & operations, const std::string & part)
-  { ITK_NN_EXPECT_ERROR(LoadOperations(operations), part); };
+  { EXPECT_NN_ERROR(LoadOperations(operations), part); };
   fail("", "empty stack");
   fail("0", "empty stack");
   fail("(t0", "empty stack");
@@ -333,8 +333,8 @@ TEST(ModelIOUnpickler, MalformedPicklesAreErrors)
   fail("ccollections\nOrderedDict\n](Ne\x85R", "expected a tuple");
   fail("c_codecs\nencode\n(" + Text("\xe2\x82\xac") + Text("latin1") + "tR", "other characters");
   fail("(o", "object without a class");
-  ITK_NN_EXPECT_ERROR(Load("\x80\x02K\x01"), "breaks off");
-  ITK_NN_EXPECT_ERROR(Load(""), "breaks off");
+  EXPECT_NN_ERROR(Load("\x80\x02K\x01"), "breaks off");
+  EXPECT_NN_ERROR(Load(""), "breaks off");
 }
 
 TEST(ModelIOUnpickler, AccessorsRefuseOtherKinds)
@@ -345,23 +345,23 @@ TEST(ModelIOUnpickler, AccessorsRefuseOtherKinds)
   EXPECT_EQ(none.GetSize(), 0u);
   EXPECT_TRUE(none.GetKeys().empty());
   EXPECT_FALSE(none.Has("x"));
-  ITK_NN_EXPECT_ERROR(none.GetBoolean(), "Expected a boolean, found None");
-  ITK_NN_EXPECT_ERROR(none.GetInteger(), "Expected an integer, found None");
-  ITK_NN_EXPECT_ERROR(none.GetReal(), "Expected a number, found None");
-  ITK_NN_EXPECT_ERROR(none.GetText(), "Expected a string, found None");
-  ITK_NN_EXPECT_ERROR(none.GetTensor(), "Expected a tensor, found None");
-  ITK_NN_EXPECT_ERROR(none.GetItem(0), "Expected a list or tuple, found None");
-  ITK_NN_EXPECT_ERROR(none.GetEntry(0), "Expected a dictionary, found None");
-  ITK_NN_EXPECT_ERROR(none.Get("x"), "which is no dictionary");
-  ITK_NN_EXPECT_ERROR(none.GetClassName(), "found None");
-  ITK_NN_EXPECT_ERROR(none.GetState(), "found None");
-  ITK_NN_EXPECT_ERROR(none.GetArguments(), "found None");
+  EXPECT_NN_ERROR(none.GetBoolean(), "Expected a boolean, found None");
+  EXPECT_NN_ERROR(none.GetInteger(), "Expected an integer, found None");
+  EXPECT_NN_ERROR(none.GetReal(), "Expected a number, found None");
+  EXPECT_NN_ERROR(none.GetText(), "Expected a string, found None");
+  EXPECT_NN_ERROR(none.GetTensor(), "Expected a tensor, found None");
+  EXPECT_NN_ERROR(none.GetItem(0), "Expected a list or tuple, found None");
+  EXPECT_NN_ERROR(none.GetEntry(0), "Expected a dictionary, found None");
+  EXPECT_NN_ERROR(none.Get("x"), "which is no dictionary");
+  EXPECT_NN_ERROR(none.GetClassName(), "found None");
+  EXPECT_NN_ERROR(none.GetState(), "found None");
+  EXPECT_NN_ERROR(none.GetArguments(), "found None");
   const TorchObject list = LoadOperations("](K\x01"
                                           "e");
-  ITK_NN_EXPECT_ERROR(list.GetItem(1), "Item 1 was asked of a list of 1");
+  EXPECT_NN_ERROR(list.GetItem(1), "Item 1 was asked of a list of 1");
   const TorchObject dictionary = LoadOperations("}" + Text("a\x1b") + "Ns");
-  ITK_NN_EXPECT_ERROR(dictionary.Get("b"), "no key 'b' among 'a\\x1b'");
-  ITK_NN_EXPECT_ERROR(dictionary.GetEntry(1), "Entry 1 was asked of a dictionary of 1");
+  EXPECT_NN_ERROR(dictionary.Get("b"), "no key 'b' among 'a\\x1b'");
+  EXPECT_NN_ERROR(dictionary.GetEntry(1), "Entry 1 was asked of a dictionary of 1");
   EXPECT_STREQ(TorchObject::ToString(Kind::Opaque), "object");
   for (int kind = 0; kind <= static_cast<int>(Kind::Opaque); ++kind)
   {
@@ -378,23 +378,23 @@ TEST(ModelIOUnpickler, SelfDoublingTuplesTakeLinearTime)
     operations += "q" + std::string(1, static_cast<char>(i)) + "h" + std::string(1, static_cast<char>(i)) + "\x86";
   }
   const TorchObject bomb = LoadOperations(operations);
-  ITK_NN_EXPECT_ERROR(bomb.Flatten(), "nested values");
-  ITK_NN_EXPECT_ERROR(ExtractStateDict(bomb), "No state dict was found in tuple");
+  EXPECT_NN_ERROR(bomb.Flatten(), "nested values");
+  EXPECT_NN_ERROR(ExtractStateDict(bomb), "No state dict was found in tuple");
 }
 
 TEST(ModelIOUnpickler, DeepNestingNeedsNoRecursion)
 {
   const std::size_t depth = 500000;
   const auto lists = LoadOperations(std::string(depth, ']') + std::string(depth - 1, 'a'));
-  ITK_NN_EXPECT_ERROR(lists.Flatten(), "nested deeper than 100 levels");
+  EXPECT_NN_ERROR(lists.Flatten(), "nested deeper than 100 levels");
   std::string tuples = ")";
   tuples.append(depth, '\x85');
-  ITK_NN_EXPECT_ERROR(LoadOperations(tuples).Flatten(), "nested deeper than 100 levels");
+  EXPECT_NN_ERROR(LoadOperations(tuples).Flatten(), "nested deeper than 100 levels");
   // A list in itself.
-  ITK_NN_EXPECT_ERROR(LoadOperations("]q\x01h\x01"
-                                     "a")
-                        .Flatten(),
-                      "nested deeper than 100 levels");
+  EXPECT_NN_ERROR(LoadOperations("]q\x01h\x01"
+                                 "a")
+                    .Flatten(),
+                  "nested deeper than 100 levels");
 }
 
 TEST(ModelIOUnpickler, LimitsAreKept)
@@ -404,13 +404,13 @@ TEST(ModelIOUnpickler, LimitsAreKept)
   const auto read = [&options](const std::string & operations)
   { return Read(TorchZip(Pickle().Raw(operations).Stop()), options); };
   EXPECT_NO_THROW(read(std::string(999, 'N')));
-  ITK_NN_EXPECT_ERROR(read(std::string(1001, 'N')), "limit of 1000 objects");
-  ITK_NN_EXPECT_ERROR(read('N' + std::string(2000, '2')), "stack exceeds the limit of 1000");
-  ITK_NN_EXPECT_ERROR(read(std::string(2000, '(')), "limit of 1000 marks");
+  EXPECT_NN_ERROR(read(std::string(1001, 'N')), "limit of 1000 objects");
+  EXPECT_NN_ERROR(read('N' + std::string(2000, '2')), "stack exceeds the limit of 1000");
+  EXPECT_NN_ERROR(read(std::string(2000, '(')), "limit of 1000 marks");
 
   options = TorchFileOptions();
   options.maximumObjectBytes = 100000;
-  ITK_NN_EXPECT_ERROR(read(Text(std::string(200000, 'x'))), "limit of 100000 bytes");
+  EXPECT_NN_ERROR(read(Text(std::string(200000, 'x'))), "limit of 100000 bytes");
   std::string doubling = "](K\x01K\x01K\x01K\x01"
                          "eq\x01";
   for (int i = 0; i < 30; ++i)
@@ -425,23 +425,23 @@ TEST(ModelIOUnpickler, LimitsAreKept)
   {
     copies += "0c__builtin__\nlist\nh\x01\x85R";
   }
-  ITK_NN_EXPECT_ERROR(read(copies), "limit of 100000 bytes");
+  EXPECT_NN_ERROR(read(copies), "limit of 100000 bytes");
   std::string memo;
   for (int i = 0; i < 5000; ++i)
   {
     memo += 'r' + LittleEndian(static_cast<std::uint64_t>(i), 4);
   }
-  ITK_NN_EXPECT_ERROR(read('N' + memo), "limit of 100000 bytes");
+  EXPECT_NN_ERROR(read('N' + memo), "limit of 100000 bytes");
 
   options = TorchFileOptions();
   options.maximumPickleBytes = 100;
-  ITK_NN_EXPECT_ERROR(read(std::string(200, 'N')), "the limit is 100");
+  EXPECT_NN_ERROR(read(std::string(200, 'N')), "the limit is 100");
   options = TorchFileOptions();
   options.maximumFileBytes = 100;
-  ITK_NN_EXPECT_ERROR(read(std::string(200, 'N')), "the limit is 100");
+  EXPECT_NN_ERROR(read(std::string(200, 'N')), "the limit is 100");
   options = TorchFileOptions();
   options.maximumEntries = 1;
-  ITK_NN_EXPECT_ERROR(read("N"), "has 2 entries, the limit is 1");
+  EXPECT_NN_ERROR(read("N"), "has 2 entries, the limit is 1");
 }
 
 TEST(ModelIOUnpickler, RepeatedCallsOnLongArgumentsTakeLinearTime)

@@ -17,6 +17,8 @@
  *=========================================================================*/
 #include "itkUniverSegNetwork.h"
 
+#include "itkNNTestHelpers.h"
+
 #include <gtest/gtest.h>
 
 namespace
@@ -29,20 +31,6 @@ Shapes(std::int64_t batch, std::int64_t supports, std::int64_t height, std::int6
   return { { "target", { batch, 1, height, width } },
            { "support_images", { batch, supports, 1, height, width } },
            { "support_labels", { batch, supports, 1, height, width } } };
-}
-
-std::string
-MessageOf(const std::function<void()> & f)
-{
-  try
-  {
-    f();
-  }
-  catch (const Error & error)
-  {
-    return error.GetDescription();
-  }
-  return "";
 }
 
 StateDict
@@ -106,7 +94,8 @@ TEST(UniverSegNetwork, ConfigurationFromJson)
 
 TEST(UniverSegNetwork, BadConfigurationsAreRefused)
 {
-  const auto error = [](const std::string & json) { return MessageOf([&] { Network::Create("universeg", json); }); };
+  const auto error = [](const std::string & json)
+  { return test::ErrorOf([&] { Network::Create("universeg", json); }); };
   EXPECT_NE(error("nonsense").find("not a JSON object"), std::string::npos);
   EXPECT_NE(error("[]").find("not a JSON object"), std::string::npos);
   EXPECT_NE(error("{}").find("no key 'encoder_blocks'"), std::string::npos);
@@ -115,7 +104,7 @@ TEST(UniverSegNetwork, BadConfigurationsAreRefused)
   EXPECT_NE(error(R"({"encoder_blocks": [[1, 2, 3]]})").find("pair of integers"), std::string::npos);
   EXPECT_NE(error(R"({"encoder_blocks": []})").find("should have 1 to 16"), std::string::npos);
   EXPECT_NE(error(R"({"encoder_blocks": [0]})").find("should have 1 to 65536"), std::string::npos);
-  EXPECT_NE(MessageOf([] { Network::Create("nonet", "{}"); }).find("known are: universeg"), std::string::npos);
+  EXPECT_NE(test::ErrorOf([] { Network::Create("nonet", "{}"); }).find("known are: universeg"), std::string::npos);
 }
 
 TEST(UniverSegNetwork, InferredFromTheShapesOfTheWeights)
@@ -130,7 +119,7 @@ TEST(UniverSegNetwork, InferredFromTheShapesOfTheWeights)
   }
   StateDict other;
   other.Add("layer.weight", Tensor::Zeros({ 2, 2 }));
-  EXPECT_NE(MessageOf([&] { Network::Infer(other); }).find("'layer.weight'"), std::string::npos);
+  EXPECT_NE(test::ErrorOf([&] { Network::Infer(other); }).find("'layer.weight'"), std::string::npos);
 }
 
 TEST(UniverSegNetwork, WeightsThatDoNotFitAreNamed)
@@ -152,7 +141,8 @@ TEST(UniverSegNetwork, WeightsThatDoNotFitAreNamed)
     integers.Add(parameter.name, Tensor::Zeros(parameter.shape, isBias ? DataType::Int32 : DataType::Float32));
   }
   extra.Add("norm.weight", Tensor::Zeros({ 1 }));
-  const auto message = [&](const StateDict & weights) { return MessageOf([&] { network->CheckWeights(weights); }); };
+  const auto message = [&](const StateDict & weights)
+  { return test::ErrorOf([&] { network->CheckWeights(weights); }); };
   EXPECT_EQ(message(ZeroWeights(*network)), "");
   EXPECT_NE(message(missing).find("missing 'out_conv.conv.bias' [1]"), std::string::npos);
   EXPECT_NE(message(wrong).find("'enc_blocks.1.cross.cross_conv.bias' is [5], should be [4]"), std::string::npos);
@@ -164,7 +154,7 @@ TEST(UniverSegNetwork, WeightsThatDoNotFitAreNamed)
 TEST(UniverSegNetwork, BadInputsAreNamed)
 {
   const UniverSegNetwork network(UniverSegConfiguration::Release());
-  const auto error = [&](const ShapeMap & shapes) { return MessageOf([&] { network.BuildGraph(shapes); }); };
+  const auto error = [&](const ShapeMap & shapes) { return test::ErrorOf([&] { network.BuildGraph(shapes); }); };
   EXPECT_EQ(error(Shapes(2, 3, 40, 24)), "");
   EXPECT_NE(error(Shapes(1, 1, 36, 36)).find("multiples of 8"), std::string::npos);
   EXPECT_NE(error(Shapes(1, 0, 8, 8)).find("support set is empty"), std::string::npos);

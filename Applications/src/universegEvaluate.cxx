@@ -104,6 +104,12 @@ RunEvaluate(const Arguments & arguments)
   {
     throw UsageError(std::string(predictions.empty() ? "--prediction" : "--reference") + " is missing");
   }
+  const std::string csvName = commandLine.GetText("csv");
+  const std::string jsonName = commandLine.GetText("json");
+  if (!csvName.empty() && !jsonName.empty() && jsonName != "-" && IsSameFile(csvName, jsonName))
+  {
+    throw UsageError("--csv '" + csvName + "' and --json '" + jsonName + "' name the same file; should be two");
+  }
   const LabelChoice choice = GetLabelChoice(commandLine);
   const double emptyValue = commandLine.Has("empty-value") && commandLine.GetText("empty-value") != "nan"
                             ? ParseNumber(commandLine.GetText("empty-value"), "--empty-value")
@@ -123,11 +129,16 @@ RunEvaluate(const Arguments & arguments)
     wanted.push_back(1);
   }
 
-  itk::OverlapReport report;
-  for (const FilePair & pair : PairWithReferences(predictions, references, commandLine.GetText("mask-suffix")))
+  const auto pairs = PairWithReferences(predictions, references, commandLine.GetText("mask-suffix"));
+  for (const FilePair & pair : pairs)
   {
-    CheckNotInput(commandLine.GetText("csv"), { pair.image, pair.mask });
-    CheckNotInput(commandLine.GetText("json"), { pair.image, pair.mask });
+    CheckNotInput(csvName, { pair.image, pair.mask });
+    CheckNotInput(jsonName, { pair.image, pair.mask });
+  }
+
+  itk::OverlapReport report;
+  for (const FilePair & pair : pairs)
+  {
     auto prediction = ToLabels(ReadImage(pair.image), choice);
     auto reference = ToLabels(ReadImage(pair.mask), choice, true);
     if (commandLine.Has("ignore-geometry"))
@@ -156,10 +167,9 @@ RunEvaluate(const Arguments & arguments)
   std::ostringstream json;
   report.WriteCsv(csv);
   report.WriteJson(json);
-  const std::string jsonName = commandLine.GetText("json");
   if (commandLine.Has("csv"))
   {
-    WriteTextFile(commandLine.GetText("csv"), csv.str());
+    WriteTextFile(csvName, csv.str());
   }
   if (jsonName == "-")
   {

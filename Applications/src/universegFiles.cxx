@@ -19,6 +19,7 @@
 
 #include "universegCommandLine.h"
 
+#include "itkNNFileReplacement.h"
 #include "itkNNText.h"
 
 #include <algorithm>
@@ -449,5 +450,12 @@ CheckNotInput(const std::string & output, const std::vector<std::string> & input
   {
     throw Failure(output + ": the output would replace an input");
   }
+}
+
+bool
+IsSameFile(const std::string & a, const std::string & b)
+{
+  std::error_code ignored; // hard links
+  return itk::nn::FollowSymbolicLinks(a) == itk::nn::FollowSymbolicLinks(b) || fs::equivalent(a, b, ignored);
 }
 } // namespace universeg

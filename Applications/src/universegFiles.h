@@ -62,6 +62,9 @@ std::string FindMask(const std::string & folder, const std::string & name, const
 /** Throws Failure when an output is one of the input files, under whatever name. */
 void CheckNotInput(const std::string & output, const std::vector<std::string> & inputs);
 
+/** Two names of one file, be it there or not. */
+bool IsSameFile(const std::string & a, const std::string & b);
+
 /** Stem without one of the suffixes of masks. */
 std::string GetSubject(const std::string & path, const std::string & suffix = "");
 } // namespace universeg

@@ -65,6 +65,19 @@ TEST(Files, NaturalOrder)
   EXPECT_FALSE(universeg::NaturalLess("x", "x"));
 }
 
+TEST(Files, NamesOfOneFile)
+{
+  const std::string folder = MakeFiles({ "a", "sub/b" });
+  fs::create_symlink("sub/new", folder + "/link");
+  fs::create_hard_link(folder + "/a", folder + "/hard");
+  EXPECT_TRUE(universeg::IsSameFile(folder + "/a", folder + "/sub/../a"));
+  EXPECT_TRUE(universeg::IsSameFile(folder + "/a", folder + "/hard"));
+  EXPECT_TRUE(universeg::IsSameFile(folder + "/link", folder + "/sub/new"));
+  EXPECT_TRUE(universeg::IsSameFile("missing", fs::absolute("missing").string()));
+  EXPECT_FALSE(universeg::IsSameFile(folder + "/a", folder + "/sub/b"));
+  EXPECT_FALSE(universeg::IsSameFile(folder + "/a", folder + "/missing"));
+}
+
 TEST(Files, StemsAndExtensions)
 {
   EXPECT_EQ(universeg::GetStem("/a/b.c.nii.gz"), "b.c");

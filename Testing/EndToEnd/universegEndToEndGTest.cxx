@@ -398,6 +398,36 @@ TEST_F(Command, PicksColoursAndLabels)
   ExpectFailure(with({ folder + "/x.png", "--label-color", "1,2,3" }), 1, "has a label that is asked for");
 }
 
+TEST_F(Command, EvaluateChecksItsOutputsFirst)
+{
+  const std::string folder = MakeFolder("work/scores");
+  const std::string text = folder + "/text.png";
+  std::ofstream(text) << "no image";
+  const std::vector<std::string> start{ "evaluate", "--prediction", text, Target(1), "--reference", text, Truth(1) };
+  const auto with = [&start](std::vector<std::string> more)
+  {
+    more.insert(more.begin(), start.begin(), start.end());
+    return more;
+  };
+  const std::string scores = folder + "/scores";
+  fs::create_symlink("scores", folder + "/link");
+  const std::string same = "name the same file; should be two";
+  ExpectFailure(with({ "--csv", scores, "--json", scores }), 2, same);
+  ExpectFailure(with({ "--csv", scores, "--json", folder + "/../scores/scores" }), 2, same);
+  ExpectFailure(with({ "--csv", folder + "/link", "--json", scores }), 2, same);
+  const std::string truth = folder + "/truth.png";
+  fs::copy_file(Truth(1), truth);
+  ExpectFailure(
+    { "evaluate", "--prediction", text, Truth(1), "--reference", text, truth, "--csv", truth }, 1, "replace an input");
+  EXPECT_FALSE(fs::exists(scores));
+
+  const ProcessResult result = RunCommand(
+    { "evaluate", "--prediction", truth, "--reference", Truth(1), "--csv", scores, "--json", folder + "/json" });
+  EXPECT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_EQ(universegtest::ReadFile(scores).find("prediction,reference"), 0U);
+  EXPECT_TRUE(nlohmann::json::parse(universegtest::ReadFile(folder + "/json")).contains("mean_dice"));
+}
+
 TEST_F(Command, ReadsADicomSeries)
 {
   const char * data = std::getenv("UNIVERSEG_DATA_DIR");

@@ -374,8 +374,8 @@ CheckSpacing(const std::string & folder, const PixelVolume & volume)
   }
 }
 
-PixelVolume::Pointer
-ReadSeries(const std::string & folder, const std::string & series)
+std::vector<std::string>
+FindSeries(const std::string & folder, const std::string & series)
 {
   auto names = itk::GDCMSeriesFileNames::New();
   names->SetUseSeriesDetails(false);
@@ -399,13 +399,70 @@ ReadSeries(const std::string & folder, const std::string & series)
   {
     Fail(folder, "the folder holds no DICOM series '" + uid + "'");
   }
+  return names->GetFileNames(uid);
+}
+
+PixelVolume::Pointer
+ReadSeries(const std::string & folder, const std::string & series)
+{
   auto reader = itk::ImageSeriesReader<PixelVolume>::New();
   reader->SetImageIO(itk::GDCMImageIO::New());
-  reader->SetFileNames(names->GetFileNames(uid));
+  reader->SetFileNames(FindSeries(folder, series));
   reader->ForceOrthogonalDirectionOff();
   reader->Update();
   CheckSpacing(folder, *reader->GetOutput());
   return reader->GetOutput();
+}
+
+/** \param dimension of the image, without further axes of extent 1. */
+itk::ImageIOBase::Pointer
+OpenImage(const std::string & name, unsigned int & dimension)
+{
+  auto io = itk::ImageIOFactory::CreateImageIO(name.c_str(), itk::IOFileModeEnum::ReadMode);
+  if (io.IsNull())
+  {
+    Fail(name, "not an image in a format that is known, or unreadable");
+  }
+  io->SetFileName(name);
+  io->ReadImageInformation();
+  dimension = io->GetNumberOfDimensions();
+  while (dimension > 3 && io->GetDimensions(dimension - 1) == 1)
+  {
+    --dimension;
+  }
+  if (dimension > 3 || dimension < 2)
+  {
+    Fail(name, "the image has " + std::to_string(dimension) + " dimensions; should have 2 or 3");
+  }
+  if (io->GetPixelType() == itk::IOPixelEnum::COMPLEX)
+  {
+    Fail(name, "the image has complex pixels; should be scalar or in colour");
+  }
+  return io;
+}
+
+/** Run a reader, with the name in its errors. */
+template <typename TFunction>
+void
+Read(const std::string & name, TFunction && read)
+{
+  std::error_code failure;
+  if (!fs::exists(name, failure))
+  {
+    Fail(name, failure ? failure.message() : "there is no such file or folder");
+  }
+  try
+  {
+    read();
+  }
+  catch (const itk::ExceptionObject & error)
+  {
+    Fail(name, "the image cannot be read: " + GetReason(error));
+  }
+  catch (const std::bad_alloc &)
+  {
+    Fail(name, "the image cannot be read: it does not fit into the memory");
+  }
 }
 
 template <typename T>
@@ -606,6 +663,16 @@ Compare(const std::string & fileName, const Written & written, const void * buff
 }
 
 void
+CheckSlices(const std::string & fileName, std::size_t slices)
+{
+  if (slices != 1 && HoldsSlicesOnly(fileName))
+  {
+    Fail(fileName,
+         "the format holds 2-D images, and this one has " + std::to_string(slices) + " slices; " + suitableFormats);
+  }
+}
+
+void
 Write(itk::ImageIOBase::Pointer io,
       const std::string & fileName,
       const itk::ImageBase<3> & geometry,
@@ -618,11 +685,7 @@ Write(itk::ImageIOBase::Pointer io,
   const auto & size = geometry.GetLargestPossibleRegion().GetSize();
   if (dimension == 3 && HoldsSlicesOnly(fileName))
   {
-    if (size[2] != 1)
-    {
-      Fail(fileName,
-           "the format holds 2-D images, and this one has " + std::to_string(size[2]) + " slices; " + suitableFormats);
-    }
+    CheckSlices(fileName, size[2]);
     dimension = 2;
   }
   itk::ImageIORegion region(dimension);
@@ -751,60 +814,26 @@ QuietLibraries()
 LoadedImage
 ReadImage(const std::string & name, const std::string & series)
 {
-  std::error_code failure;
-  if (!fs::exists(name, failure))
-  {
-    Fail(name, failure ? failure.message() : "there is no such file or folder");
-  }
   LoadedImage image;
   PixelVolume::Pointer pixels;
   image.fileName = name;
-  try
-  {
-    if (fs::is_directory(name))
-    {
-      pixels = ReadSeries(name, series);
-      image.dimension = 3;
-    }
-    else
-    {
-      auto io = itk::ImageIOFactory::CreateImageIO(name.c_str(), itk::IOFileModeEnum::ReadMode);
-      if (io.IsNull())
-      {
-        Fail(name, "not an image in a format that is known, or unreadable");
-      }
-      io->SetFileName(name);
-      io->ReadImageInformation();
-      unsigned int dimension = io->GetNumberOfDimensions();
-      while (dimension > 3 && io->GetDimensions(dimension - 1) == 1)
-      {
-        --dimension;
-      }
-      if (dimension > 3 || dimension < 2)
-      {
-        Fail(name, "the image has " + std::to_string(dimension) + " dimensions; should have 2 or 3");
-      }
-      if (io->GetPixelType() == itk::IOPixelEnum::COMPLEX)
-      {
-        Fail(name, "the image has complex pixels; should be scalar or in colour");
-      }
-      CheckComplete(name, *io);
-      auto reader = itk::ImageFileReader<PixelVolume>::New();
-      reader->SetImageIO(io);
-      reader->SetFileName(name);
-      reader->Update();
-      pixels = reader->GetOutput();
-      image.dimension = dimension;
-    }
-  }
-  catch (const itk::ExceptionObject & error)
-  {
-    Fail(name, "the image cannot be read: " + GetReason(error));
-  }
-  catch (const std::bad_alloc &)
-  {
-    Fail(name, "the image cannot be read: it does not fit into the memory");
-  }
+  Read(name,
+       [&]
+       {
+         if (fs::is_directory(name))
+         {
+           pixels = ReadSeries(name, series);
+           image.dimension = 3;
+           return;
+         }
+         const auto io = OpenImage(name, image.dimension);
+         CheckComplete(name, *io);
+         auto reader = itk::ImageFileReader<PixelVolume>::New();
+         reader->SetImageIO(io);
+         reader->SetFileName(name);
+         reader->Update();
+         pixels = reader->GetOutput();
+       });
   pixels->DisconnectPipeline();
   image.components = pixels->GetNumberOfComponentsPerPixel();
   if (image.components < 1 || image.components > 4)
@@ -829,6 +858,24 @@ ReadImage(const std::string & name, const std::string & series)
     *target++ = image.pixels[i];
   }
   return image;
+}
+
+ImageHeader
+ReadImageHeader(const std::string & name, const std::string & series)
+{
+  ImageHeader header;
+  Read(name,
+       [&]
+       {
+         if (fs::is_directory(name))
+         {
+           header = { 3, FindSeries(name, series).size() };
+           return;
+         }
+         const auto io = OpenImage(name, header.dimension);
+         header.slices = header.dimension == 3 ? io->GetDimensions(2) : 1;
+       });
+  return header;
 }
 
 Volume::Pointer
@@ -924,6 +971,19 @@ FindLabels(const LabelVolume & labels)
   }
   found.erase(0);
   return std::vector<std::int32_t>(found.begin(), found.end());
+}
+
+void
+CheckOutputFile(const std::string & fileName, const ImageHeader & header)
+{
+  MakeWriter(fileName, Content::Exact);
+  CheckSlices(fileName, header.slices);
+}
+
+void
+CheckPictureFile(const std::string & fileName)
+{
+  MakeWriter(fileName, Content::Picture);
 }
 
 void

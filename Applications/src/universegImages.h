@@ -60,6 +60,16 @@ void QuietLibraries();
  * \param series UID of the series when the folder has several. */
 LoadedImage ReadImage(const std::string & name, const std::string & series = "");
 
+/** What is known of an image without its pixels. */
+struct ImageHeader
+{
+  unsigned int dimension = 2; ///< of the file: 2 or 3
+  std::size_t slices = 1;
+};
+
+/** As ReadImage(), but the pixels are not looked at. */
+ImageHeader ReadImageHeader(const std::string & name, const std::string & series = "");
+
 /** Scalar images as they are, colour ones as luminance. */
 Volume::Pointer ToIntensities(const LoadedImage & image);
 
@@ -71,6 +81,13 @@ LabelVolume::Pointer ToLabels(const LoadedImage & image, const LabelChoice & cho
 
 /** Values other than 0 that occur, ascending. */
 std::vector<std::int32_t> FindLabels(const LabelVolume & labels);
+
+/** Throws Failure when no labels or probabilities of such an image can be
+ * written, whatever they are: the place, the format or the slices do not suit. */
+void CheckOutputFile(const std::string & fileName, const ImageHeader & header);
+
+/** The same for pictures. */
+void CheckPictureFile(const std::string & fileName);
 
 /** Write with the narrowest integer type that holds the labels. Throws Failure
  * when the format cannot hold the image, and when the file cannot be written and

@@ -24,10 +24,12 @@
 #include "universegSubcommands.h"
 
 #include "itkImageGeometryDifference.h"
+#include "itkNNFileReplacement.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <set>
 
 namespace universeg
@@ -290,11 +292,11 @@ WriteMontage(const std::string & fileName,
   montage.Write(fileName);
 }
 
-/** The file for a target: the name itself, or one in the folder it names. */
+/** The file for an image: the name itself, or one in the folder it names. */
 std::string
 GetOutputName(const std::string & output,
               bool isFolder,
-              const LoadedImage & target,
+              const std::string & image,
               const std::string & ending,
               const std::string & extension)
 {
@@ -302,11 +304,44 @@ GetOutputName(const std::string & output,
   {
     return output;
   }
-  const fs::path path = fs::path(target.fileName).lexically_normal();
+  const fs::path path = fs::path(image).lexically_normal();
   const std::string stem = path.has_filename() ? GetStem(path.string()) : path.parent_path().filename().string();
-  const std::string last = !extension.empty() ? extension : target.dimension == 2 ? ".png" : ".nii.gz";
-  return (fs::path(output) / (stem + ending + last)).string();
+  return (fs::path(output) / (stem + ending + extension)).string();
 }
+
+/** Files to write for one image; empty when not asked for. */
+struct OutputNames
+{
+  ImageHeader header;
+  std::string labels;
+  std::vector<std::string> probabilities;
+  std::string overlay;
+};
+
+/** Collects the names of results, before any is computed. */
+class OutputCheck
+{
+public:
+  explicit OutputCheck(std::vector<std::string> inputs)
+    : m_Inputs(std::move(inputs))
+  {}
+
+  /** Throws when the file is an input or another result's.
+   * \param result in words. */
+  void Add(const std::string & name, const std::string & result)
+  {
+    CheckNotInput(name, m_Inputs);
+    const auto added = m_Results.emplace(itk::nn::FollowSymbolicLinks(name), result);
+    if (!added.second)
+    {
+      throw UsageError(name + ": two results would have this name, " + added.first->second + " and " + result);
+    }
+  }
+
+private:
+  std::vector<std::string> m_Inputs;
+  std::map<std::string, std::string> m_Results;
+};
 
 } // namespace
 
@@ -422,13 +457,6 @@ RunSegment(const Arguments & arguments)
   std::vector<Example> examples;
   const auto supports = ReadSupports(pairs, commandLine, settings.sliceAxis, montage.empty() ? nullptr : &examples);
 
-  for (const std::string & name : { output, probability, overlay })
-  {
-    if (!name.empty() && isFolder(name))
-    {
-      fs::create_directories(name);
-    }
-  }
   std::vector<std::string> inputs = images;
   for (const FilePair & pair : pairs)
   {
@@ -439,17 +467,72 @@ RunSegment(const Arguments & arguments)
   {
     inputs.push_back(commandLine.GetText(option));
   }
+  OutputCheck check(std::move(inputs));
+  const auto labels = FindProbabilityLabels(*supports, settings.includeBackground);
+  std::vector<OutputNames> names;
+  for (const std::string & image : images)
+  {
+    OutputNames own;
+    own.header = ReadImageHeader(image, commandLine.GetText("series"));
+    const std::string ofImage = " of '" + image + "'";
+    if (!output.empty())
+    {
+      const std::string format = !extension.empty() ? extension : own.header.dimension == 2 ? ".png" : ".nii.gz";
+      own.labels = GetOutputName(output, isFolder(output), image, "_seg", format);
+      check.Add(own.labels, "the labels" + ofImage);
+    }
+    for (std::size_t i = 0; i < (probability.empty() ? 0 : labels.size()); ++i)
+    {
+      const std::string ending = labels.size() > 1 ? "_" + std::to_string(labels[i]) : std::string();
+      std::string name = GetOutputName(
+        probability, isFolder(probability), image, "_probability" + ending, extension.empty() ? ".nii.gz" : extension);
+      if (!isFolder(probability))
+      {
+        name.insert(name.size() - GetImageExtension(name).size(), ending);
+      }
+      check.Add(name, "the probabilities" + ofImage);
+      own.probabilities.push_back(name);
+    }
+    if (!overlay.empty())
+    {
+      own.overlay = GetOutputName(overlay, isFolder(overlay), image, "_overlay", ".png");
+      check.Add(own.overlay, "the overlay" + ofImage);
+    }
+    names.push_back(own);
+  }
+  if (!montage.empty())
+  {
+    check.Add(montage, "the montage");
+  }
+  for (const std::string & name : { output, probability, overlay })
+  {
+    if (!name.empty() && isFolder(name))
+    {
+      fs::create_directories(name);
+    }
+  }
+  for (const OutputNames & own : names)
+  {
+    if (!own.labels.empty())
+    {
+      CheckOutputFile(own.labels, own.header);
+    }
+    for (const std::string & name : own.probabilities)
+    {
+      CheckOutputFile(name, own.header);
+    }
+    if (!own.overlay.empty())
+    {
+      CheckPictureFile(own.overlay);
+    }
+  }
+  if (!montage.empty())
+  {
+    CheckPictureFile(montage);
+  }
+
   std::vector<Example> results;
   ProgressBar progress("segment");
-  std::set<std::string> written;
-  const auto checkOutput = [&](const std::string & name)
-  {
-    CheckNotInput(name, inputs);
-    if (!written.insert(fs::weakly_canonical(name).string()).second)
-    {
-      throw Failure(name + ": two results would have this name");
-    }
-  };
   for (std::size_t i = 0; i < images.size(); ++i)
   {
     const LoadedImage target = ReadImage(images[i], commandLine.GetText("series"));
@@ -470,32 +553,15 @@ RunSegment(const Arguments & arguments)
     }
     if (!output.empty())
     {
-      const std::string name = GetOutputName(output, isFolder(output), target, "_seg", extension);
-      checkOutput(name);
-      WriteLabels(*result.labels, target.dimension, name);
+      WriteLabels(*result.labels, target.dimension, names[i].labels);
     }
-    for (const auto & map : result.probabilities)
+    for (std::size_t map = 0; map < result.probabilities.size(); ++map)
     {
-      const bool several = result.probabilities.size() > 1;
-      const std::string labelEnding = several ? "_" + std::to_string(map.label) : std::string();
-      std::string name = GetOutputName(probability,
-                                       isFolder(probability),
-                                       target,
-                                       "_probability" + labelEnding,
-                                       extension.empty() ? ".nii.gz" : extension);
-      if (!isFolder(probability) && several)
-      {
-        const std::string end = GetImageExtension(probability);
-        name = probability.substr(0, probability.size() - end.size()) + labelEnding + end;
-      }
-      checkOutput(name);
-      WriteProbabilities(*map.image, target.dimension, name);
+      WriteProbabilities(*result.probabilities[map].image, target.dimension, names[i].probabilities.at(map));
     }
     if (!overlay.empty())
     {
-      const std::string name = GetOutputName(overlay, isFolder(overlay), target, "_overlay", ".png");
-      checkOutput(name);
-      DrawOverlay(*intensities, *result.labels, own.sliceAxis, pictureLength).Write(name);
+      DrawOverlay(*intensities, *result.labels, own.sliceAxis, pictureLength).Write(names[i].overlay);
     }
     if (!montage.empty())
     {
@@ -505,7 +571,6 @@ RunSegment(const Arguments & arguments)
   }
   if (!montage.empty())
   {
-    checkOutput(montage);
     WriteMontage(montage, examples, results, settings.sliceAxis);
   }
   return exitSuccess;

@@ -82,16 +82,26 @@ Segmenter::Segment(const Volume & target, const std::function<void(double)> & pr
   result.labels->DisconnectPipeline();
   if (m_Settings.probabilities)
   {
-    const auto labels = filter->GetOutputLabels();
+    const auto labels = FindProbabilityLabels(*m_Supports, m_Settings.includeBackground);
     for (unsigned int i = 0; i < labels.size(); ++i)
     {
       Volume::Pointer image = filter->GetProbabilityOutput(i);
       image->DisconnectPipeline();
-      const bool single = labels.size() == 1 && !foreground.empty();
-      result.probabilities.push_back({ single ? foreground.front() : static_cast<std::int32_t>(labels[i]), image });
+      result.probabilities.push_back({ labels[i], image });
     }
   }
   return result;
+}
+
+std::vector<std::int32_t>
+FindProbabilityLabels(const itk::UniverSegSupportSet & supports, bool includeBackground)
+{
+  std::vector<std::int32_t> labels;
+  for (const auto label : itk::UniverSegPredictor::SelectLabels(supports, includeBackground))
+  {
+    labels.push_back(static_cast<std::int32_t>(label));
+  }
+  return labels;
 }
 
 void

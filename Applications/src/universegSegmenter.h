@@ -70,6 +70,9 @@ private:
   SegmentationSettings m_Settings;
 };
 
+/** Labels of the probability maps that a segmentation with these supports has. */
+std::vector<std::int32_t> FindProbabilityLabels(const itk::UniverSegSupportSet & supports, bool includeBackground);
+
 /** Add every slice of a pair, or of a volume those with a label. */
 void AddSupport(itk::UniverSegSupportSet & supports,
                 const Volume & image,

@@ -339,6 +339,38 @@ TEST(Images, SeriesWithoutASliceIsRefused)
   EXPECT_TRUE(Contains(message, "series-gap: the slices of the series are not evenly spaced: 3.125 mm")) << message;
 }
 
+TEST(Images, HeadersTellWhatCanBeWritten)
+{
+  universeg::WriteLabels(*MakeNoise(5, 4, 1), 2, OutputName("header.png"));
+  universeg::WriteLabels(*MakeNoise(5, 4, 3), 3, OutputName("header.nrrd"));
+  const std::string series = MakeFolder("header-series");
+  WriteSlice(series, 0, 0);
+  WriteSlice(series, 1, 2);
+  const auto slice = universeg::ReadImageHeader(OutputName("header.png"));
+  EXPECT_EQ(slice.dimension, 2U);
+  EXPECT_EQ(slice.slices, 1U);
+  const auto volume = universeg::ReadImageHeader(OutputName("header.nrrd"));
+  EXPECT_EQ(volume.dimension, 3U);
+  EXPECT_EQ(volume.slices, 3U);
+  EXPECT_EQ(universeg::ReadImageHeader(series).dimension, 3U);
+  EXPECT_EQ(universeg::ReadImageHeader(series).slices, 2U);
+  EXPECT_TRUE(Contains(MessageOf([&] { universeg::ReadImageHeader(series, "1.2.3"); }), "no DICOM series '1.2.3'"));
+  WriteText(OutputName("header.tif"), "no image");
+  EXPECT_TRUE(Contains(MessageOf([] { universeg::ReadImageHeader(OutputName("header.tif")); }), "header.tif: "));
+
+  const std::string folder = MakeFolder("header");
+  EXPECT_NO_THROW(universeg::CheckOutputFile(folder + "/a.png", slice));
+  EXPECT_NO_THROW(universeg::CheckOutputFile(folder + "/a.nii.gz", volume));
+  EXPECT_NO_THROW(universeg::CheckPictureFile(folder + "/a.jpg"));
+  std::string message = MessageOf([&] { universeg::CheckOutputFile(folder + "/a.png", volume); });
+  EXPECT_TRUE(Contains(message, "this one has 3 slices; use for example .nii.gz")) << message;
+  message = MessageOf([&] { universeg::CheckOutputFile(folder + "/a.jpg", slice); });
+  EXPECT_TRUE(Contains(message, "JPEG changes the values")) << message;
+  message = MessageOf([&] { universeg::CheckPictureFile(folder + "/none/a.png"); });
+  EXPECT_TRUE(Contains(message, "there is no folder")) << message;
+  EXPECT_EQ(CountEntries(folder), 0U);
+}
+
 TEST(Images, UnsuitableFormatsAreRefused)
 {
   const auto slice = MakeNoise(5, 4, 1);

@@ -394,6 +394,15 @@ TEST_F(Command, PicksColoursAndLabels)
   ASSERT_EQ(result.exitCode, 0) << result.error;
   const auto labels = universeg::FindLabels(*universeg::ToLabels(universeg::ReadImage(folder + "/both.png"), {}));
   EXPECT_EQ(labels, (std::vector<std::int32_t>{ 1, 2 }));
+  const std::vector<std::string> maps{ "--label-color", "0,0,255", "255,0,0", "--probability", folder + "/p.nii.gz" };
+  auto clash = maps;
+  clash.insert(clash.begin(), folder + "/p_2.nii.gz");
+  ExpectFailure(with(clash), 2, "p_2.nii.gz: two results would have this name");
+  clash.front() = folder + "/p.nii.gz";
+  result = RunCommand(with(clash));
+  EXPECT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_TRUE(fs::exists(folder + "/p_1.nii.gz"));
+  EXPECT_TRUE(fs::exists(folder + "/p_2.nii.gz"));
 
   ExpectFailure(with({ folder + "/x.png", "--label-color", "1,2,3" }), 1, "has a label that is asked for");
 }
@@ -426,6 +435,44 @@ TEST_F(Command, EvaluateChecksItsOutputsFirst)
   EXPECT_EQ(result.exitCode, 0) << result.error;
   EXPECT_EQ(universegtest::ReadFile(scores).find("prediction,reference"), 0U);
   EXPECT_TRUE(nlohmann::json::parse(universegtest::ReadFile(folder + "/json")).contains("mean_dice"));
+}
+
+TEST_F(Command, SegmentChecksItsOutputsFirst)
+{
+  const std::string folder = MakeFolder("work/outputs");
+  for (const char * name : { "/a", "/b" })
+  {
+    fs::create_directories(folder + name);
+    fs::copy_file(Target(1), folder + name + "/x.png");
+  }
+  const std::string out = folder + "/out";
+  const auto fail = [](std::vector<std::string> arguments, int exitCode, const std::string & part)
+  {
+    arguments.insert(arguments.begin(), { "segment", "--support", Supports() });
+    ExpectFailure(arguments, exitCode, part);
+  };
+  fail({ "--image", folder + "/a/x.png", folder + "/b/x.png", "--output", out },
+       2,
+       "two results would have this name, the labels of '" + folder + "/a/x.png' and the labels of '");
+  EXPECT_FALSE(fs::exists(out));
+
+  const std::string file = folder + "/result.png";
+  fs::create_symlink("result.png", folder + "/link.png");
+  fail({ "--image", Target(1), "--output", file, "--probability", file }, 2, "the labels of");
+  fail({ "--image", Target(1), "--output", file, "--overlay", folder + "/a/../result.png" }, 2, "the overlay of");
+  fail({ "--image", Target(1), "--output", file, "--montage", folder + "/link.png" }, 2, "and the montage");
+  fail(
+    { "--image", Target(1), "--output", file, "--montage", folder + "/none/montage.png" }, 1, "there is no folder '");
+  fail({ "--image", Target(1), "--output", file, "--probability", folder + "/p.jpg" }, 1, "JPEG changes the values");
+  EXPECT_FALSE(fs::exists(file));
+
+  const std::string volume = folder + "/volume.nii.gz";
+  WriteVolume(volume, folder + "/labels.nii.gz", 320, 3);
+  fail({ "--image", Target(1), volume, "--extension", ".tif", "--output", out }, 1, "this one has 3 slices");
+  fail({ "--image", Target(1), volume, "--extension", ".png", "--probability", out }, 1, "this one has 3 slices");
+  std::ofstream(folder + "/text.png") << "no image";
+  fail({ "--image", Target(1), folder + "/text.png", "--output", out }, 1, "text.png");
+  EXPECT_TRUE(fs::is_empty(out));
 }
 
 TEST_F(Command, ReadsADicomSeries)

@@ -24,6 +24,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <filesystem>
 #include <iostream>
 
@@ -48,12 +49,12 @@ SetLabels(itk::nn::ModelCard & card, const std::vector<std::string> & texts)
   }
 }
 
-std::string
-SetGridSize(const std::string & preprocessing, const std::string & text)
+/** Height and width. */
+std::array<std::int64_t, 2>
+ParseGridSize(const std::string & text)
 {
-  nlohmann::json object = preprocessing.empty() ? nlohmann::json::object() : nlohmann::json::parse(preprocessing);
   const auto parts = Split(text, ',');
-  std::vector<long> extents;
+  std::vector<std::int64_t> extents;
   for (const std::string & part : parts)
   {
     const std::int64_t extent = ParseInteger(part, "--grid");
@@ -67,8 +68,7 @@ SetGridSize(const std::string & preprocessing, const std::string & text)
   {
     throw UsageError("--grid: '" + text + "' should be N or HEIGHT,WIDTH");
   }
-  object["grid_size"] = { extents.front(), extents.back() };
-  return object.dump();
+  return { extents.front(), extents.back() };
 }
 } // namespace
 
@@ -93,6 +93,8 @@ RunConvert(const Arguments & arguments)
   }
   const std::string in = commandLine.GetRequired("in");
   const std::string out = commandLine.GetRequired("out");
+  const bool hasGrid = commandLine.Has("grid");
+  const auto grid = hasGrid ? ParseGridSize(commandLine.GetText("grid")) : std::array<std::int64_t, 2>{};
   if (commandLine.Has("config") && !commandLine.Has("network"))
   {
     throw UsageError("--config needs --network");
@@ -107,6 +109,11 @@ RunConvert(const Arguments & arguments)
   const auto network = configuration.empty() ? itk::nn::Network::Infer(model->GetWeights(), name)
                                              : itk::nn::Network::Create(name, configuration);
   network->CheckWeights(model->GetWeights());
+  const std::string problem = hasGrid ? FindGridProblem(*network, grid[0], grid[1]) : "";
+  if (!problem.empty())
+  {
+    throw UsageError("--grid " + commandLine.GetText("grid") + ' ' + problem);
+  }
 
   card.network = network->GetName();
   card.configuration = network->GetConfiguration();
@@ -116,9 +123,12 @@ RunConvert(const Arguments & arguments)
     "provenance",
     card.provenance.empty() ? "converted from " + std::filesystem::path(in).filename().string() : card.provenance);
   SetLabels(card, commandLine.GetTexts("labels"));
-  if (commandLine.Has("grid"))
+  if (hasGrid)
   {
-    card.preprocessing = SetGridSize(card.preprocessing, commandLine.GetText("grid"));
+    auto preprocessing =
+      card.preprocessing.empty() ? nlohmann::json::object() : nlohmann::json::parse(card.preprocessing);
+    preprocessing["grid_size"] = grid;
+    card.preprocessing = preprocessing.dump();
   }
   model->SetCard(card);
   model->Write(out);

@@ -69,6 +69,22 @@ LoadModel(const CommandLine & commandLine, bool hasDefault)
   return itk::SegmentationModel::Read(fileName, commandLine.GetText("network"), configuration);
 }
 
+std::string
+FindGridProblem(const itk::nn::Network & network, std::int64_t height, std::int64_t width)
+{
+  const itk::nn::Shape supports{ 1, 1, 1, height, width };
+  try
+  {
+    network.BuildGraph(
+      { { "target", { 1, 1, height, width } }, { "support_images", supports }, { "support_labels", supports } });
+  }
+  catch (const itk::nn::Error & error)
+  {
+    return std::string("does not suit the network ") + error.GetDescription();
+  }
+  return "";
+}
+
 itk::nn::PlanOptions
 GetPlanOptions(const CommandLine & commandLine)
 {

@@ -37,6 +37,10 @@ void AddPlanOptions(CommandLine & commandLine);
  * hasDefault was on. */
 itk::SegmentationModel::Pointer LoadModel(const CommandLine & commandLine, bool hasDefault);
 
+/** Why a network cannot work on a grid, and what would be right; empty when it
+ * can. */
+std::string FindGridProblem(const itk::nn::Network & network, std::int64_t height, std::int64_t width);
+
 itk::nn::PlanOptions GetPlanOptions(const CommandLine & commandLine);
 
 /** Whole text of a file; throws Failure. */

@@ -145,6 +145,25 @@ FindSupports(const CommandLine & commandLine)
   return pairs;
 }
 
+void
+CheckGrid(const itk::SegmentationModel & model, std::size_t extent)
+{
+  const auto grid = model.GetGridSize();
+  const bool isGiven = extent > 0;
+  const auto height = static_cast<std::int64_t>(isGiven ? extent : grid[1]);
+  const auto width = static_cast<std::int64_t>(isGiven ? extent : grid[0]);
+  const std::string problem = FindGridProblem(*model.GetNetwork(), height, width);
+  if (problem.empty())
+  {
+    return;
+  }
+  if (isGiven)
+  {
+    throw UsageError("--grid " + std::to_string(extent) + ' ' + problem);
+  }
+  throw Failure("the model's grid " + problem + "; choose another with --grid");
+}
+
 /** Reads the pairs into a support set. Keeps those for the montage. */
 itk::UniverSegSupportSet::Pointer
 ReadSupports(const std::vector<FilePair> & pairs,
@@ -454,6 +473,7 @@ RunSegment(const Arguments & arguments)
 
   const auto pairs = FindSupports(commandLine);
   const auto model = LoadModel(commandLine, true);
+  CheckGrid(*model, settings.gridSize);
   std::vector<Example> examples;
   const auto supports = ReadSupports(pairs, commandLine, settings.sliceAxis, montage.empty() ? nullptr : &examples);
 

@@ -20,6 +20,9 @@
 #include "universegImages.h"
 #include "universegProcess.h"
 
+#include "itkNNModel.h"
+#include "itkNNNetwork.h"
+
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
@@ -473,6 +476,35 @@ TEST_F(Command, SegmentChecksItsOutputsFirst)
   std::ofstream(folder + "/text.png") << "no image";
   fail({ "--image", Target(1), folder + "/text.png", "--output", out }, 1, "text.png");
   EXPECT_TRUE(fs::is_empty(out));
+}
+
+TEST_F(Command, SegmentChecksTheGridFirst)
+{
+  const std::string folder = MakeFolder("work/grid");
+  const std::string text = folder + "/text.png";
+  std::ofstream(text) << "no image";
+  std::vector<std::string> arguments{ "segment",  "--image",         text,     "--support", Supports(),
+                                      "--output", folder + "/x.png", "--grid", "33" };
+  ExpectFailure(arguments, 2, "universeg segment: --grid 33 does not suit the network");
+  ExpectFailure(arguments, 2, "height 33 and width 33 should be multiples of ");
+
+  // The grid of a card, written by other means.
+  const std::string model = folder + "/model.safetensors";
+  const auto tiny = itk::nn::Model::Read(UNIVERSEG_TEST_GOLDENS "/universeg/a_tiny/weights.pt");
+  itk::nn::ModelCard card = tiny->GetCard();
+  card.network = "universeg";
+  card.configuration = itk::nn::Network::Infer(tiny->GetWeights())->GetConfiguration();
+  card.preprocessing = R"({"grid_size": [32, 33]})";
+  tiny->SetCard(card);
+  tiny->Write(model);
+  arguments.insert(arguments.end(), { "--model", model });
+  arguments[8] = "0";
+  ExpectFailure(arguments, 1, "universeg segment: the model's grid does not suit the network");
+  ExpectFailure(arguments, 1, "height 32 and width 33 should be multiples of ");
+  arguments[8] = "32";
+  arguments[2] = Target(1);
+  const ProcessResult result = RunCommand(arguments);
+  EXPECT_EQ(result.exitCode, 0) << result.error;
 }
 
 TEST_F(Command, ReadsADicomSeries)

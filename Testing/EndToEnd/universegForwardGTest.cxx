@@ -155,6 +155,30 @@ TEST(Convert, MakesAModelThatGivesTheSameLogits)
   EXPECT_TRUE(described.contains("card"));
 }
 
+TEST(Convert, RefusesAGridThatTheNetworkCannotTake)
+{
+  const std::string folder = MakeFolder("convert");
+  const std::string model = folder + "/model.safetensors";
+  for (const char * grid : { "33", "32,33", "33,32" })
+  {
+    for (const char * weights : { "a_tiny/weights.pt", "a_tiny/weights.safetensors" })
+    {
+      const auto result = RunCommand({ "convert", goldens + weights, model, "--grid", grid });
+      EXPECT_EQ(result.exitCode, 2) << result.error;
+      EXPECT_EQ(result.error.find(std::string("universeg convert: --grid ") + grid + " does not suit the network"), 0U)
+        << result.error;
+      EXPECT_NE(result.error.find("should be multiples of "), std::string::npos) << result.error;
+    }
+  }
+  const auto wrong = RunCommand({ "convert", folder + "/missing.pt", model, "--grid", "1,2,3" });
+  EXPECT_EQ(wrong.exitCode, 2) << wrong.error;
+  EXPECT_FALSE(std::ifstream(model).good());
+  const auto result = RunCommand({ "convert", goldens + "a_tiny/weights.pt", model, "--grid", "32,64" });
+  EXPECT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_EQ(nlohmann::json::parse(itk::nn::Model::Read(model)->GetCard().preprocessing).at("grid_size"),
+            nlohmann::json({ 32, 64 }));
+}
+
 TEST(Convert, RefusesWeightsOfNoKnownNetwork)
 {
   const std::string folder = MakeFolder("convert");

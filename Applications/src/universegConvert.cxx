@@ -93,6 +93,7 @@ RunConvert(const Arguments & arguments)
   }
   const std::string in = commandLine.GetRequired("in");
   const std::string out = commandLine.GetRequired("out");
+  const std::string networkName = GetNetworkName(commandLine);
   const bool hasGrid = commandLine.Has("grid");
   const auto grid = hasGrid ? ParseGridSize(commandLine.GetText("grid")) : std::array<std::int64_t, 2>{};
   if (commandLine.Has("config") && !commandLine.Has("network"))
@@ -102,7 +103,7 @@ RunConvert(const Arguments & arguments)
   CheckNotInput(out, { in, commandLine.GetText("config") });
   const auto model = itk::nn::Model::Read(in);
   itk::nn::ModelCard card = model->GetCard();
-  const std::string name = commandLine.GetText("network", card.network);
+  const std::string name = commandLine.Has("network") ? networkName : card.network;
   const std::string configuration = commandLine.Has("config")
                                     ? ReadTextFile(commandLine.GetText("config"))
                                     : (commandLine.Has("network") ? std::string() : card.configuration);

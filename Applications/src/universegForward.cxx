@@ -44,6 +44,7 @@ RunForward(const Arguments & arguments)
   }
   const std::string inputName = commandLine.GetRequired("inputs");
   const std::string outputName = commandLine.GetRequired("outputs");
+  CheckModelOptions(commandLine, false);
   const auto options = GetPlanOptions(commandLine);
   CheckNotInput(
     outputName,

@@ -17,7 +17,9 @@
  *=========================================================================*/
 #include "universegModelOptions.h"
 
+#include "itkNNNetwork.h"
 #include "itkNNRegisterBackends.h"
+#include "itkNNText.h"
 
 #include <algorithm>
 #include <fstream>
@@ -25,6 +27,15 @@
 
 namespace universeg
 {
+namespace
+{
+std::string
+GetModelName(const CommandLine & commandLine)
+{
+  return commandLine.GetText("model", commandLine.GetText("weights"));
+}
+} // namespace
+
 void
 AddModelOptions(CommandLine & commandLine, bool hasDefault)
 {
@@ -45,28 +56,60 @@ AddPlanOptions(CommandLine & commandLine)
       "threads", Text(), "number of threads; default: all cores");
 }
 
-itk::SegmentationModel::Pointer
-LoadModel(const CommandLine & commandLine, bool hasDefault)
+std::string
+GetNetworkName(const CommandLine & commandLine)
 {
+  if (!commandLine.Has("network"))
+  {
+    return "";
+  }
+  const std::vector<std::string> known = itk::nn::Network::GetKnownNames();
+  const std::string name = itk::nn::ToLower(commandLine.GetText("network"));
+  if (std::find(known.begin(), known.end(), name) == known.end())
+  {
+    std::string list;
+    for (const std::string & one : known)
+    {
+      list += (list.empty() ? "" : ", ") + one;
+    }
+    throw UsageError("--network: there is no network '" + commandLine.GetText("network") + "'; known are: " + list);
+  }
+  return name;
+}
+
+void
+CheckModelOptions(const CommandLine & commandLine, bool hasDefault)
+{
+  GetNetworkName(commandLine);
   if (commandLine.Has("model") && commandLine.Has("weights"))
   {
     throw UsageError("--model and --weights exclude each other");
   }
-  const std::string fileName = commandLine.GetText("model", commandLine.GetText("weights"));
+  if (!GetModelName(commandLine).empty())
+  {
+    return;
+  }
+  if (!hasDefault)
+  {
+    throw UsageError("--model is missing (or --weights)");
+  }
+  if (commandLine.Has("network") || commandLine.Has("config"))
+  {
+    throw UsageError("--network and --config are of use only with --model or --weights");
+  }
+}
+
+itk::SegmentationModel::Pointer
+LoadModel(const CommandLine & commandLine, bool hasDefault)
+{
+  CheckModelOptions(commandLine, hasDefault);
+  const std::string fileName = GetModelName(commandLine);
   if (fileName.empty())
   {
-    if (!hasDefault)
-    {
-      throw UsageError("--model is missing (or --weights)");
-    }
-    if (commandLine.Has("network") || commandLine.Has("config"))
-    {
-      throw UsageError("--network and --config are of use only with --model or --weights");
-    }
     return itk::SegmentationModel::GetDefault();
   }
   const std::string configuration = commandLine.Has("config") ? ReadTextFile(commandLine.GetText("config")) : "";
-  return itk::SegmentationModel::Read(fileName, commandLine.GetText("network"), configuration);
+  return itk::SegmentationModel::Read(fileName, GetNetworkName(commandLine), configuration);
 }
 
 std::string

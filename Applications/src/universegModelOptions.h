@@ -33,8 +33,16 @@ void AddModelOptions(CommandLine & commandLine, bool hasDefault);
 /** The options --backend, --device, --precision and --threads. */
 void AddPlanOptions(CommandLine & commandLine);
 
+/** The value of --network in lower case; empty when it is not given. Throws
+ * UsageError for a network that is not known. */
+std::string GetNetworkName(const CommandLine & commandLine);
+
+/** Throws UsageError when the options name no model, or not as they should. For
+ * checking them before other work. */
+void CheckModelOptions(const CommandLine & commandLine, bool hasDefault);
+
 /** The model that the options name; the embedded one when they name none and
- * hasDefault was on. */
+ * hasDefault was on. Throws as CheckModelOptions(). */
 itk::SegmentationModel::Pointer LoadModel(const CommandLine & commandLine, bool hasDefault);
 
 /** Why a network cannot work on a grid, and what would be right; empty when it

@@ -430,6 +430,7 @@ RunSegment(const Arguments & arguments)
   {
     throw UsageError("--extension: '" + extension + "' is not that of an image format; for example .nii.gz");
   }
+  CheckModelOptions(commandLine, true);
   SegmentationSettings settings;
   settings.plan = GetPlanOptions(commandLine);
   settings.normalization = ParseNormalization(commandLine.GetText("normalize", "minmax"));

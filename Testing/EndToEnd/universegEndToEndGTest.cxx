@@ -185,6 +185,31 @@ TEST_F(Command, WrongUsageIsStatusTwoInOneLine)
   ExpectFailure(with({ "--support", Supports(), "--network", "universeg" }), 2, "--network and --config");
 }
 
+TEST_F(Command, UnknownNetworksAreWrongUsage)
+{
+  // None of the files is there: the name is checked before they are looked for.
+  const std::string known = "--network: there is no network 'other'; known are: universeg";
+  const std::string missing = s_Work + "/missing";
+  for (const std::vector<std::string> & arguments :
+       { std::vector<std::string>{ "segment", "--image", missing, "--support", missing, "--output", missing },
+         { "forward", "--inputs", missing, "--outputs", missing, "--weights", missing },
+         { "convert", missing, missing },
+         { "demo", "--output", missing, "--model", missing } })
+  {
+    auto with = arguments;
+    with.insert(with.end(), { "--network", "other" });
+    ExpectFailure(with, 2, known);
+    with.back() = "";
+    ExpectFailure(with, 2, "there is no network ''");
+  }
+  ExpectFailure({ "bench", "--network", "other" }, 2, "known is 'universeg'");
+  EXPECT_FALSE(fs::exists(missing));
+  const std::string weights = UNIVERSEG_TEST_GOLDENS "/universeg/a_tiny/weights.pt";
+  const ProcessResult result =
+    RunCommand({ "convert", weights, s_Work + "/network.safetensors", "--network", "UniverSeg" });
+  EXPECT_EQ(result.exitCode, 0) << result.error;
+}
+
 TEST_F(Command, FailuresAreStatusOneInOneLine)
 {
   const std::string output = s_Work + "/never.png";

@@ -2,10 +2,16 @@
 #
 # Interface target with the include folders and libraries of some modules of
 # the ITK found. ITK's own targets carry no include folders before 6.0.
-find_package(ITK 5.2 REQUIRED COMPONENTS ITKCommon)
+if(NOT ITK_SOURCE_DIR)
+  find_package(ITK 5.2 REQUIRED COMPONENTS ITKCommon)
+endif()
 
 function(universeg_itk_target name)
-  find_package(ITK 5.2 REQUIRED COMPONENTS ${ARGN})
+  if(ITK_SOURCE_DIR)
+    itk_module_config(ITK ${ARGN})
+  else()
+    find_package(ITK 5.2 REQUIRED COMPONENTS ${ARGN})
+  endif()
   add_library(${name} INTERFACE)
   target_include_directories(${name} SYSTEM INTERFACE ${ITK_INCLUDE_DIRS})
   target_link_libraries(${name} INTERFACE ${ITK_LIBRARIES})

@@ -1,6 +1,1 @@
-itk_module(
-  UniverSeg
-  DEPENDS
-    ITKCommon
-  DESCRIPTION "Universal medical image segmentation: UniverSeg and its support sets."
-)
+include("${CMAKE_CURRENT_LIST_DIR}/../itk-module.cmake")

@@ -1,0 +1,8 @@
+# Read by ITK when this checkout is one of its remote modules.
+itk_module(
+  UniverSeg
+  DEPENDS
+    ITKCommon
+  EXCLUDE_FROM_DEFAULT
+  DESCRIPTION "Universal medical image segmentation: UniverSeg and its support sets."
+)

@@ -53,8 +53,8 @@ build_preset()
   (cd "${universeg_root}" && cmake --build --preset "${preset}" --parallel "${universeg_jobs}" ${1:+--target "$@"})
 }
 
-# The official size in float64 takes minutes when instrumented; smaller networks run the same code.
-slow_tests='ReleaseConfigurationAgrees|c_release'
+# These take minutes when instrumented; smaller networks and other cases run the same code.
+slow_tests='ReleaseConfigurationAgrees|c_release|OracleAgreesWithPlainLoops/Convolution'
 
 # test_preset <preset> [ctest argument]...
 test_preset()

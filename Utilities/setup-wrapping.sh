@@ -2,7 +2,7 @@
 # Builds, once a machine, what the Python wheel links: a static ITK 5.4 with the
 # interface files of its wrapping, and a static oneDNN that runs on ITK's
 # threads, so that no OpenMP comes into a Python process. Called by
-# setup.sh --python; about 25 minutes on two cores, nothing when it is done.
+# setup.sh --python; about half an hour on two cores, nothing when it is done.
 # Sources come from Debian's source packages unless one of these is set:
 #   ITK_DIR         a built ITK 5.4 with wrapping (the folder of ITKConfig.cmake)
 #   ITK_SOURCE_DIR  the sources of ITK 5.4.x

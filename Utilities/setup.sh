@@ -10,8 +10,8 @@ Usage: setup.sh [--development] [--python]
   --development  also install the tools of the checks (Clang, clang-tidy,
                  clang-format, ccache, gcovr, Valgrind, Doxygen)
   --python       also install what the Python wheel is built with, and build ITK
-                 5.4 and oneDNN for it, once, in the cache folder (about 25
-                 minutes on two cores)
+                 5.4 and oneDNN for it, once, in the cache folder (about half
+                 an hour on two cores)
 Environment:
   UNIVERSEG_TOOLS      folder of the private tools environment
   UNIVERSEG_CACHE_DIR  folder of caches (default ~/.cache/itk-universeg)

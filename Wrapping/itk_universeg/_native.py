@@ -97,7 +97,7 @@ def _library() -> ctypes.CDLL:
         ),
         "universeg_supports_count": (c_int64, [c_void_p]),
         "universeg_supports_labels": (c_int64, [c_void_p, POINTER(c_int64), c_int64]),
-        "universeg_parameters_default": (None, [POINTER(Parameters), c_int32]),
+        "universeg_parameters_default": (None, [POINTER(Parameters)]),
         "universeg_output_labels": (c_int64, [c_void_p, c_int32, POINTER(c_int64), c_int64]),
         "universeg_segment": (
             c_int32,
@@ -172,9 +172,9 @@ class Supports(_Object):
         )
 
 
-def default_parameters(dimension: int) -> Parameters:
+def default_parameters() -> Parameters:
     parameters = Parameters()
-    _library().universeg_parameters_default(byref(parameters), dimension)
+    _library().universeg_parameters_default(byref(parameters))
     return parameters
 
 

@@ -68,7 +68,7 @@ class SupportSet:
     def __init__(self, *, soft_labels: bool = False):
         self.soft_labels = bool(soft_labels)
         self._native = _native.Supports(self.soft_labels)
-        self._pairs: list[tuple[_pixels.Pixels, np.ndarray, np.ndarray, int, list[int]]] = []
+        self._pairs: list[tuple[np.ndarray, bool, np.ndarray, int, list[int]]] = []
 
     def add(
         self,
@@ -93,10 +93,10 @@ class SupportSet:
             raise ValueError(
                 f"The {what} has shape {spatial} and its label image {labels.shape}; they should be the same"
             )
-        axis = _slice_axis(slice_axis, 3)
+        axis = _slice_axis(slice_axis)
         indices = [] if slices is None else [int(i) for i in slices]
         self._native.add(_native.Image.of(array, pixels.has_channels), _native.Image.of(labels), axis, indices)
-        self._pairs.append((pixels, array, labels, axis, indices))
+        self._pairs.append((array, pixels.has_channels, labels, axis, indices))
 
     @property
     def labels(self) -> list[int]:
@@ -109,10 +109,10 @@ class SupportSet:
 
         made = itk.UniverSegSupportSet.New()
         made.SetSoftLabels(self.soft_labels)
-        for pixels, array, labels, axis, slices in self._pairs:
-            ttype = _itk_colour_type(array, pixels.dimension) if pixels.has_channels else None
+        for array, has_channels, labels, axis, slices in self._pairs:
+            ttype = _itk_colour_type(array, labels.ndim) if has_channels else None
             image = itk.image_from_array(array) if ttype is None else itk.image_from_array(array, ttype=ttype)
-            if pixels.dimension == 2:
+            if labels.ndim == 2:
                 made.PushBackSupport(image, itk.image_from_array(labels))
             else:
                 made.PushBackSupportVolume(image, itk.image_from_array(labels), axis, slices)
@@ -286,27 +286,27 @@ def segment(
     foreground = [label for label in supports.labels if label != 0]
     wide = (max(foreground) if len(foreground) > 1 else foreground_value) > 255
     network = model if isinstance(model, Model) else Model(_model_file(model))
+    parameters = _native.default_parameters()
+    parameters.threshold = threshold
+    parameters.slice_axis = _slice_axis(slice_axis)
+    parameters.foreground_value = _count(foreground_value, "foreground_value", 65535)
+    parameters.include_background = bool(include_background)
+    parameters.ensemble_size = _count(ensemble, "ensemble")
+    parameters.ensemble_support_size = _count(ensemble_size, "ensemble_size")
+    parameters.seed = _count(seed, "seed")
+    parameters.maximum_number_of_supports = _count(max_supports, "max_supports")
+    parameters.grid_columns, parameters.grid_rows = _grid(grid)
+    parameters.number_of_work_units = 0 if threads is None else _count(threads, "threads", 65535, 1)
+    parameters.backend, parameters.device, parameters.precision = (
+        str(text).encode() for text in (backend, device, precision)
+    )
+    _set_normalization(parameters, normalize)
+    maps = supports._native.output_labels(parameters.include_background) if probabilities else []
     targets = [target] if _pixels.is_image(target) else target
     results = []
     for i, each in enumerate(targets):
         what = "target" if _pixels.is_image(target) else f"target {i}"
         pixels = _pixels.read_pixels(each, what, channel_axis)
-        parameters = _native.default_parameters(pixels.dimension)
-        parameters.threshold = threshold
-        parameters.slice_axis = _slice_axis(slice_axis, pixels.dimension)
-        parameters.foreground_value = _count(foreground_value, "foreground_value", 65535)
-        parameters.include_background = bool(include_background)
-        parameters.ensemble_size = _count(ensemble, "ensemble")
-        parameters.ensemble_support_size = _count(ensemble_size, "ensemble_size")
-        parameters.seed = _count(seed, "seed")
-        parameters.maximum_number_of_supports = _count(max_supports, "max_supports")
-        parameters.grid_columns, parameters.grid_rows = _grid(grid)
-        parameters.number_of_work_units = 0 if threads is None else _count(threads, "threads", 65535, 1)
-        parameters.backend, parameters.device, parameters.precision = (
-            str(text).encode() for text in (backend, device, precision)
-        )
-        _set_normalization(parameters, normalize)
-        maps = supports._native.output_labels(parameters.include_background) if probabilities else []
         with _Progress(progress, i, len(targets)) as report:
             labels, planes = _native.segment(
                 network._native,
@@ -349,8 +349,8 @@ def _model_file(value: Any) -> Any:
     raise TypeError(f"model is a {type(value).__name__}; it should be a Model, the name of a file, or None")
 
 
-def _slice_axis(axis: int | None, dimension: int) -> int:
-    return dimension - 1 if axis is None else _count(axis, "slice_axis", 2)
+def _slice_axis(axis: int | None) -> int:
+    return 2 if axis is None else _count(axis, "slice_axis", 2)
 
 
 def _count(value: Any, name: str, greatest: int = 2**53, least: int = 0) -> int:

@@ -396,7 +396,7 @@ universeg_supports_labels(UniverSegObject * object, std::int64_t * labels, std::
 }
 
 void
-universeg_parameters_default(UniverSegParameters * parameters, std::int32_t dimension)
+universeg_parameters_default(UniverSegParameters * parameters)
 {
   using FilterType = itk::UniverSegImageFilter<itk::Image<float, 3>, itk::Image<std::uint16_t, 3>>;
   const auto filter = FilterType::New();
@@ -411,7 +411,7 @@ universeg_parameters_default(UniverSegParameters * parameters, std::int32_t dime
   parameters->ensembleSupportSize = filter->GetEnsembleSupportSize();
   parameters->seed = filter->GetSeed();
   parameters->maximumNumberOfSupports = filter->GetMaximumNumberOfSupports();
-  parameters->sliceAxis = static_cast<std::uint32_t>(dimension - 1);
+  parameters->sliceAxis = filter->GetSliceAxis();
   parameters->normalization = static_cast<std::int32_t>(filter->GetNormalization());
   parameters->includeBackground = filter->GetIncludeBackground() ? 1 : 0;
   parameters->foregroundValue = filter->GetForegroundValue();

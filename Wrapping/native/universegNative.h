@@ -121,8 +121,8 @@ typedef struct
   const char * precision;
 } UniverSegParameters;
 
-/** The filter's defaults, for an image of so many dimensions. */
-UniverSegNative_EXPORT void universeg_parameters_default(UniverSegParameters * parameters, int32_t dimension);
+/** The filter's defaults. */
+UniverSegNative_EXPORT void universeg_parameters_default(UniverSegParameters * parameters);
 
 /** As UniverSegImageFilter::GetOutputLabels(): what there are probabilities
    * of. Writes the first ones; returns how many there are, or -1. */

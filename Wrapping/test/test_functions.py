@@ -20,7 +20,6 @@
 import inspect
 import io
 import itertools
-import os
 import threading
 import time
 from contextlib import redirect_stderr
@@ -29,7 +28,7 @@ import itk
 import itk_universeg
 import numpy as np
 import pytest
-from conftest import dice, import_other, make_ball, make_disk, run_filter
+from conftest import dice, import_other, make_ball, make_disk, resident, run_filter
 
 
 def make_itk(array, index=(7, -3), is_vector=False):
@@ -461,10 +460,6 @@ def test_other_threads_run_meanwhile(pairs):
 
 
 def test_memory_does_not_grow(pairs, target):
-    def resident():
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
     image = make_itk(target[0])
     for _ in range(20):
         itk.universeg_segment(image, *pairs)

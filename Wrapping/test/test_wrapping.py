@@ -27,7 +27,7 @@ import threading
 import itk
 import numpy as np
 import pytest
-from conftest import STRICT, dice, make_ball, make_disk, run_filter
+from conftest import STRICT, dice, make_ball, make_disk, resident, run_filter
 
 
 @pytest.fixture
@@ -38,11 +38,9 @@ def supports(pairs):
     return made
 
 
-def run_python(code, *arguments):
+def run_python(code, options=STRICT):
     """Run code in a process of its own, outside any source tree, warnings as errors."""
-    done = subprocess.run(
-        [sys.executable, *STRICT, "-c", code, *arguments], capture_output=True, text=True, cwd="/", timeout=300
-    )
+    done = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, cwd="/", timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -224,10 +222,6 @@ def test_filters_in_threads_share_model_and_supports(supports, target, expected)
 
 
 def test_class_memory_does_not_grow(supports, target):
-    def resident():
-        with open("/proc/self/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
     image = itk.image_from_array(target[0])
     for _ in range(20):
         run_filter(image, supports)
@@ -282,18 +276,8 @@ for _ in range(3):
 print([n for n in libraries() if "omp" in n])
 """
     # torch is not held to our standard of warnings.
-    done = subprocess.run([sys.executable, "-c", SEGMENT + code], capture_output=True, text=True, cwd="/", timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    alone = run_python_torch_libraries()
-    assert done.stdout.strip().splitlines()[-1] == alone
-
-
-def run_python_torch_libraries():
-    """The OpenMP libraries that torch brings when it is alone."""
-    code = SEGMENT + 'import torch; torch.ones(3) + 1; print([n for n in libraries() if "omp" in n])'
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd="/", timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip().splitlines()[-1]
+    alone = SEGMENT + 'import torch; torch.ones(3) + 1; print([n for n in libraries() if "omp" in n])'
+    assert run_python(SEGMENT + code, options=()).splitlines()[-1] == run_python(alone, options=()).splitlines()[-1]
 
 
 def test_command_of_the_wheel(tmp_path, pairs, target, expected):

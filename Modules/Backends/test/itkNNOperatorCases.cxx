@@ -462,6 +462,104 @@ AddReductions(Table & table)
   product("NoInner", {}, {}, 3, 0, 2);
   product("EmptyBatch", { 0 }, {}, 3, 4, 2);
 }
+
+void
+AddShiftedInterpolations(Table & table)
+{
+  const auto add = [&](const std::string & name,
+                       const Shape & src,
+                       const Axes & kernel,
+                       const Axes & size,
+                       const Axes & padding,
+                       const Axes & dilation = {},
+                       const std::vector<PostOperation> & posts = {},
+                       const std::vector<Shape> & operands = {})
+  {
+    for (const bool corners : { false, true })
+    {
+      ShiftedInterpolation op;
+      op.interpolation = { InterpolationMode::Linear, size, corners };
+      op.kernel = kernel;
+      op.padding = padding;
+      op.dilation = dilation;
+      op.postOperations = posts;
+      std::vector<Shape> shapes{ src };
+      shapes.insert(shapes.end(), operands.begin(), operands.end());
+      table.Add("ShiftedInterpolation" + name + (corners ? "Corners" : ""), op, shapes);
+    }
+  };
+  const PostOperation add1{ Binary{ BinaryFunction::Add } };
+  const PostOperation leaky{ Unary{ UnaryFunction::LeakyRelu, 0.01 } };
+  add("Double", { 2, 9 * 16, 4, 5 }, { 3, 3 }, { 8, 10 }, { 1, 1 });
+  add("Blocks8", { 3, 9 * 8, 4, 4 }, { 3, 3 }, { 8, 8 }, { 1, 1 });
+  add("Blocks64", { 2, 9 * 64, 3, 5 }, { 3, 3 }, { 6, 10 }, { 1, 1 });
+  add("OddChannels", { 2, 9 * 5, 3, 4 }, { 3, 3 }, { 7, 9 }, { 1, 1 });
+  add("SupportAxis", { 1, 3, 9 * 16, 4, 4 }, { 3, 3 }, { 8, 8 }, { 1, 1 });
+  add("NoPadding", { 1, 9 * 16, 4, 4 }, { 3, 3 }, { 8, 8 }, { 0, 0 });
+  add("Wide", { 1, 25 * 8, 5, 4 }, { 5, 5 }, { 9, 12 }, { 2, 1 });
+  add("Dilated", { 1, 9 * 8, 5, 6 }, { 3, 3 }, { 10, 11 }, { 2, 2 }, { 2, 2 });
+  add("OneTap", { 2, 16, 4, 4 }, { 1, 1 }, { 8, 8 }, { 0, 0 });
+  add("OneRow", { 1, 9 * 16, 1, 1 }, { 3, 3 }, { 2, 2 }, { 1, 1 });
+  add("Shrinking", { 1, 9 * 16, 8, 8 }, { 3, 3 }, { 5, 4 }, { 1, 1 });
+  add("OneAxis", { 2, 3 * 16, 6 }, { 3 }, { 12 }, { 1 });
+  add("ThreeAxes", { 2, 27 * 8, 2, 3, 2 }, { 3, 3, 3 }, { 4, 6, 4 }, { 1, 1, 1 });
+  add("Operand", { 1, 3, 9 * 16, 4, 4 }, { 3, 3 }, { 8, 8 }, { 1, 1 }, {}, { add1, leaky }, { { 1, 1, 16, 8, 8 } });
+  add("Operands",
+      { 1, 3, 9 * 16, 4, 4 },
+      { 3, 3 },
+      { 8, 8 },
+      { 1, 1 },
+      {},
+      { add1, add1, leaky },
+      { { 1, 3, 16, 8, 8 }, { 16, 1, 1 } });
+  ShiftedInterpolation nearest;
+  nearest.interpolation = { InterpolationMode::Nearest, { 8, 7 }, false };
+  nearest.kernel = { 3, 3 };
+  nearest.padding = { 1, 1 };
+  nearest.paddingEnd = { 0, 2 };
+  table.Add("ShiftedInterpolationNearest", nearest, { { 2, 9 * 16, 4, 5 } });
+}
+
+void
+AddPointwise(Table & table)
+{
+  const PostOperation addition{ Binary{ BinaryFunction::Add } };
+  const PostOperation multiplication{ Binary{ BinaryFunction::Multiply } };
+  const PostOperation division{ Binary{ BinaryFunction::Divide } };
+  const PostOperation leaky{ Unary{ UnaryFunction::LeakyRelu, 0.01 } };
+  const PostOperation tanh{ Unary{ UnaryFunction::Tanh } };
+  const auto add =
+    [&](const std::string & name, const std::vector<PostOperation> & operations, const std::vector<Shape> & shapes)
+  {
+    auto & row = table.Add("Pointwise" + name, Pointwise{ operations }, shapes);
+    row.low = 0.25;
+  };
+  add("Nothing", {}, { { 2, 16, 3, 3 } });
+  add("Unaries", { leaky, tanh }, { { 2, 16, 5, 5 } });
+  add("Whole", { addition, leaky }, { { 2, 16, 5, 5 }, { 2, 16, 5, 5 } });
+  add("OverSupports", { addition, leaky }, { { 1, 4, 16, 5, 5 }, { 1, 1, 16, 5, 5 } });
+  add("OverTargets", { addition, leaky }, { { 1, 4, 16, 5, 5 }, { 3, 1, 16, 5, 5 } });
+  add("SrcRepeats", { addition, multiplication }, { { 1, 1, 16, 5, 5 }, { 2, 3, 16, 5, 5 }, { 16, 1, 1 } });
+  add("PerChannel", { multiplication, addition, leaky }, { { 2, 32, 6, 6 }, { 32, 1, 1 }, { 1, 32, 1, 1 } });
+  add("OddChannels", { addition, multiplication, leaky }, { { 2, 3, 9, 6, 6 }, { 2, 1, 9, 6, 6 }, { 9, 1, 1 } });
+  add("OneValue", { division, addition }, { { 2, 16, 6, 6 }, { 1 }, {} });
+  add("OverRows", { addition }, { { 2, 16, 6, 6 }, { 2, 16, 6, 1 } });
+  add("OverColumns", { addition, tanh }, { { 2, 16, 6, 6 }, { 1, 6 } });
+  add("Large", { addition, leaky, multiplication }, { { 2, 16, 40, 40 }, { 1, 16, 40, 40 }, { 2, 16, 40, 40 } });
+  add("Vector", { addition, leaky }, { { 1000 }, { 1 } });
+  add("Empty", { addition }, { { 0, 3 }, { 1, 3 } });
+}
+
+void
+AddInsertions(Table & table)
+{
+  table.Add("InsertionRow", Insertion{ { 0, 0, 2, 0 } }, { { 2, 16, 5, 4 }, { 2, 16, 1, 4 } });
+  table.Add("InsertionColumn", Insertion{ { 0, 0, 0, 0, 3 } }, { { 1, 3, 16, 5, 4 }, { 1, 3, 16, 5, 1 } });
+  table.Add("InsertionAll", Insertion{ { 0, 0 } }, { { 3, 4 }, { 3, 4 } });
+  table.Add("InsertionNothing", Insertion{ { 1, 4 } }, { { 3, 4 }, { 2, 0 } });
+  table.Add("InsertionInside", Insertion{ { 1, 2, 1 } }, { { 4, 5, 6 }, { 2, 3, 4 } });
+  table.Add("InsertionVector", Insertion{ { 2 } }, { { 7 }, { 3 } });
+}
 } // namespace
 
 std::vector<Tensor>
@@ -500,6 +598,9 @@ GetOperatorTable()
     AddDataMovement(table);
     AddElementwise(table);
     AddReductions(table);
+    AddShiftedInterpolations(table);
+    AddPointwise(table);
+    AddInsertions(table);
     return table.rows;
   }();
   return rows;

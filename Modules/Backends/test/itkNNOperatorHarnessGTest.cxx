@@ -180,6 +180,27 @@ using Tensors = std::vector<Tensor>;
 
 /** The value of an operator at one index of its result. */
 double
+NaivePostOperations(const std::vector<PostOperation> & operations,
+                    const Tensors & in,
+                    std::size_t operand,
+                    const Shape & index,
+                    double value)
+{
+  for (const auto & post : operations)
+  {
+    if (const auto * unary = std::get_if<Unary>(&post.operation))
+    {
+      value = Evaluate(*unary, value);
+    }
+    else
+    {
+      value = Evaluate(std::get<Binary>(post.operation).function, value, Broadcasted(in[operand++], index));
+    }
+  }
+  return value;
+}
+
+double
 Naive(const Convolution & op, const Tensors & in, const Shape & index, const Shape & shape)
 {
   const std::size_t rank = op.stride.size();
@@ -207,18 +228,7 @@ Naive(const Convolution & op, const Tensors & in, const Shape & index, const Sha
             sum += in[0].GetElement(at) * in[1].GetElement(weight);
           });
   std::size_t operand = op.hasBias ? 3 : 2;
-  for (const auto & post : op.postOperations)
-  {
-    if (const auto * unary = std::get_if<Unary>(&post.operation))
-    {
-      sum = Evaluate(*unary, sum);
-    }
-    else
-    {
-      sum = Evaluate(std::get<Binary>(post.operation).function, sum, Broadcasted(in[operand++], index));
-    }
-  }
-  return sum;
+  return NaivePostOperations(op.postOperations, in, operand, index, sum);
 }
 
 double
@@ -283,6 +293,50 @@ Naive(const Interpolation & op, const Tensors & in, const Shape & index, const S
             sum += weight * in[0].GetElement(at);
           });
   return sum;
+}
+
+double
+Naive(const ShiftedInterpolation & op, const Tensors & in, const Shape & index, const Shape & shape)
+{
+  const std::size_t channelAxis = index.size() - op.kernel.size() - 1;
+  double sum = 0;
+  std::int64_t number = 0;
+  ForEach(op.kernel,
+          [&](const Shape & tap)
+          {
+            Shape at = index;
+            at[channelAxis] += number++ * shape[channelAxis];
+            bool inside = true;
+            for (std::size_t d = 0; d < tap.size(); ++d)
+            {
+              std::int64_t & position = at[channelAxis + 1 + d];
+              position += op.dilation[d] * tap[d] - op.padding[d];
+              inside = inside && position >= 0 && position < op.interpolation.size[d];
+            }
+            sum += inside ? Naive(op.interpolation, in, at, shape) : 0;
+          });
+  return NaivePostOperations(op.postOperations, in, 1, index, sum);
+}
+
+double
+Naive(const Pointwise & op, const Tensors & in, const Shape & index, const Shape &)
+{
+  return NaivePostOperations(op.postOperations, in, 1, index, Broadcasted(in[0], index));
+}
+
+double
+Naive(const Insertion & op, const Tensors & in, const Shape & index, const Shape &)
+{
+  Shape at = index;
+  for (std::size_t d = 0; d < at.size(); ++d)
+  {
+    at[d] -= op.begin[d];
+    if (at[d] < 0 || at[d] >= in[1].GetShape()[d])
+    {
+      return in[0].GetElement(index);
+    }
+  }
+  return in[1].GetElement(at);
 }
 
 double

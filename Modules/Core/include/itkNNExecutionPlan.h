@@ -20,6 +20,7 @@
 
 #include "UniverSegCoreExport.h"
 #include "itkNNBackend.h"
+#include "itkNNConstantFolding.h"
 #include "itkNNGraph.h"
 #include "itkNNStateDict.h"
 
@@ -90,6 +91,7 @@ private:
 struct PlanResources
 {
   WeightCache weights;
+  FoldedWeights folded;
   ArenaPool arenas;
 };
 

@@ -131,6 +131,9 @@ public:
   /** Work of all nodes as written, whether an output needs them or not. */
   double CountFlops(bool productsOnly = false) const;
 
+  /** Work of one node. */
+  double CountFlops(const Node & node) const;
+
   /** One line a node, for people. */
   std::string ToText() const;
 

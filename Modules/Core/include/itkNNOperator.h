@@ -178,6 +178,43 @@ struct Interpolation
   bool alignCorners = false;
 };
 
+/** What a convolution over an interpolated tensor is when its weights are
+ * applied first: each tap of the kernel has channels of its own, which are
+ * interpolated, displaced by the tap's position and summed; zero outside.
+ *
+ * Inputs: src [batch..., K * C, spatial...] with K taps, the channels of tap 0
+ * first, taps in row-major order of the kernel; then one operand for each
+ * binary post-operation. With up_k the Interpolation of tap k's channels to
+ * size: y[c, i] = sum over k of up_k[c, i + dilation * k - padding].
+ * Output [batch..., C, size + padding + paddingEnd - dilation * (kernel - 1)].
+ * \ingroup UniverSegOperators */
+struct ShiftedInterpolation
+{
+  Interpolation interpolation;          ///< of as many axes as the kernel has
+  std::vector<std::int64_t> kernel;     ///< one entry a spatial axis, required
+  std::vector<std::int64_t> padding;    ///< before the first element, default 0
+  std::vector<std::int64_t> paddingEnd; ///< behind the last element, default as padding
+  std::vector<std::int64_t> dilation;   ///< default 1
+  std::vector<PostOperation> postOperations;
+};
+
+/** Several elementwise functions in one pass over memory.
+ *
+ * Inputs: src, then one operand for each binary post-operation; the output has
+ * the shape to which all of them broadcast.
+ * \ingroup UniverSegOperators */
+struct Pointwise
+{
+  std::vector<PostOperation> postOperations;
+};
+
+/** A tensor with a part of it replaced. Inputs: src, patch of the same rank.
+ * \ingroup UniverSegOperators */
+struct Insertion
+{
+  std::vector<std::int64_t> begin; ///< where the patch's first element goes, one entry an axis
+};
+
 /** Inputs: one or more tensors. Other axes than the concatenated one broadcast.
  * \ingroup UniverSegOperators */
 struct Concatenation
@@ -251,7 +288,10 @@ using Operator = std::variant<Unary,
                               Broadcast,
                               Reduction,
                               Softmax,
-                              MatrixProduct>;
+                              MatrixProduct,
+                              ShiftedInterpolation,
+                              Pointwise,
+                              Insertion>;
 
 /** What is known of a value before anything runs. */
 struct ValueType
@@ -278,6 +318,10 @@ UniverSegCore_EXPORT ValueType InferOutput(Operator & op, const std::vector<Valu
 UniverSegCore_EXPORT double CountFlops(const Operator & op,
                                        const std::vector<ValueType> & inputs,
                                        const ValueType & output);
+
+/** The post-operations of an operator that has such, else null. */
+UniverSegCore_EXPORT const std::vector<PostOperation> * GetPostOperations(const Operator & op);
+UniverSegCore_EXPORT std::vector<PostOperation> * GetPostOperations(Operator & op);
 
 /** True for the operators whose FLOPs are products of weights: Convolution and
  * MatrixProduct. */

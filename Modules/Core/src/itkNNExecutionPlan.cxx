@@ -527,11 +527,14 @@ ExecutionPlan::Compile(const Graph & graph,
   data.resources = resources ? std::move(resources) : std::make_shared<PlanResources>();
   data.threads = options.threads == 0 ? GetDefaultNumberOfThreads() : options.threads;
   data.graph = RemoveDeadNodes(graph);
-  if (options.optimize)
+  if (!options.optimize)
   {
-    data.graph = FusePostOperations(FlattenConcatenations(data.graph));
+    Builder(data, weights, options).Build();
+    return plan;
   }
-  Builder(data, weights, options).Build();
+  FoldedGraph folded = FoldConstants(SimplifyGraph(data.graph), weights, options.precision, data.resources->folded);
+  data.graph = FusePostOperations(folded.graph);
+  Builder(data, folded.weights, options).Build();
   return plan;
 }
 

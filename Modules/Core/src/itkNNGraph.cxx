@@ -223,10 +223,16 @@ Graph::CountFlops(bool productsOnly) const
   {
     if (!productsOnly || IsProduct(node.op))
     {
-      sum += nn::CountFlops(node.op, this->GetInputTypes(node), this->GetValue(node.output).type);
+      sum += this->CountFlops(node);
     }
   }
   return sum;
+}
+
+double
+Graph::CountFlops(const Node & node) const
+{
+  return nn::CountFlops(node.op, this->GetInputTypes(node), this->GetValue(node.output).type);
 }
 
 std::string

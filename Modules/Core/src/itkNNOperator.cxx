@@ -375,6 +375,79 @@ Infer(MatrixProduct & op, const Types & inputs)
   return result;
 }
 
+ValueType
+Infer(ShiftedInterpolation & op, const Types & inputs)
+{
+  itkNNRequireMacro(!inputs.empty(), "needs at least 1 input (src), got 0");
+  const Shape & src = inputs[0].shape;
+  const std::size_t rank = op.kernel.size();
+  itkNNRequireMacro(rank >= 1 && rank <= 3 && src.size() >= rank + 1,
+                    "kernel " << ToString(op.kernel) << " should have one entry for each of 1 to 3 spatial axes of src "
+                              << ToString(src) << " [batch..., channels, spatial...]");
+  Expand(op.kernel, rank, 1, 1, "kernel");
+  Expand(op.padding, rank, 0, 0, "padding");
+  if (op.paddingEnd.empty())
+  {
+    op.paddingEnd = op.padding;
+  }
+  Expand(op.paddingEnd, rank, 0, 0, "paddingEnd");
+  Expand(op.dilation, rank, 1, 1, "dilation");
+  itkNNRequireMacro(op.interpolation.size.size() == rank,
+                    "size " << ToString(op.interpolation.size) << " should have one entry for each axis of the kernel "
+                            << ToString(op.kernel));
+  ValueType result = Infer(op.interpolation, { inputs[0] });
+  const std::int64_t taps = NumberOfElements(op.kernel);
+  std::int64_t & channels = result.shape[src.size() - rank - 1];
+  itkNNRequireMacro(channels % taps == 0,
+                    "src " << ToString(src) << " has " << channels << " channels, which the " << taps
+                           << " taps of the kernel " << ToString(op.kernel) << " should divide");
+  channels /= taps;
+  for (std::size_t d = 0; d < rank; ++d)
+  {
+    std::int64_t & extent = result.shape[src.size() - rank + d];
+    extent += op.padding[d] + op.paddingEnd[d] - op.dilation[d] * (op.kernel[d] - 1);
+    itkNNRequireMacro(extent >= 1,
+                      "kernel " << ToString(op.kernel) << " with dilation " << ToString(op.dilation)
+                                << " does not fit in size " << ToString(op.interpolation.size) << " with padding "
+                                << ToString(op.padding));
+  }
+  return InferPostOperations(op.postOperations, inputs, 1, result);
+}
+
+ValueType
+Infer(Pointwise & op, const Types & inputs)
+{
+  itkNNRequireMacro(!inputs.empty(), "needs at least 1 input (src), got 0");
+  ValueType result = inputs[0];
+  for (const auto & input : inputs)
+  {
+    itkNNRequireMacro(input.type == result.type,
+                      "operands are " << ToString(result.type) << " and " << ToString(input.type)
+                                      << "; they must be of one type");
+    result.shape = BroadcastShapes(result.shape, input.shape);
+  }
+  return InferPostOperations(op.postOperations, inputs, 1, result);
+}
+
+ValueType
+Infer(Insertion & op, const Types & inputs)
+{
+  RequireInputs(inputs, 2, "src, patch");
+  const Shape & src = inputs[0].shape;
+  const Shape & patch = inputs[1].shape;
+  itkNNRequireMacro(op.begin.size() == src.size() && patch.size() == src.size() && inputs[0].type == inputs[1].type,
+                    "begin " << ToString(op.begin) << " and patch " << ToString(patch)
+                             << " should have one entry for each axis of src " << ToString(src)
+                             << ", and src and patch one type");
+  for (std::size_t i = 0; i < src.size(); ++i)
+  {
+    itkNNRequireMacro(op.begin[i] >= 0 && op.begin[i] + patch[i] <= src[i],
+                      "patch " << ToString(patch) << " at " << ToString(op.begin) << " does not lie in src "
+                               << ToString(src));
+  }
+  return inputs[0];
+}
+
 std::ostringstream
 TextStream()
 {
@@ -467,7 +540,10 @@ GetName(const Operator & op)
                                 [](const Broadcast &) { return "Broadcast"; },
                                 [](const Reduction &) { return "Reduction"; },
                                 [](const Softmax &) { return "Softmax"; },
-                                [](const MatrixProduct &) { return "MatrixProduct"; } },
+                                [](const MatrixProduct &) { return "MatrixProduct"; },
+                                [](const ShiftedInterpolation &) { return "ShiftedInterpolation"; },
+                                [](const Pointwise &) { return "Pointwise"; },
+                                [](const Insertion &) { return "Insertion"; } },
                     op);
 }
 
@@ -480,6 +556,28 @@ Describe(const Operator & op)
   {
     out << gap << name << '=' << value;
     gap = " ";
+  };
+  const auto putPostOperations = [&](const std::vector<PostOperation> & operations)
+  {
+    for (const auto & post : operations)
+    {
+      out << gap << "then ";
+      gap = " ";
+      if (const auto * unary = std::get_if<Unary>(&post.operation))
+      {
+        DescribeUnary(out, *unary);
+      }
+      else
+      {
+        out << ToString(std::get<Binary>(post.operation).function);
+      }
+    }
+  };
+  const auto putInterpolation = [&](const Interpolation & interpolation)
+  {
+    put("mode", ToString(interpolation.mode));
+    put("size", ToString(interpolation.size));
+    put("alignCorners", interpolation.alignCorners ? "yes" : "no");
   };
   std::visit(Overloaded{ [&](const Unary & unary) { DescribeUnary(out, unary); },
                          [&](const Binary & binary) { out << ToString(binary.function); },
@@ -509,19 +607,7 @@ Describe(const Operator & op)
                            {
                              put("bias", "yes");
                            }
-                           for (const auto & post : conv.postOperations)
-                           {
-                             out << gap << "then ";
-                             gap = " ";
-                             if (const auto * unary = std::get_if<Unary>(&post.operation))
-                             {
-                               DescribeUnary(out, *unary);
-                             }
-                             else
-                             {
-                               out << ToString(std::get<Binary>(post.operation).function);
-                             }
-                           }
+                           putPostOperations(conv.postOperations);
                          },
                          [&](const Pooling & pooling)
                          {
@@ -537,12 +623,7 @@ Describe(const Operator & op)
                              }
                            }
                          },
-                         [&](const Interpolation & interpolation)
-                         {
-                           put("mode", ToString(interpolation.mode));
-                           put("size", ToString(interpolation.size));
-                           put("alignCorners", interpolation.alignCorners ? "yes" : "no");
-                         },
+                         putInterpolation,
                          [&](const Concatenation & concatenation) { put("axis", concatenation.axis); },
                          [&](const Slice & slice)
                          {
@@ -584,7 +665,27 @@ Describe(const Operator & op)
                            {
                              put("transposeB", "yes");
                            }
-                         } },
+                         },
+                         [&](const ShiftedInterpolation & shifted)
+                         {
+                           putInterpolation(shifted.interpolation);
+                           put("kernel", ToString(shifted.kernel));
+                           if (!AllEqual(shifted.padding, 0))
+                           {
+                             put("padding", ToString(shifted.padding));
+                           }
+                           if (shifted.paddingEnd != shifted.padding && !shifted.paddingEnd.empty())
+                           {
+                             put("paddingEnd", ToString(shifted.paddingEnd));
+                           }
+                           if (!AllEqual(shifted.dilation, 1))
+                           {
+                             put("dilation", ToString(shifted.dilation));
+                           }
+                           putPostOperations(shifted.postOperations);
+                         },
+                         [&](const Pointwise & pointwise) { putPostOperations(pointwise.postOperations); },
+                         [&](const Insertion & insertion) { put("begin", ToString(insertion.begin)); } },
              op);
   return out.str();
 }
@@ -631,6 +732,24 @@ CountFlops(const Operator & op, const std::vector<ValueType> & inputs, const Val
                                   }
                                   return std::max(read, Elements(output));
                                 } },
+                    op);
+}
+
+const std::vector<PostOperation> *
+GetPostOperations(const Operator & op)
+{
+  return GetPostOperations(const_cast<Operator &>(op));
+}
+
+std::vector<PostOperation> *
+GetPostOperations(Operator & op)
+{
+  using Result = std::vector<PostOperation> *;
+  return std::visit(Overloaded{ [](Convolution & convolution) -> Result { return &convolution.postOperations; },
+                                [](ShiftedInterpolation & interpolation) -> Result
+                                { return &interpolation.postOperations; },
+                                [](Pointwise & pointwise) -> Result { return &pointwise.postOperations; },
+                                [](auto &) -> Result { return nullptr; } },
                     op);
 }
 

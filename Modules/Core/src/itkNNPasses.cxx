@@ -17,90 +17,16 @@
  *=========================================================================*/
 #include "itkNNPasses.h"
 
+#include "itkNNGraphRewriter.h"
+
 #include <algorithm>
+#include <map>
+#include <sstream>
 
 namespace itk
 {
 namespace nn
 {
-namespace
-{
-/** Copies values and nodes of one graph to another and keeps the mapping. */
-class Copier
-{
-public:
-  explicit Copier(const Graph & source)
-    : m_Source(source)
-    , m_Mapping(source.GetValues().size(), -1)
-  {
-    for (std::size_t i = 0; i < m_Mapping.size(); ++i)
-    {
-      const Graph::Value & value = source.GetValue(static_cast<ValueId>(i));
-      if (value.kind == Graph::ValueKind::Input)
-      {
-        m_Mapping[i] = m_Result.AddInput(value.name, value.type.shape, value.type.type);
-      }
-    }
-  }
-
-  ValueId Map(ValueId id)
-  {
-    ValueId & mapped = m_Mapping[static_cast<std::size_t>(id)];
-    if (mapped < 0)
-    {
-      const Graph::Value & value = m_Source.GetValue(id);
-      mapped = value.kind == Graph::ValueKind::Parameter ? m_Result.AddParameter(value.name, value.type.shape)
-                                                         : m_Result.AddConstant(value.constant, value.name);
-    }
-    return mapped;
-  }
-
-  void Emit(Operator op, const std::vector<ValueId> & inputs, const std::string & name, ValueId output)
-  {
-    std::vector<ValueId> mapped;
-    mapped.reserve(inputs.size());
-    for (const auto input : inputs)
-    {
-      mapped.push_back(this->Map(input));
-    }
-    m_Mapping[static_cast<std::size_t>(output)] = m_Result.Add(std::move(op), std::move(mapped), name);
-  }
-
-  Graph Finish()
-  {
-    for (const auto & output : m_Source.GetOutputs())
-    {
-      m_Result.AddOutput(output.name, this->Map(output.value));
-    }
-    return std::move(m_Result);
-  }
-
-private:
-  const Graph & m_Source;
-  Graph m_Result;
-  std::vector<ValueId> m_Mapping;
-};
-
-/** How often nodes and outputs use each value. */
-std::vector<int>
-CountUses(const Graph & graph)
-{
-  std::vector<int> uses(graph.GetValues().size(), 0);
-  for (const auto & node : graph.GetNodes())
-  {
-    for (const auto input : node.inputs)
-    {
-      ++uses[static_cast<std::size_t>(input)];
-    }
-  }
-  for (const auto & output : graph.GetOutputs())
-  {
-    ++uses[static_cast<std::size_t>(output.value)];
-  }
-  return uses;
-}
-} // namespace
-
 Graph
 RemoveDeadNodes(const Graph & graph)
 {
@@ -120,39 +46,112 @@ RemoveDeadNodes(const Graph & graph)
       }
     }
   }
-  Copier copier(graph);
+  GraphRewriter rewriter(graph);
   for (const auto & node : nodes)
   {
     if (needed[static_cast<std::size_t>(node.output)])
     {
-      copier.Emit(node.op, node.inputs, node.name, node.output);
+      rewriter.Copy(node);
     }
   }
-  return copier.Finish();
+  Graph & result = rewriter.GetResult();
+  for (const auto & output : graph.GetOutputs())
+  {
+    result.AddOutput(output.name, rewriter.Map(output.value));
+  }
+  return std::move(result);
+}
+
+namespace
+{
+bool
+IsIdentity(const Graph & graph, const Graph::Node & node)
+{
+  const Shape & src = graph.GetShape(node.inputs[0]);
+  if (graph.GetShape(node.output) != src)
+  {
+    return false;
+  }
+  if (const auto * reduction = std::get_if<Reduction>(&node.op))
+  {
+    return std::all_of(reduction->axes.begin(), reduction->axes.end(), [&](int axis) { return src[axis] == 1; });
+  }
+  if (const auto * permutation = std::get_if<Permutation>(&node.op))
+  {
+    return std::is_sorted(permutation->order.begin(), permutation->order.end());
+  }
+  if (std::holds_alternative<Concatenation>(node.op))
+  {
+    return node.inputs.size() == 1;
+  }
+  // Of equal extents these change nothing.
+  return std::holds_alternative<Slice>(node.op) || std::holds_alternative<Reshape>(node.op) ||
+         std::holds_alternative<Broadcast>(node.op) || std::holds_alternative<Interpolation>(node.op);
+}
+} // namespace
+
+Graph
+RemoveIdentities(const Graph & graph)
+{
+  GraphRewriter rewriter(graph);
+  for (const auto & node : graph.GetNodes())
+  {
+    if (IsIdentity(graph, node))
+    {
+      rewriter.Replace(node.output, rewriter.Map(node.inputs[0]));
+    }
+    else
+    {
+      rewriter.Copy(node);
+    }
+  }
+  return rewriter.Finish();
+}
+
+Graph
+MergeEqualNodes(const Graph & graph)
+{
+  GraphRewriter rewriter(graph);
+  std::map<std::string, ValueId> seen;
+  for (const auto & node : graph.GetNodes())
+  {
+    std::ostringstream key;
+    key << GetName(node.op) << '|' << Describe(node.op) << '|' << ToString(graph.GetShape(node.output));
+    for (const auto input : rewriter.Map(node.inputs))
+    {
+      key << '|' << input;
+    }
+    const auto found = seen.find(key.str());
+    if (found != seen.end())
+    {
+      rewriter.Replace(node.output, found->second);
+      continue;
+    }
+    rewriter.Copy(node);
+    seen.emplace(key.str(), rewriter.Map(node.output));
+  }
+  return rewriter.Finish();
 }
 
 Graph
 FlattenConcatenations(const Graph & graph)
 {
-  // inputs[v]: what a concatenation's result v consists of, when it is one.
+  // parts[v]: what a concatenation's result v consists of, when it is one.
   std::vector<std::vector<ValueId>> parts(graph.GetValues().size());
-  Copier copier(graph);
+  GraphRewriter rewriter(graph);
   for (const auto & node : graph.GetNodes())
   {
     const auto * concatenation = std::get_if<Concatenation>(&node.op);
     if (concatenation == nullptr)
     {
-      copier.Emit(node.op, node.inputs, node.name, node.output);
+      rewriter.Copy(node);
       continue;
     }
     auto & flat = parts[static_cast<std::size_t>(node.output)];
     for (const auto input : node.inputs)
     {
       const auto & inner = parts[static_cast<std::size_t>(input)];
-      const int producer = graph.GetValue(input).node;
-      const bool sameAxis =
-        !inner.empty() && std::get<Concatenation>(graph.GetNodes()[producer].op).axis == concatenation->axis;
-      if (sameAxis)
+      if (!inner.empty() && FindProducer<Concatenation>(graph, input)->axis == concatenation->axis)
       {
         flat.insert(flat.end(), inner.begin(), inner.end());
       }
@@ -161,61 +160,298 @@ FlattenConcatenations(const Graph & graph)
         flat.push_back(input);
       }
     }
-    copier.Emit(node.op, flat, node.name, node.output);
+    rewriter.Emit(node.op, flat, node.name, node.output);
   }
-  return RemoveDeadNodes(copier.Finish());
+  return rewriter.Finish();
+}
+
+namespace
+{
+/** The number of last axes that an operator of one operand mixes; -1 when the
+ * operator cannot be moved before a repetition. */
+int
+CountMixedAxes(const Operator & op)
+{
+  if (std::holds_alternative<Unary>(op))
+  {
+    return 0;
+  }
+  if (const auto * convolution = std::get_if<Convolution>(&op))
+  {
+    return convolution->postOperations.empty() ? static_cast<int>(convolution->stride.size()) + 1 : -1;
+  }
+  if (const auto * pooling = std::get_if<Pooling>(&op))
+  {
+    return static_cast<int>(pooling->kernel.size());
+  }
+  if (const auto * interpolation = std::get_if<Interpolation>(&op))
+  {
+    return static_cast<int>(interpolation->size.size());
+  }
+  return -1;
+}
+
+bool
+HaveEqualEnds(const Shape & a, const Shape & b, int count)
+{
+  const auto n = static_cast<std::ptrdiff_t>(count);
+  return static_cast<std::ptrdiff_t>(a.size()) >= n && static_cast<std::ptrdiff_t>(b.size()) >= n &&
+         std::equal(a.end() - n, a.end(), b.end() - n);
+}
+} // namespace
+
+Graph
+HoistOutOfBroadcasts(const Graph & graph)
+{
+  GraphRewriter rewriter(graph);
+  Graph & result = rewriter.GetResult();
+  for (const auto & node : graph.GetNodes())
+  {
+    const int mixed = CountMixedAxes(node.op);
+    const Shape & shape = graph.GetShape(node.output);
+    if (mixed >= 0 && FindProducer<Broadcast>(graph, node.inputs[0]) != nullptr)
+    {
+      const ValueId narrow = GetProducerNode(graph, node.inputs[0]).inputs[0];
+      if (HaveEqualEnds(graph.GetShape(narrow), graph.GetShape(node.inputs[0]), mixed))
+      {
+        std::vector<ValueId> inputs = node.inputs;
+        inputs[0] = narrow;
+        const ValueId early = result.Add(node.op, rewriter.Map(inputs), node.name);
+        rewriter.Replace(node.output, result.Add(Broadcast{ shape }, { early }, node.name + ".broadcast"));
+        continue;
+      }
+    }
+    const auto * concatenation = mixed >= 0 ? FindProducer<Concatenation>(graph, node.inputs[0]) : nullptr;
+    if (concatenation != nullptr && !std::holds_alternative<Convolution>(node.op))
+    {
+      const Shape & whole = graph.GetShape(node.inputs[0]);
+      const auto & parts = GetProducerNode(graph, node.inputs[0]).inputs;
+      bool repeats = false;
+      bool movable = concatenation->axis < static_cast<int>(whole.size()) - mixed;
+      for (const auto part : parts)
+      {
+        Shape others = graph.GetShape(part);
+        movable = movable && HaveEqualEnds(others, whole, mixed);
+        others[concatenation->axis] = whole[concatenation->axis];
+        repeats = repeats || others != whole;
+      }
+      if (movable && repeats)
+      {
+        std::vector<ValueId> early;
+        for (const auto part : parts)
+        {
+          early.push_back(result.Add(node.op, { rewriter.Map(part) }, node.name));
+        }
+        rewriter.Replace(node.output, result.Add(*concatenation, early, node.name + ".concatenation"));
+        continue;
+      }
+    }
+    if (std::holds_alternative<Binary>(node.op))
+    {
+      // The function repeats its operands itself.
+      std::vector<ValueId> inputs = node.inputs;
+      for (auto & input : inputs)
+      {
+        if (FindProducer<Broadcast>(graph, input) != nullptr)
+        {
+          input = GetProducerNode(graph, input).inputs[0];
+        }
+      }
+      const Shape together = BroadcastShapes(graph.GetShape(inputs[0]), graph.GetShape(inputs[1]));
+      if (inputs != node.inputs)
+      {
+        const ValueId early = result.Add(node.op, rewriter.Map(inputs), node.name);
+        rewriter.Replace(
+          node.output, together == shape ? early : result.Add(Broadcast{ shape }, { early }, node.name + ".broadcast"));
+        continue;
+      }
+    }
+    if (const auto * reduction = std::get_if<Reduction>(&node.op))
+    {
+      // A mean, maximum or minimum of repetitions is the repeated element.
+      const auto * broadcast = FindProducer<Broadcast>(graph, node.inputs[0]);
+      if (broadcast != nullptr && reduction->keepAxes && reduction->function != ReductionFunction::Sum)
+      {
+        const ValueId narrow = GetProducerNode(graph, node.inputs[0]).inputs[0];
+        const Shape & src = graph.GetShape(narrow);
+        const auto added = broadcast->shape.size() - src.size();
+        const bool repeated = std::all_of(reduction->axes.begin(),
+                                          reduction->axes.end(),
+                                          [&](int axis)
+                                          {
+                                            const auto a = static_cast<std::size_t>(axis);
+                                            return broadcast->shape[a] > 0 && (a < added || src[a - added] == 1);
+                                          });
+        if (repeated)
+        {
+          rewriter.Replace(node.output, result.Add(Broadcast{ shape }, { rewriter.Map(narrow) }, node.name));
+          continue;
+        }
+      }
+    }
+    rewriter.Copy(node);
+  }
+  return rewriter.Finish();
+}
+
+std::vector<bool>
+FindStaticValues(const Graph & graph, const std::vector<std::string> & staticInputs)
+{
+  std::vector<bool> isStatic(graph.GetValues().size(), false);
+  std::size_t found = 0;
+  for (std::size_t i = 0; i < isStatic.size(); ++i)
+  {
+    const Graph::Value & value = graph.GetValue(static_cast<ValueId>(i));
+    switch (value.kind)
+    {
+      case Graph::ValueKind::Input:
+        isStatic[i] = std::find(staticInputs.begin(), staticInputs.end(), value.name) != staticInputs.end();
+        found += isStatic[i] ? 1 : 0;
+        break;
+      case Graph::ValueKind::Parameter:
+      case Graph::ValueKind::Constant:
+        isStatic[i] = true;
+        break;
+      case Graph::ValueKind::Result:
+        break;
+    }
+  }
+  itkNNRequireMacro(found == staticInputs.size(),
+                    "The graph has " << found << " of the " << staticInputs.size() << " inputs declared static");
+  for (const auto & node : graph.GetNodes())
+  {
+    isStatic[static_cast<std::size_t>(node.output)] =
+      std::all_of(node.inputs.begin(),
+                  node.inputs.end(),
+                  [&](ValueId input) { return static_cast<bool>(isStatic[static_cast<std::size_t>(input)]); });
+  }
+  return isStatic;
+}
+
+StaticSplit
+SplitAtStaticInputs(const Graph & graph, const std::vector<std::string> & staticInputs)
+{
+  const std::vector<bool> isStatic = FindStaticValues(graph, staticInputs);
+  const std::vector<bool> isConstant = FindStaticValues(graph, {});
+  std::vector<bool> crosses(isStatic.size(), false);
+  const auto use = [&](ValueId id)
+  {
+    const auto i = static_cast<std::size_t>(id);
+    crosses[i] = crosses[i] || (isStatic[i] && !isConstant[i]);
+  };
+  for (const auto & node : graph.GetNodes())
+  {
+    if (!isStatic[static_cast<std::size_t>(node.output)])
+    {
+      std::for_each(node.inputs.begin(), node.inputs.end(), use);
+    }
+  }
+  for (const auto & output : graph.GetOutputs())
+  {
+    use(output.value);
+  }
+
+  StaticSplit split;
+  GraphPartCopier prologue(graph);
+  GraphPartCopier remainder(graph);
+  for (const auto id : graph.GetValuesOfKind(Graph::ValueKind::Input))
+  {
+    GraphPartCopier & part = isStatic[static_cast<std::size_t>(id)] ? prologue : remainder;
+    part.AddInput(id, graph.GetValue(id).name);
+  }
+  for (std::size_t i = 0; i < crosses.size(); ++i)
+  {
+    if (crosses[i])
+    {
+      const auto id = static_cast<ValueId>(i);
+      const std::string name = "static." + std::to_string(split.names.size());
+      split.names.push_back(name);
+      split.bytes += static_cast<std::size_t>(NumberOfElements(graph.GetShape(id))) * sizeof(float);
+      prologue.GetResult().AddOutput(name, prologue.Get(id));
+      remainder.AddInput(id, name);
+    }
+  }
+  for (const auto & node : graph.GetNodes())
+  {
+    if (!isStatic[static_cast<std::size_t>(node.output)])
+    {
+      remainder.Get(node.output);
+    }
+  }
+  for (const auto & output : graph.GetOutputs())
+  {
+    remainder.GetResult().AddOutput(output.name, remainder.Get(output.value));
+  }
+  split.prologue = std::move(prologue.GetResult());
+  split.remainder = std::move(remainder.GetResult());
+  return split;
 }
 
 Graph
-FusePostOperations(const Graph & graph)
+SimplifyGraph(const Graph & graph, const PassOptions & options, std::vector<PassReport> * reports)
 {
-  const std::vector<int> uses = CountUses(graph);
-  const auto & nodes = graph.GetNodes();
-
-  // into[n]: the convolution that does node n's work.
-  std::vector<int> into(nodes.size(), -1);
-  std::vector<int> last(nodes.size(), -1);
-  for (std::size_t i = 0; i < nodes.size(); ++i)
+  struct NamedPass
   {
-    last[i] = static_cast<int>(i);
-    if (std::holds_alternative<Convolution>(nodes[i].op))
+    const char * name;
+    Graph (*run)(const Graph &, const PassOptions &);
+  };
+  static constexpr NamedPass passes[] = {
+    { "remove dead nodes", [](const Graph & g, const PassOptions &) { return RemoveDeadNodes(g); } },
+    { "remove identities", [](const Graph & g, const PassOptions &) { return RemoveIdentities(g); } },
+    { "merge equal nodes", [](const Graph & g, const PassOptions &) { return MergeEqualNodes(g); } },
+    { "flatten concatenations", [](const Graph & g, const PassOptions &) { return FlattenConcatenations(g); } },
+    { "hoist out of broadcasts", [](const Graph & g, const PassOptions &) { return HoistOutOfBroadcasts(g); } },
+    { "fold scale and offset", [](const Graph & g, const PassOptions &) { return FoldAffineIntoConvolutions(g); } },
+    { "split convolutions over concatenations",
+      [](const Graph & g, const PassOptions & o) { return SplitConvolutionsOverConcatenations(g, o); } },
+    { "distribute convolutions over sums",
+      [](const Graph & g, const PassOptions & o) { return DistributeConvolutionsOverSums(g, o); } },
+    { "move means through linear operators",
+      [](const Graph & g, const PassOptions &) { return MoveReductionsThroughLinearOperators(g); } },
+  };
+  // Behind the others, which see the operators that these replace.
+  static constexpr NamedPass lastPasses[] = {
+    { "convolve before interpolation",
+      [](const Graph & g, const PassOptions &) { return ConvolveBeforeInterpolation(g); } },
+    { "compose convolutions", [](const Graph & g, const PassOptions &) { return ComposeConvolutions(g); } },
+  };
+  Graph current = graph;
+  std::string text = current.ToText();
+  const auto apply = [&](const NamedPass & pass)
+  {
+    Graph next = pass.run(current, options);
+    std::string nextText = next.ToText();
+    if (nextText == text)
     {
-      into[i] = static_cast<int>(i);
+      return false;
     }
-    else if (std::holds_alternative<Unary>(nodes[i].op))
+    current = std::move(next);
+    text = std::move(nextText);
+    if (reports != nullptr)
     {
-      const ValueId src = nodes[i].inputs[0];
-      const int producer = graph.GetValue(src).node;
-      if (producer >= 0 && into[producer] >= 0 && uses[static_cast<std::size_t>(src)] == 1)
+      reports->push_back({ pass.name, current.GetNodes().size(), current.CountFlops(true) });
+    }
+    return true;
+  };
+  // A bound, should two passes ever undo each other's work.
+  constexpr int rounds = 64;
+  bool changed = true;
+  for (int round = 0; changed && round < rounds; ++round)
+  {
+    changed = false;
+    for (const auto & pass : passes)
+    {
+      changed = apply(pass) || changed;
+    }
+    if (!changed)
+    {
+      for (const auto & pass : lastPasses)
       {
-        into[i] = into[producer];
-        last[into[i]] = static_cast<int>(i);
+        changed = apply(pass) || changed;
       }
     }
   }
-
-  Copier copier(graph);
-  for (std::size_t i = 0; i < nodes.size(); ++i)
-  {
-    const int first = into[i];
-    if (first < 0)
-    {
-      copier.Emit(nodes[i].op, nodes[i].inputs, nodes[i].name, nodes[i].output);
-    }
-    else if (last[first] == static_cast<int>(i))
-    {
-      Convolution fused = std::get<Convolution>(nodes[first].op);
-      for (std::size_t k = static_cast<std::size_t>(first) + 1; k <= i; ++k)
-      {
-        if (into[k] == first)
-        {
-          fused.postOperations.push_back({ std::get<Unary>(nodes[k].op) });
-        }
-      }
-      copier.Emit(std::move(fused), nodes[first].inputs, nodes[first].name, nodes[i].output);
-    }
-  }
-  return copier.Finish();
+  return current;
 }
 } // namespace nn
 } // namespace itk

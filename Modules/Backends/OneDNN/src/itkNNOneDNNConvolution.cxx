@@ -16,6 +16,7 @@
  *
  *=========================================================================*/
 #include "itkNNOneDNNCommon.h"
+#include "itkNNOneDNNPointwise.h"
 
 #include <algorithm>
 
@@ -221,8 +222,11 @@ private:
 };
 } // namespace
 
+namespace
+{
+/** A convolution whose post-operations, all of them, are the primitive's. */
 Proposal
-Propose(const Convolution & op, const OperatorCase & operatorCase)
+ProposeFused(const Convolution & op, const OperatorCase & operatorCase)
 {
   const std::size_t rank = op.stride.size();
   const Shape & srcShape = operatorCase.inputs[0].type.shape;
@@ -366,6 +370,104 @@ Propose(const Convolution & op, const OperatorCase & operatorCase)
     }
   }
   return slow.detail.empty() ? Proposal::Unsupported(std::move(reason)) : std::move(slow);
+}
+
+/** A convolution by the primitive and its post-operations by a pass of our own
+ * over the result. */
+class TwoStepConvolution : public Kernel
+{
+public:
+  TwoStepConvolution(std::unique_ptr<Kernel> convolution,
+                     std::size_t convolutionInputs,
+                     PostOperationChain chain,
+                     unsigned int threads)
+    : m_Convolution(std::move(convolution))
+    , m_ConvolutionInputs(convolutionInputs)
+    , m_Chain(std::move(chain))
+    , m_Threads(threads)
+  {}
+
+  std::size_t GetScratchBytes() const override
+  {
+    return m_Convolution->GetScratchBytes();
+  }
+
+  void Execute(const KernelArguments & arguments) const override
+  {
+    const auto firstOperand = arguments.inputs.begin() + static_cast<std::ptrdiff_t>(m_ConvolutionInputs);
+    KernelArguments own = arguments;
+    own.inputs.assign(arguments.inputs.begin(), firstOperand);
+    m_Convolution->Execute(own);
+    std::vector<const void *> chained{ arguments.output };
+    chained.insert(chained.end(), firstOperand, arguments.inputs.end());
+    m_Chain.Execute(chained, arguments.output, m_Threads);
+  }
+
+private:
+  std::unique_ptr<Kernel> m_Convolution;
+  std::size_t m_ConvolutionInputs;
+  PostOperationChain m_Chain;
+  unsigned int m_Threads;
+};
+
+Proposal
+ProposeTwoSteps(const Convolution & op, const OperatorCase & operatorCase)
+{
+  const std::size_t inputs = op.hasBias ? 3 : 2;
+  Convolution bare = op;
+  bare.postOperations.clear();
+  const Operator bareOperator = bare;
+  OperatorCase bareCase{ bareOperator,
+                         { operatorCase.inputs.begin(),
+                           operatorCase.inputs.begin() + static_cast<std::ptrdiff_t>(inputs) },
+                         operatorCase.output,
+                         operatorCase.threads,
+                         operatorCase.weights };
+  Proposal proposal = ProposeFused(bare, bareCase);
+  if (!proposal.IsSupported())
+  {
+    return proposal;
+  }
+  const Layout layout = proposal.outputLayout;
+  std::vector<ValueType> chained{ operatorCase.output };
+  for (std::size_t i = inputs; i < operatorCase.inputs.size(); ++i)
+  {
+    const Operand & operand = operatorCase.inputs[i];
+    chained.push_back(operand.type);
+    proposal.inputLayouts.push_back(PostOperationChain::GetInputLayout(operand.type, operatorCase.output, layout));
+    if (operand.IsConstant() && !proposal.inputLayouts.back().IsPlain())
+    {
+      return Proposal::Unsupported("a constant operand is plain");
+    }
+  }
+  std::string reason = PostOperationChain::GetUnsupportedReason(chained, operatorCase.output, layout);
+  if (!reason.empty())
+  {
+    return Proposal::Unsupported(std::move(reason));
+  }
+  proposal.kernel =
+    std::make_unique<TwoStepConvolution>(std::move(proposal.kernel),
+                                         inputs,
+                                         PostOperationChain(op.postOperations, chained, operatorCase.output, layout),
+                                         operatorCase.threads);
+  proposal.detail += "+pointwise";
+  return proposal;
+}
+} // namespace
+
+Proposal
+Propose(const Convolution & op, const OperatorCase & operatorCase)
+{
+  Proposal proposal = ProposeFused(op, operatorCase);
+  if (!proposal.IsSupported() && !op.postOperations.empty())
+  {
+    Proposal twoSteps = ProposeTwoSteps(op, operatorCase);
+    if (twoSteps.IsSupported())
+    {
+      return twoSteps;
+    }
+  }
+  return proposal;
 }
 
 Proposal

@@ -29,9 +29,10 @@ namespace
 {
 /** Whether an operator only moves elements, whatever their type. */
 template <typename TOperator>
-constexpr bool movesElements = std::is_same<TOperator, Concatenation>::value || std::is_same<TOperator, Slice>::value ||
-                               std::is_same<TOperator, Permutation>::value ||
-                               std::is_same<TOperator, Broadcast>::value || std::is_same<TOperator, Reshape>::value;
+constexpr bool movesElements =
+  std::is_same<TOperator, Concatenation>::value || std::is_same<TOperator, Slice>::value ||
+  std::is_same<TOperator, Permutation>::value || std::is_same<TOperator, Broadcast>::value ||
+  std::is_same<TOperator, Reshape>::value || std::is_same<TOperator, Insertion>::value;
 
 template <typename TOperator>
 class ReferenceImplementation : public Implementation
@@ -56,7 +57,13 @@ public:
     }
     else
     {
-      return Proposal::FromKernel(reference::MakeKernel(std::get<TOperator>(operatorCase.op), operatorCase), plain);
+      Proposal proposal =
+        Proposal::FromKernel(reference::MakeKernel(std::get<TOperator>(operatorCase.op), operatorCase), plain);
+      if (std::is_same<TOperator, Insertion>::value)
+      {
+        proposal.inPlaceInput = 0;
+      }
+      return proposal;
     }
   }
 };

@@ -103,6 +103,29 @@ MakeKernel(const Concatenation & op, const OperatorCase & operatorCase)
 }
 
 std::unique_ptr<Kernel>
+MakeKernel(const Insertion & op, const OperatorCase & operatorCase)
+{
+  const ValueType type = operatorCase.output;
+  const ValueType patchType = operatorCase.inputs[1].type;
+  const unsigned int threads = operatorCase.threads;
+  return std::make_unique<FunctionKernel>(
+    [=](const KernelArguments & arguments)
+    {
+      Tensor result = Tensor::Wrap(arguments.output, type.shape, type.type);
+      // In place the source is there already.
+      if (arguments.inputs[0] != arguments.output)
+      {
+        CopyInParallel(ViewInput(arguments, 0, type), result, threads);
+      }
+      for (std::size_t i = 0; i < type.shape.size(); ++i)
+      {
+        result = result.Slice(static_cast<int>(i), op.begin[i], op.begin[i] + patchType.shape[i]);
+      }
+      CopyInParallel(ViewInput(arguments, 1, patchType), result, threads);
+    });
+}
+
+std::unique_ptr<Kernel>
 MakeKernel(const Slice & op, const OperatorCase & operatorCase)
 {
   return MakeViewKernel(operatorCase,

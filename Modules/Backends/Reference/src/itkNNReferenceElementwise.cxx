@@ -53,6 +53,48 @@ BroadcastIndex::operator()(std::int64_t element) const
   return offset;
 }
 
+PostOperationChain::PostOperationChain(std::vector<PostOperation> operations,
+                                       const OperatorCase & operatorCase,
+                                       std::size_t firstOperand)
+  : m_Operations(std::move(operations))
+  , m_FirstOperand(firstOperand)
+{
+  for (std::size_t i = firstOperand; i < operatorCase.inputs.size(); ++i)
+  {
+    m_Indices.emplace_back(operatorCase.inputs[i].type.shape, operatorCase.output.shape);
+  }
+}
+
+std::unique_ptr<Kernel>
+MakeKernel(const Pointwise & op, const OperatorCase & operatorCase)
+{
+  const Shape & shape = operatorCase.output.shape;
+  const BroadcastIndex index(operatorCase.inputs[0].type.shape, shape);
+  const PostOperationChain chain(op.postOperations, operatorCase, 1);
+  const std::int64_t count = NumberOfElements(shape);
+  const unsigned int threads = operatorCase.threads;
+  return DispatchPrecision(operatorCase.output.type,
+                           [&](auto zero)
+                           {
+                             using T = decltype(zero);
+                             return std::make_unique<FunctionKernel>(
+                               [=](const KernelArguments & arguments)
+                               {
+                                 const auto * src = static_cast<const T *>(arguments.inputs[0]);
+                                 auto * dst = static_cast<T *>(arguments.output);
+                                 ParallelFor(count,
+                                             threads,
+                                             [&](std::int64_t begin, std::int64_t end)
+                                             {
+                                               for (std::int64_t i = begin; i < end; ++i)
+                                               {
+                                                 dst[i] = chain.Apply(arguments, src[index(i)], i);
+                                               }
+                                             });
+                               });
+                           });
+}
+
 std::unique_ptr<Kernel>
 MakeKernel(const Unary & op, const OperatorCase & operatorCase)
 {

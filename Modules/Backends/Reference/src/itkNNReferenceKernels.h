@@ -42,6 +42,9 @@ std::unique_ptr<Kernel> MakeKernel(const Broadcast & op, const OperatorCase & op
 std::unique_ptr<Kernel> MakeKernel(const Reduction & op, const OperatorCase & operatorCase);
 std::unique_ptr<Kernel> MakeKernel(const Softmax & op, const OperatorCase & operatorCase);
 std::unique_ptr<Kernel> MakeKernel(const MatrixProduct & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const ShiftedInterpolation & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const Pointwise & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const Insertion & op, const OperatorCase & operatorCase);
 
 std::unique_ptr<Kernel> MakeReorderKernel(const ValueType & type,
                                           const Layout & from,
@@ -69,6 +72,46 @@ private:
   Shape m_Extents;
   Shape m_Strides;
   bool m_Same;
+};
+
+/** The post-operations of an operator on one element of its result. */
+class PostOperationChain
+{
+public:
+  /** \param firstOperand number of the case's input that is the first operand. */
+  PostOperationChain(std::vector<PostOperation> operations,
+                     const OperatorCase & operatorCase,
+                     std::size_t firstOperand);
+
+  bool IsEmpty() const
+  {
+    return m_Operations.empty();
+  }
+
+  template <typename T>
+  T Apply(const KernelArguments & arguments, T value, std::int64_t element) const
+  {
+    std::size_t operand = 0;
+    for (const auto & post : m_Operations)
+    {
+      if (const auto * unary = std::get_if<Unary>(&post.operation))
+      {
+        value = Evaluate(*unary, value);
+      }
+      else
+      {
+        const auto * other = static_cast<const T *>(arguments.inputs[m_FirstOperand + operand]);
+        value = Evaluate(std::get<Binary>(post.operation).function, value, other[m_Indices[operand](element)]);
+        ++operand;
+      }
+    }
+    return value;
+  }
+
+private:
+  std::vector<PostOperation> m_Operations;
+  std::size_t m_FirstOperand;
+  std::vector<BroadcastIndex> m_Indices;
 };
 } // namespace reference
 } // namespace nn

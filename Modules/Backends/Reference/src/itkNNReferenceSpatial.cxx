@@ -87,12 +87,8 @@ public:
     , m_Padding(ToTriple(op.padding, 0))
     , m_Dilation(ToTriple(op.dilation, 1))
     , m_Threads(operatorCase.threads)
-  {
-    for (std::size_t i = op.hasBias ? 3 : 2; i < operatorCase.inputs.size(); ++i)
-    {
-      m_OperandIndices.emplace_back(operatorCase.inputs[i].type.shape, operatorCase.output.shape);
-    }
-  }
+    , m_PostOperations(op.postOperations, operatorCase, op.hasBias ? 3 : 2)
+  {}
 
   void Execute(const KernelArguments & arguments) const override
   {
@@ -150,7 +146,7 @@ private:
       const auto * bias = static_cast<const T *>(arguments.inputs[2]) + group * outChannels;
       result.colwise() += Eigen::Map<const Eigen::Matrix<T, Eigen::Dynamic, 1>>(bias, outChannels);
     }
-    if (!m_Op.postOperations.empty())
+    if (!m_PostOperations.IsEmpty())
     {
       for (std::int64_t channel = 0; channel < outChannels; ++channel)
       {
@@ -158,7 +154,7 @@ private:
         {
           T & value = result(channel, i);
           const std::int64_t element = &value - static_cast<T *>(arguments.output);
-          value = this->ApplyPostOperations(arguments, value, element);
+          value = m_PostOperations.Apply(arguments, value, element);
         }
       }
     }
@@ -182,25 +178,6 @@ private:
     }
   }
 
-  T ApplyPostOperations(const KernelArguments & arguments, T value, std::int64_t element) const
-  {
-    std::size_t operand = 0;
-    for (const auto & post : m_Op.postOperations)
-    {
-      if (const auto * unary = std::get_if<Unary>(&post.operation))
-      {
-        value = Evaluate(*unary, value);
-      }
-      else
-      {
-        const auto * other = static_cast<const T *>(arguments.inputs[(m_Op.hasBias ? 3 : 2) + operand]);
-        value = Evaluate(std::get<Binary>(post.operation).function, value, other[m_OperandIndices[operand](element)]);
-        ++operand;
-      }
-    }
-    return value;
-  }
-
   Convolution m_Op;
   SpatialShape m_Src;
   SpatialShape m_Dst;
@@ -209,7 +186,7 @@ private:
   Triple m_Padding;
   Triple m_Dilation;
   unsigned int m_Threads;
-  std::vector<BroadcastIndex> m_OperandIndices;
+  PostOperationChain m_PostOperations;
 };
 
 template <typename T>
@@ -292,22 +269,70 @@ MakeKernel(const Pooling & op, const OperatorCase & operatorCase)
     });
 }
 
+namespace
+{
+/** The values of an interpolated plane. */
+class PlaneInterpolation
+{
+public:
+  PlaneInterpolation(const Interpolation & op, const Shape & srcShape, DataType precision)
+    : m_Src(ToTriple(Shape(srcShape.end() - static_cast<std::ptrdiff_t>(op.size.size()), srcShape.end()), 1))
+    , m_Size(ToTriple(op.size, 1))
+  {
+    for (int d = 0; d < 3; ++d)
+    {
+      m_Taps[d] = InterpolationTaps(op, m_Src[d], m_Size[d], precision);
+    }
+  }
+
+  const Triple & GetSrc() const
+  {
+    return m_Src;
+  }
+  const Triple & GetSize() const
+  {
+    return m_Size;
+  }
+
+  template <typename T>
+  double Evaluate(const T * from, const Triple & position) const
+  {
+    double sum = 0;
+    for (int corner = 0; corner < 8; ++corner)
+    {
+      double weight = 1;
+      std::int64_t offset = 0;
+      for (int d = 0; d < 3; ++d)
+      {
+        const InterpolationTap & tap = m_Taps[d][static_cast<std::size_t>(position[d])];
+        const bool high = (corner >> d & 1) != 0;
+        weight *= high ? tap.weight : 1 - tap.weight;
+        offset = offset * m_Src[d] + (high ? tap.high : tap.low);
+      }
+      // A weight of zero must not turn an infinity into a NaN.
+      if (weight != 0)
+      {
+        sum += weight * static_cast<double>(from[offset]);
+      }
+    }
+    return sum;
+  }
+
+private:
+  Triple m_Src;
+  Triple m_Size;
+  std::array<std::vector<InterpolationTap>, 3> m_Taps;
+};
+} // namespace
+
 std::unique_ptr<Kernel>
 MakeKernel(const Interpolation & op, const OperatorCase & operatorCase)
 {
-  const Shape & srcShape = operatorCase.inputs[0].type.shape;
-  const Shape & dstShape = operatorCase.output.shape;
-  const auto spatial = static_cast<std::ptrdiff_t>(op.size.size());
-  const Triple src = ToTriple(Shape(srcShape.end() - spatial, srcShape.end()), 1);
-  const Triple dst = ToTriple(Shape(dstShape.end() - spatial, dstShape.end()), 1);
-  const std::int64_t planes = NumberOfElements(Shape(dstShape.begin(), dstShape.end() - spatial));
+  const Shape & shape = operatorCase.output.shape;
+  const PlaneInterpolation interpolation(op, operatorCase.inputs[0].type.shape, operatorCase.output.type);
+  const std::int64_t planes =
+    NumberOfElements(Shape(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(op.size.size())));
   const unsigned int threads = operatorCase.threads;
-
-  std::array<std::vector<InterpolationTap>, 3> taps;
-  for (int d = 0; d < 3; ++d)
-  {
-    taps[d] = InterpolationTaps(op, src[d], dst[d], operatorCase.output.type);
-  }
   return DispatchPrecision(operatorCase.output.type,
                            [&](auto zero)
                            {
@@ -315,43 +340,84 @@ MakeKernel(const Interpolation & op, const OperatorCase & operatorCase)
                              return std::make_unique<FunctionKernel>(
                                [=](const KernelArguments & arguments)
                                {
+                                 const Triple & size = interpolation.GetSize();
                                  ParallelFor(planes,
                                              threads,
                                              [&](std::int64_t begin, std::int64_t end)
                                              {
                                                for (std::int64_t plane = begin; plane < end; ++plane)
                                                {
-                                                 const T * from =
-                                                   static_cast<const T *>(arguments.inputs[0]) + plane * Product(src);
-                                                 T * to = static_cast<T *>(arguments.output) + plane * Product(dst);
-                                                 for (std::int64_t i = 0; i < Product(dst); ++i)
+                                                 const T * from = static_cast<const T *>(arguments.inputs[0]) +
+                                                                  plane * Product(interpolation.GetSrc());
+                                                 T * to = static_cast<T *>(arguments.output) + plane * Product(size);
+                                                 for (std::int64_t i = 0; i < Product(size); ++i)
                                                  {
-                                                   const Triple position = Unravel(i, dst);
-                                                   double sum = 0;
-                                                   for (int corner = 0; corner < 8; ++corner)
-                                                   {
-                                                     double weight = 1;
-                                                     std::int64_t offset = 0;
-                                                     for (int d = 0; d < 3; ++d)
-                                                     {
-                                                       const InterpolationTap & tap =
-                                                         taps[d][static_cast<std::size_t>(position[d])];
-                                                       const bool high = (corner >> d & 1) != 0;
-                                                       weight *= high ? tap.weight : 1 - tap.weight;
-                                                       offset = offset * src[d] + (high ? tap.high : tap.low);
-                                                     }
-                                                     // A weight of zero must not turn an infinity into a NaN.
-                                                     if (weight != 0)
-                                                     {
-                                                       sum += weight * static_cast<double>(from[offset]);
-                                                     }
-                                                   }
-                                                   to[i] = static_cast<T>(sum);
+                                                   to[i] =
+                                                     static_cast<T>(interpolation.Evaluate(from, Unravel(i, size)));
                                                  }
                                                }
                                              });
                                });
                            });
+}
+
+std::unique_ptr<Kernel>
+MakeKernel(const ShiftedInterpolation & op, const OperatorCase & operatorCase)
+{
+  const PlaneInterpolation interpolation(op.interpolation, operatorCase.inputs[0].type.shape, operatorCase.output.type);
+  const SpatialShape src(operatorCase.inputs[0].type.shape, op.kernel.size());
+  const SpatialShape dst(operatorCase.output.shape, op.kernel.size());
+  const Triple kernel = ToTriple(op.kernel, 1);
+  const Triple padding = ToTriple(op.padding, 0);
+  const Triple dilation = ToTriple(op.dilation, 1);
+  const PostOperationChain chain(op.postOperations, operatorCase, 1);
+  const unsigned int threads = operatorCase.threads;
+  return DispatchPrecision(
+    operatorCase.output.type,
+    [&](auto zero)
+    {
+      using T = decltype(zero);
+      return std::make_unique<FunctionKernel>(
+        [=](const KernelArguments & arguments)
+        {
+          const auto evaluate = [&](const T * image, std::int64_t channel, const Triple & position)
+          {
+            double sum = 0;
+            for (std::int64_t k = 0; k < Product(kernel); ++k)
+            {
+              const Triple tap = Unravel(k, kernel);
+              Triple at;
+              bool inside = true;
+              for (int d = 0; d < 3; ++d)
+              {
+                at[d] = position[d] + tap[d] * dilation[d] - padding[d];
+                inside = inside && at[d] >= 0 && at[d] < interpolation.GetSize()[d];
+              }
+              if (inside)
+              {
+                sum += interpolation.Evaluate(image + (k * dst.channels + channel) * Product(src.extents), at);
+              }
+            }
+            return static_cast<T>(sum);
+          };
+          ParallelFor(dst.batch * dst.channels,
+                      threads,
+                      [&](std::int64_t begin, std::int64_t end)
+                      {
+                        for (std::int64_t plane = begin; plane < end; ++plane)
+                        {
+                          const T * image = static_cast<const T *>(arguments.inputs[0]) +
+                                            plane / dst.channels * src.channels * Product(src.extents);
+                          for (std::int64_t i = 0; i < Product(dst.extents); ++i)
+                          {
+                            const std::int64_t element = plane * Product(dst.extents) + i;
+                            static_cast<T *>(arguments.output)[element] = chain.Apply(
+                              arguments, evaluate(image, plane % dst.channels, Unravel(i, dst.extents)), element);
+                          }
+                        }
+                      });
+        });
+    });
 }
 } // namespace reference
 } // namespace nn

@@ -1,0 +1,400 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNOneDNNPointwise.h"
+
+#include "itkNNOneDNNCommon.h"
+
+#include <algorithm>
+
+namespace itk
+{
+namespace nn
+{
+namespace onednn
+{
+namespace
+{
+/** Elements that are treated at once, so that they stay in the first cache. */
+constexpr std::int64_t chunk = 2048;
+
+Shape
+WithLeadingOnes(const Shape & shape, std::size_t rank)
+{
+  Shape padded(rank - shape.size(), 1);
+  padded.insert(padded.end(), shape.begin(), shape.end());
+  return padded;
+}
+
+/** dst[i] = f(dst[i]). */
+void
+ApplyUnary(const Unary & op, float * dst, std::int64_t count)
+{
+  const auto alpha = static_cast<float>(op.alpha);
+  const auto beta = static_cast<float>(op.beta);
+  switch (op.function)
+  {
+    case UnaryFunction::LeakyRelu:
+      for (std::int64_t i = 0; i < count; ++i)
+      {
+        dst[i] = dst[i] < 0 ? alpha * dst[i] : dst[i];
+      }
+      return;
+    case UnaryFunction::Relu:
+      for (std::int64_t i = 0; i < count; ++i)
+      {
+        dst[i] = dst[i] < 0 ? 0 : dst[i];
+      }
+      return;
+    case UnaryFunction::Linear:
+      for (std::int64_t i = 0; i < count; ++i)
+      {
+        dst[i] = alpha * dst[i] + beta;
+      }
+      return;
+    default:
+      for (std::int64_t i = 0; i < count; ++i)
+      {
+        dst[i] = Evaluate(op, dst[i]);
+      }
+  }
+}
+
+template <typename TFunction>
+void
+ForEachPair(float * dst, const float * operand, std::int64_t count, std::int64_t step, std::int64_t period, TFunction f)
+{
+  if (step == 0)
+  {
+    const float value = *operand;
+    for (std::int64_t i = 0; i < count; ++i)
+    {
+      dst[i] = f(dst[i], value);
+    }
+  }
+  else if (period == 0)
+  {
+    for (std::int64_t i = 0; i < count; ++i)
+    {
+      dst[i] = f(dst[i], operand[i]);
+    }
+  }
+  else
+  {
+    for (std::int64_t i = 0; i < count; i += period)
+    {
+      for (std::int64_t k = 0; k < period; ++k)
+      {
+        dst[i + k] = f(dst[i + k], operand[k]);
+      }
+    }
+  }
+}
+
+/** dst[i] = f(dst[i], operand[i]); step 0: one value; period: operand repeats. */
+void
+ApplyBinary(BinaryFunction function,
+            float * dst,
+            const float * operand,
+            std::int64_t count,
+            std::int64_t step,
+            std::int64_t period)
+{
+  switch (function)
+  {
+    case BinaryFunction::Add:
+      return ForEachPair(dst, operand, count, step, period, [](float a, float b) { return a + b; });
+    case BinaryFunction::Subtract:
+      return ForEachPair(dst, operand, count, step, period, [](float a, float b) { return a - b; });
+    case BinaryFunction::Multiply:
+      return ForEachPair(dst, operand, count, step, period, [](float a, float b) { return a * b; });
+    default:
+      return ForEachPair(
+        dst, operand, count, step, period, [function](float a, float b) { return Evaluate(function, a, b); });
+  }
+}
+
+/** Whether a value has the result's extents from the channels on. */
+bool
+IsWhole(const Shape & shape, const ValueType & result, const Layout & layout)
+{
+  return std::equal(shape.begin() + layout.axis, shape.end(), result.shape.begin() + layout.axis);
+}
+} // namespace
+
+std::int64_t
+PostOperationChain::Access::GetOffset(const Shape & outer, std::int64_t position) const
+{
+  std::int64_t offset = 0;
+  for (std::size_t d = outer.size(); d-- > 0;)
+  {
+    offset += position % outer[d] * strides[d];
+    position /= outer[d];
+  }
+  return offset;
+}
+
+PostOperationChain::Access
+PostOperationChain::MakePlainAccess(const ValueType & input) const
+{
+  const Shape shape = WithLeadingOnes(input.shape, m_Result.shape.size());
+  Access access;
+  access.strides = ContiguousStrides(shape);
+  for (std::size_t i = 0; i < shape.size(); ++i)
+  {
+    access.strides[i] = shape[i] == 1 ? 0 : access.strides[i];
+  }
+  return access;
+}
+
+PostOperationChain::Access
+PostOperationChain::MakeBlockedAccess(const ValueType & input) const
+{
+  const Shape shape = WithLeadingOnes(input.shape, m_Result.shape.size());
+  const auto channelAxis = static_cast<std::size_t>(m_Layout.axis);
+  Access access;
+  access.strides.assign(m_Outer.size(), 0);
+  std::int64_t slice = shape[channelAxis];
+  if (IsWhole(shape, m_Result, m_Layout))
+  {
+    access.strides[channelAxis] = m_Run;
+    slice = m_Run * m_Outer[channelAxis];
+  }
+  else
+  {
+    access.mode = shape[channelAxis] == 1 ? Mode::Scalar : Mode::Periodic;
+    access.strides[channelAxis] = access.mode == Mode::Scalar ? 0 : m_Block;
+  }
+  for (std::size_t i = channelAxis; i-- > 0;)
+  {
+    access.strides[i] = shape[i] == 1 ? 0 : slice;
+    slice *= shape[i];
+  }
+  return access;
+}
+
+std::string
+PostOperationChain::GetUnsupportedReason(const std::vector<ValueType> & values,
+                                         const ValueType & result,
+                                         const Layout & layout)
+{
+  if (layout.kind == Layout::Kind::ChannelsLast)
+  {
+    return "channels-last memory";
+  }
+  for (const auto & value : values)
+  {
+    const Shape shape = WithLeadingOnes(value.shape, result.shape.size());
+    if (layout.IsPlain() || IsWhole(shape, result, layout))
+    {
+      continue;
+    }
+    const std::int64_t channels = shape[static_cast<std::size_t>(layout.axis)];
+    const bool isPerChannel =
+      std::all_of(shape.begin() + layout.axis + 1, shape.end(), [](std::int64_t extent) { return extent == 1; });
+    if (!isPerChannel || (channels != 1 && channels % layout.GetBlock() != 0))
+    {
+      return "the operand " + ToString(value.shape) + " repeats along some of the last axes of " +
+             ToString(result.shape) + ", or does not fill the blocks of channels";
+    }
+  }
+  return "";
+}
+
+Layout
+PostOperationChain::GetInputLayout(const ValueType & input, const ValueType & result, const Layout & layout)
+{
+  if (layout.IsPlain() || !IsWhole(WithLeadingOnes(input.shape, result.shape.size()), result, layout))
+  {
+    return {};
+  }
+  Layout own = layout;
+  own.axis -= static_cast<int>(result.shape.size() - input.shape.size());
+  return own;
+}
+
+PostOperationChain::PostOperationChain(std::vector<PostOperation> operations,
+                                       const std::vector<ValueType> & inputs,
+                                       const ValueType & result,
+                                       const Layout & layout)
+  : m_Operations(std::move(operations))
+  , m_Result(result)
+  , m_Layout(layout)
+  , m_Block(layout.GetBlock())
+{
+  if (layout.IsPlain())
+  {
+    m_Outer = result.shape;
+    for (const auto & input : inputs)
+    {
+      m_Accesses.push_back(this->MakePlainAccess(input));
+    }
+    this->FindPlainRun();
+    return;
+  }
+  const Shape physical = layout.GetPhysicalShape(result.shape);
+  m_Outer.assign(physical.begin(), physical.begin() + layout.axis + 1);
+  m_Run = NumberOfElements(Shape(physical.begin() + layout.axis + 1, physical.end()));
+  for (const auto & input : inputs)
+  {
+    m_Accesses.push_back(this->MakeBlockedAccess(input));
+  }
+}
+
+/** The longest end of the axes in which every input is whole or one value. */
+void
+PostOperationChain::FindPlainRun()
+{
+  const auto extendsRun = [this](std::size_t axis)
+  {
+    return std::all_of(m_Accesses.begin(),
+                       m_Accesses.end(),
+                       [&](const Access & access)
+                       { return access.strides[axis] == (access.mode == Mode::Scalar ? 0 : m_Run); });
+  };
+  while (!m_Outer.empty())
+  {
+    const std::size_t axis = m_Outer.size() - 1;
+    const std::int64_t extent = m_Outer[axis];
+    if (extent != 1)
+    {
+      if (m_Run == 1)
+      {
+        for (auto & access : m_Accesses)
+        {
+          access.mode = access.strides[axis] == 0 ? Mode::Scalar : Mode::Whole;
+        }
+      }
+      if (!extendsRun(axis))
+      {
+        break;
+      }
+      m_Run *= extent;
+    }
+    m_Outer.pop_back();
+  }
+}
+
+void
+PostOperationChain::ExecuteChunk(const std::vector<const void *> & inputs,
+                                 float * to,
+                                 std::int64_t position,
+                                 std::int64_t first,
+                                 std::int64_t count) const
+{
+  const auto locate = [&](std::size_t input)
+  {
+    const Access & access = m_Accesses[input];
+    return static_cast<const float *>(inputs[input]) + access.GetOffset(m_Outer, position) +
+           (access.mode == Mode::Whole ? first : 0);
+  };
+  const auto step = [&](std::size_t input) { return m_Accesses[input].mode == Mode::Scalar ? 0 : 1; };
+  const auto period = [&](std::size_t input) { return m_Accesses[input].mode == Mode::Periodic ? m_Block : 0; };
+
+  const float * src = locate(0);
+  if (src != to)
+  {
+    ForEachPair(to, src, count, step(0), period(0), [](float, float value) { return value; });
+  }
+  std::size_t operand = 1;
+  for (const auto & post : m_Operations)
+  {
+    if (const auto * unary = std::get_if<Unary>(&post.operation))
+    {
+      ApplyUnary(*unary, to, count);
+    }
+    else
+    {
+      ApplyBinary(
+        std::get<Binary>(post.operation).function, to, locate(operand), count, step(operand), period(operand));
+      ++operand;
+    }
+  }
+  // Channels that only fill a block stay zero.
+  const std::int64_t used = m_Block == 0 ? 0 : m_Result.shape[static_cast<std::size_t>(m_Layout.axis)] % m_Block;
+  if (used != 0 && position % m_Outer.back() == m_Outer.back() - 1)
+  {
+    for (std::int64_t i = 0; i < count; i += m_Block)
+    {
+      std::fill(to + i + used, to + i + m_Block, 0.0F);
+    }
+  }
+}
+
+void
+PostOperationChain::Execute(const std::vector<const void *> & inputs, void * dst, unsigned int threads) const
+{
+  const std::int64_t chunks = (m_Run + chunk - 1) / chunk;
+  Parallel(NumberOfElements(m_Outer) * chunks,
+           threads,
+           [&](std::int64_t begin, std::int64_t end)
+           {
+             for (std::int64_t item = begin; item < end; ++item)
+             {
+               const std::int64_t position = item / chunks;
+               const std::int64_t first = item % chunks * chunk;
+               this->ExecuteChunk(inputs,
+                                  static_cast<float *>(dst) + position * m_Run + first,
+                                  position,
+                                  first,
+                                  std::min(chunk, m_Run - first));
+             }
+           });
+}
+
+Proposal
+Propose(const Pointwise & op, const OperatorCase & operatorCase)
+{
+  const ValueType & result = operatorCase.output;
+  std::vector<ValueType> types;
+  Layout layout;
+  for (const auto & input : operatorCase.inputs)
+  {
+    types.push_back(input.type);
+    if (layout.IsPlain() && input.type.shape == result.shape)
+    {
+      layout = input.layout;
+    }
+  }
+  // Constants are plain and stay so.
+  const bool needsReorder = std::any_of(
+    operatorCase.inputs.begin(),
+    operatorCase.inputs.end(),
+    [&](const Operand & input)
+    { return input.IsConstant() && !PostOperationChain::GetInputLayout(input.type, result, layout).IsPlain(); });
+  if (needsReorder || !PostOperationChain::GetUnsupportedReason(types, result, layout).empty())
+  {
+    layout = {};
+  }
+  std::vector<Layout> layouts;
+  for (const auto & type : types)
+  {
+    layouts.push_back(PostOperationChain::GetInputLayout(type, result, layout));
+  }
+  const unsigned int threads = operatorCase.threads;
+  Proposal proposal = Proposal::FromKernel(
+    std::make_unique<FunctionKernel>(
+      [chain = PostOperationChain(op.postOperations, types, result, layout), threads](const KernelArguments & arguments)
+      { chain.Execute(arguments.inputs, arguments.output, threads); }),
+    layouts,
+    layout);
+  proposal.inPlaceInput = types.front().shape == result.shape ? 0 : -1;
+  return proposal;
+}
+} // namespace onednn
+} // namespace nn
+} // namespace itk

@@ -90,7 +90,11 @@ struct KernelArguments
 {
   std::vector<const void *> inputs;
   void * output = nullptr;
-  void * scratch = nullptr; ///< GetScratchBytes() bytes, aligned to 64
+  void * scratch = nullptr;        ///< GetScratchBytes() bytes, aligned to 64
+  std::vector<void *> moreOutputs; ///< of a loop: the results behind the first
+  /** Null, or to be called now and then, in the thread that called Execute() only,
+   * with the part done; false: stop, the results do not matter. */
+  const std::function<bool(double)> * progress = nullptr;
 };
 
 /** \class Kernel
@@ -215,6 +219,12 @@ public:
                                               const Layout & from,
                                               const Layout & to,
                                               unsigned int threads) const = 0;
+
+  /** Call f(begin, end) for consecutive parts of [0, count) on the threads that
+   * the backend's kernels use. ITK's threads unless the backend has others. */
+  virtual void RunParallel(std::int64_t count,
+                           unsigned int threads,
+                           const std::function<void(std::int64_t, std::int64_t)> & f) const;
 
   /** All backends that the registered factories make, highest priority first. */
   static std::vector<Pointer> GetRegistered();

@@ -46,6 +46,13 @@ struct PlanOptions
   DataType precision = DataType::Float32; ///< of all floating-point values; Float32 or Float64 on the CPU
   unsigned int threads = 0;               ///< 0: ITK's global default
   bool optimize = true;                   ///< run the passes of itkNNPasses.h
+  bool loops = true;                      ///< run parts for groups of an axis, see ScheduleLoops()
+  std::vector<std::string> staticInputs;  ///< for the passes: inputs that stay the same for many runs
+  /** Layouts in which inputs are given: as tensors of the layout's physical shape. */
+  std::map<std::string, Layout> inputLayouts;
+  /** Outputs stay in the layouts of GetOutputLayouts(), as tensors of physical
+   * shape; otherwise they are plain. */
+  bool keepOutputLayouts = false;
 };
 
 /** Called between operators, in the thread that called Run(). */
@@ -95,6 +102,8 @@ struct PlanResources
   ArenaPool arenas;
 };
 
+struct PlanData;
+
 /** \class ExecutionPlan
  * \brief A graph bound to weights, implementations and memory.
  *
@@ -123,6 +132,7 @@ public:
     Layout outputLayout;
     double flops = 0;
     std::size_t outputBytes = 0;
+    std::int64_t repetitions = 1;     ///< of a step in a loop; flops counts all, the shape is that of one
     std::vector<std::string> skipped; ///< implementations that declined, with their reasons
   };
 
@@ -156,6 +166,9 @@ public:
   /** The graph after the passes. */
   const Graph & GetGraph() const;
 
+  /** The layouts of the outputs. */
+  std::map<std::string, Layout> GetOutputLayouts() const;
+
   unsigned int GetNumberOfThreads() const;
 
   /** Free the arena that is kept for the next run. */
@@ -163,9 +176,7 @@ public:
 
 private:
   ExecutionPlan();
-  struct Data;
-  class Builder;
-  std::unique_ptr<Data> m_Data;
+  std::unique_ptr<PlanData> m_Data;
 };
 } // namespace nn
 } // namespace itk

@@ -17,6 +17,8 @@
  *=========================================================================*/
 #include "itkNNBackend.h"
 
+#include "itkNNParallel.h"
+
 #include <algorithm>
 
 namespace itk
@@ -88,6 +90,14 @@ Implementation::~Implementation() = default;
 Backend::Backend() = default;
 
 Backend::~Backend() = default;
+
+void
+Backend::RunParallel(std::int64_t count,
+                     unsigned int threads,
+                     const std::function<void(std::int64_t, std::int64_t)> & f) const
+{
+  ParallelFor(count, threads, f);
+}
 
 std::vector<Backend::Pointer>
 Backend::GetRegistered()

@@ -54,6 +54,9 @@ public:
                                       const Layout & from,
                                       const Layout & to,
                                       unsigned int threads) const override;
+  void RunParallel(std::int64_t count,
+                   unsigned int threads,
+                   const std::function<void(std::int64_t, std::int64_t)> & f) const override;
 
 protected:
   OneDNNBackend();

@@ -110,6 +110,14 @@ OneDNNBackend::GetImplementations(const Operator & op) const
   return std::visit([](const auto & kind) { return GetImplementation(kind); }, op);
 }
 
+void
+OneDNNBackend::RunParallel(std::int64_t count,
+                           unsigned int threads,
+                           const std::function<void(std::int64_t, std::int64_t)> & f) const
+{
+  onednn::Parallel(count, threads, f);
+}
+
 std::unique_ptr<Kernel>
 OneDNNBackend::MakeReorder(const ValueType & type, const Layout & from, const Layout & to, unsigned int threads) const
 {

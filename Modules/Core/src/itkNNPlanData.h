@@ -1,0 +1,120 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkNNPlanData_h
+#define itkNNPlanData_h
+
+#include "itkNNExecutionPlan.h"
+
+#include <limits>
+
+namespace itk
+{
+namespace nn
+{
+/** Where a value's elements are while a plan runs. */
+struct Buffer
+{
+  enum class Place : std::uint8_t
+  {
+    Arena,
+    Input,    ///< index: of the graph's inputs
+    Constant, ///< index: of the plan's constants
+    Output    ///< index: of the graph's outputs
+  };
+
+  Place place = Place::Arena;
+  std::size_t index = 0;
+  std::size_t bytes = 0;
+  int firstStep = 0;
+  int lastStep = 0;
+  std::size_t offset = 0;
+};
+
+struct Step
+{
+  std::unique_ptr<Kernel> kernel;
+  std::vector<std::size_t> inputs;  ///< buffers
+  std::vector<std::size_t> outputs; ///< buffers; one but for loops
+  std::size_t scratch = none;
+  bool isEmpty = false; ///< nothing to compute
+  double work = 0;
+  ExecutionPlan::StepInfo info;
+
+  static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
+};
+
+struct InputInfo
+{
+  std::string name;
+  ValueType type;
+  Layout layout;
+};
+
+struct OutputInfo
+{
+  std::string name;
+  ValueType type;
+  Layout layout;
+  std::size_t buffer = 0; ///< copied at the end unless it is in the output itself
+};
+
+/** Everything that a plan consists of. */
+struct PlanData
+{
+  Graph graph;
+  std::vector<ExecutionPlan::StepInfo> infos;
+  std::vector<Step> steps;
+  std::vector<Buffer> buffers;
+  std::vector<Tensor> constants;
+  std::vector<std::shared_ptr<const void>> converted;
+  std::vector<InputInfo> inputs;
+  std::vector<OutputInfo> outputs;
+  std::shared_ptr<PlanResources> resources;
+  std::vector<Backend::Pointer> backends;
+  std::size_t arenaBytes = 0;
+  double work = 0;
+  unsigned int threads = 1;
+  bool verbose = false;
+};
+
+/** Choose implementations for the graph in `data` and lay out memory. What is
+ * known already: graph, resources, backends, threads, verbose. */
+void BuildPlan(PlanData & data, const StateDict & weights, const PlanOptions & options);
+
+/** Run all steps on memory of the caller.
+ * \param inputs, outputs one pointer for each of the plan's.
+ * \param arena data.arenaBytes bytes, aligned to 64.
+ * \param progress called with the part done; false ends the run, and the result is false.
+ * \param milliseconds when not null: the time of each step is added to its entry. */
+bool ExecuteSteps(const PlanData & data,
+                  const std::vector<const void *> & inputs,
+                  const std::vector<void *> & outputs,
+                  void * arena,
+                  const std::function<bool(double)> & progress,
+                  std::vector<double> * milliseconds = nullptr);
+
+/** Bytes of a value in a layout. */
+inline std::size_t
+CountBytes(const ValueType & type, const Layout & layout)
+{
+  return static_cast<std::size_t>(layout.GetPhysicalElements(type.shape)) * SizeOf(type.type);
+}
+} // namespace nn
+} // namespace itk
+
+#endif

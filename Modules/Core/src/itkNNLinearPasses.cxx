@@ -476,7 +476,8 @@ public:
     return op.groups == 1 && op.postOperations.empty() && IsAll(op.stride, 1) && IsAll(op.dilation, 1);
   }
 
-  bool IsWorthComposing() const
+  /** \param firstIsNeeded the first one's result is used by others too. */
+  bool IsWorthComposing(bool firstIsNeeded) const
   {
     if (!IsSimple(m_FirstOp) || !IsSimple(m_SecondOp) || GetRank(m_SecondOp) != m_Rank)
     {
@@ -498,8 +499,9 @@ public:
       strips += seen / static_cast<double>(extent);
     }
     const double composed = taps * static_cast<double>(NumberOfElements(m_Dst));
-    const double separate = m_Graph.CountFlops(m_First) + m_Graph.CountFlops(m_Second);
-    return composed + strips * separate < fastConvolutionPart * separate;
+    const double first = m_Graph.CountFlops(m_First);
+    const double second = m_Graph.CountFlops(m_Second);
+    return composed + strips * (first + second) < fastConvolutionPart * (second + (firstIsNeeded ? 0 : first));
   }
 
   ValueId Compose(GraphRewriter & rewriter) const
@@ -658,15 +660,14 @@ ComposeConvolutions(const Graph & graph)
                          convolution.inputs.end(),
                          [&](ValueId input) { return static_cast<bool>(isConstant[static_cast<std::size_t>(input)]); });
     };
-    if (std::holds_alternative<Convolution>(node.op) && FindProducer<Convolution>(graph, node.inputs[0]) != nullptr &&
-        uses[static_cast<std::size_t>(node.inputs[0])] == 1)
+    if (std::holds_alternative<Convolution>(node.op) && FindProducer<Convolution>(graph, node.inputs[0]) != nullptr)
     {
       const Graph::Node & first = GetProducerNode(graph, node.inputs[0]);
       // Composing weights of a run would cost more than it saves.
       if (areConstant(first) && areConstant(node))
       {
         const ConvolutionPair pair(graph, first, node);
-        if (pair.IsWorthComposing())
+        if (pair.IsWorthComposing(uses[static_cast<std::size_t>(node.inputs[0])] > 1))
         {
           rewriter.Replace(node.output, pair.Compose(rewriter));
           continue;

@@ -66,6 +66,10 @@ public:
 
   virtual std::vector<std::string> GetInputNames() const = 0;
 
+  /** Inputs that stay the same for many runs, so that what depends on them alone
+   * is worth keeping. None by default. */
+  virtual std::vector<std::string> GetStaticInputNames() const;
+
   /** Throws Error for a missing input or a shape that the network cannot take. */
   virtual Graph BuildGraph(const ShapeMap & inputs) const = 0;
 

@@ -30,6 +30,39 @@ namespace itk
 {
 namespace nn
 {
+/** \class StaticState
+ * \brief What a network has computed from its static inputs, for any number of
+ * runs with other inputs.
+ *
+ * Immutable, so it can be shared between threads.
+ * \ingroup UniverSegNetworks
+ */
+class UniverSegNetworks_EXPORT StaticState
+{
+public:
+  StaticState(TensorMap values, std::string key);
+
+  /** In the layouts of the plan that uses them. */
+  const TensorMap & GetValues() const
+  {
+    return m_Values;
+  }
+  std::size_t GetNumberOfBytes() const
+  {
+    return m_Bytes;
+  }
+  /** Equal for all input shapes for which the state is the same. */
+  const std::string & GetKey() const
+  {
+    return m_Key;
+  }
+
+private:
+  TensorMap m_Values;
+  std::string m_Key;
+  std::size_t m_Bytes;
+};
+
 /** \class NetworkRunner
  * \brief A network with its weights, ready to run on tensors of any shape it
  * takes.
@@ -37,20 +70,52 @@ namespace nn
  * Plans are made when a combination of input shapes is first seen; the last
  * few are kept, and all share their packed weights. Run() may be called from
  * several threads.
+ *
+ * A network with static inputs can be run in two steps: ComputeStatic() does
+ * what those inputs alone determine, and Run() with the state does the rest.
  * \ingroup UniverSegNetworks
  */
 class UniverSegNetworks_EXPORT NetworkRunner
 {
 public:
+  using PlanPointer = std::shared_ptr<const ExecutionPlan>;
+
+  /** \brief The plans of the two steps. */
+  struct SplitPlans
+  {
+    PlanPointer prologue;  ///< of the static inputs
+    PlanPointer remainder; ///< of the other inputs and the prologue's results
+    std::size_t bytes = 0; ///< of a state
+    std::string key;       ///< of a state
+  };
+
   /** Throws Error when the weights do not fit the network. */
   NetworkRunner(Network::ConstPointer network, std::shared_ptr<const StateDict> weights, PlanOptions options = {});
   ~NetworkRunner();
   NetworkRunner(const NetworkRunner &) = delete;
   NetworkRunner & operator=(const NetworkRunner &) = delete;
 
+  /** All inputs at once. */
   TensorMap Run(const TensorMap & inputs, const RunHooks & hooks = {});
 
-  std::shared_ptr<const ExecutionPlan> GetPlan(const ShapeMap & inputs);
+  /** The state for the static inputs.
+   * \param inputs the static inputs.
+   * \param shapes of all inputs.
+   * Throws Error when the network has no static inputs. */
+  std::shared_ptr<const StaticState> ComputeStatic(const TensorMap & inputs,
+                                                   const ShapeMap & shapes,
+                                                   const RunHooks & hooks = {});
+
+  /** The other inputs with a state for their shapes. */
+  TensorMap Run(const TensorMap & inputs,
+                const ShapeMap & shapes,
+                const StaticState & state,
+                const RunHooks & hooks = {});
+
+  PlanPointer GetPlan(const ShapeMap & inputs);
+
+  /** Throws Error when the network has no static inputs. */
+  SplitPlans GetSplitPlans(const ShapeMap & inputs);
 
   const Network & GetNetwork() const
   {
@@ -65,11 +130,16 @@ public:
   void ReleaseMemory();
 
 private:
+  /** \brief The plans for one combination of shapes, made when first needed. */
   struct Entry
   {
     ShapeMap inputs;
-    std::shared_ptr<const ExecutionPlan> plan;
+    PlanPointer whole;
+    SplitPlans split;
   };
+
+  /** The entry for the shapes, as the last used. The mutex is held. */
+  Entry & FindEntry(const ShapeMap & inputs);
 
   Network::ConstPointer m_Network;
   std::shared_ptr<const StateDict> m_Weights;

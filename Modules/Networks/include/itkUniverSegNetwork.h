@@ -85,6 +85,8 @@ public:
   std::string GetConfiguration() const override;
   std::vector<Parameter> GetParameters() const override;
   std::vector<std::string> GetInputNames() const override;
+  /** support_images and support_labels. */
+  std::vector<std::string> GetStaticInputNames() const override;
   Graph BuildGraph(const ShapeMap & inputs) const override;
 
   /** Encoder blocks, and decoder blocks as used. */

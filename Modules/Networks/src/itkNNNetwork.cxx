@@ -95,6 +95,12 @@ private:
 
 Network::~Network() = default;
 
+std::vector<std::string>
+Network::GetStaticInputNames() const
+{
+  return {};
+}
+
 void
 Network::CheckWeights(const StateDict & weights) const
 {

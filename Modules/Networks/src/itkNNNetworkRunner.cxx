@@ -17,12 +17,25 @@
  *=========================================================================*/
 #include "itkNNNetworkRunner.h"
 
+#include "itkNNPasses.h"
+
 #include <algorithm>
 
 namespace itk
 {
 namespace nn
 {
+StaticState::StaticState(TensorMap values, std::string key)
+  : m_Values(std::move(values))
+  , m_Key(std::move(key))
+  , m_Bytes(0)
+{
+  for (const auto & value : m_Values)
+  {
+    m_Bytes += value.second.GetNumberOfBytes();
+  }
+}
+
 NetworkRunner::NetworkRunner(Network::ConstPointer network,
                              std::shared_ptr<const StateDict> weights,
                              PlanOptions options)
@@ -33,6 +46,7 @@ NetworkRunner::NetworkRunner(Network::ConstPointer network,
 {
   itkNNRequireMacro(m_Network && m_Weights, "A network runner needs a network and weights");
   m_Network->CheckWeights(*m_Weights);
+  m_Options.staticInputs = m_Network->GetStaticInputNames();
 }
 
 NetworkRunner::~NetworkRunner() = default;
@@ -49,11 +63,27 @@ NetworkRunner::Run(const TensorMap & inputs, const RunHooks & hooks)
   return this->GetPlan(shapes)->Run(inputs, hooks);
 }
 
-std::shared_ptr<const ExecutionPlan>
-NetworkRunner::GetPlan(const ShapeMap & inputs)
+std::shared_ptr<const StaticState>
+NetworkRunner::ComputeStatic(const TensorMap & inputs, const ShapeMap & shapes, const RunHooks & hooks)
+{
+  const SplitPlans plans = this->GetSplitPlans(shapes);
+  return std::make_shared<const StaticState>(plans.prologue->Run(inputs, hooks), plans.key);
+}
+
+TensorMap
+NetworkRunner::Run(const TensorMap & inputs, const ShapeMap & shapes, const StaticState & state, const RunHooks & hooks)
+{
+  const SplitPlans plans = this->GetSplitPlans(shapes);
+  itkNNRequireMacro(state.GetKey() == plans.key, "The static state was computed for inputs of other shapes");
+  TensorMap all = state.GetValues();
+  all.insert(inputs.begin(), inputs.end());
+  return plans.remainder->Run(all, hooks);
+}
+
+NetworkRunner::Entry &
+NetworkRunner::FindEntry(const ShapeMap & inputs)
 {
   constexpr std::size_t kept = 4;
-  const std::lock_guard<std::mutex> lock(m_Mutex);
   const auto found =
     std::find_if(m_Plans.begin(), m_Plans.end(), [&](const Entry & entry) { return entry.inputs == inputs; });
   if (found != m_Plans.end())
@@ -62,14 +92,55 @@ NetworkRunner::GetPlan(const ShapeMap & inputs)
   }
   else
   {
-    m_Plans.push_front(
-      { inputs, ExecutionPlan::Compile(m_Network->BuildGraph(inputs), *m_Weights, m_Options, m_Resources) });
+    m_Plans.push_front({ inputs, nullptr, {} });
     if (m_Plans.size() > kept)
     {
       m_Plans.pop_back();
     }
   }
-  return m_Plans.front().plan;
+  return m_Plans.front();
+}
+
+NetworkRunner::PlanPointer
+NetworkRunner::GetPlan(const ShapeMap & inputs)
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  Entry & entry = this->FindEntry(inputs);
+  if (!entry.whole)
+  {
+    entry.whole = ExecutionPlan::Compile(m_Network->BuildGraph(inputs), *m_Weights, m_Options, m_Resources);
+  }
+  return entry.whole;
+}
+
+NetworkRunner::SplitPlans
+NetworkRunner::GetSplitPlans(const ShapeMap & inputs)
+{
+  itkNNRequireMacro(!m_Options.staticInputs.empty(),
+                    "The network '" << m_Network->GetName() << "' has no static inputs");
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  Entry & entry = this->FindEntry(inputs);
+  if (!entry.split.prologue)
+  {
+    Graph graph = m_Network->BuildGraph(inputs);
+    if (m_Options.optimize)
+    {
+      graph = SimplifyGraph(graph, { m_Options.staticInputs });
+    }
+    const StaticSplit split = SplitAtStaticInputs(graph, m_Options.staticInputs);
+    PlanOptions options = m_Options;
+    options.staticInputs.clear();
+    options.keepOutputLayouts = true;
+    SplitPlans plans;
+    plans.prologue = ExecutionPlan::Compile(split.prologue, *m_Weights, options, m_Resources);
+    options.keepOutputLayouts = false;
+    options.inputLayouts = plans.prologue->GetOutputLayouts();
+    plans.remainder = ExecutionPlan::Compile(split.remainder, *m_Weights, options, m_Resources);
+    plans.bytes = split.bytes / sizeof(float) * SizeOf(m_Options.precision);
+    plans.key = split.prologue.ToText();
+    entry.split = std::move(plans);
+  }
+  return entry.split;
 }
 
 void

@@ -277,6 +277,12 @@ UniverSegNetwork::GetInputNames() const
   return { "target", "support_images", "support_labels" };
 }
 
+std::vector<std::string>
+UniverSegNetwork::GetStaticInputNames() const
+{
+  return { "support_images", "support_labels" };
+}
+
 Graph
 UniverSegNetwork::BuildGraph(const ShapeMap & inputs) const
 {

@@ -1,0 +1,134 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkNNSimdWinograd_h
+#define itkNNSimdWinograd_h
+
+#include "UniverSegSimdExport.h"
+#include "itkNNSimdPostOperation.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace itk
+{
+namespace nn
+{
+namespace simd
+{
+/** The extents of a convolution of 3x3 weights with stride 1 and zeros around
+ * its input. */
+struct WinogradShape
+{
+  std::int64_t images = 1;
+  std::int64_t inChannels = 1;
+  std::int64_t outChannels = 1;
+  std::int64_t inHeight = 1;
+  std::int64_t inWidth = 1;
+  std::int64_t outHeight = 1; ///< inHeight + paddingTop + padding below - 2
+  std::int64_t outWidth = 1;
+  std::int64_t paddingTop = 0; ///< rows of zeros before the first
+  std::int64_t paddingLeft = 0;
+  int block = 8; ///< channels that lie together: 8 or 16
+  int tile = 4;  ///< outputs of a tile along an axis: 4 or 2
+};
+
+/** Memory of one execution. */
+struct WinogradArguments
+{
+  const float * src = nullptr;              ///< [images, ceil(inChannels / block), inHeight, inWidth, block]
+  const float * weights = nullptr;          ///< as PackWeights() writes them
+  const float * bias = nullptr;             ///< [outChannels], or null
+  std::vector<const float *> operands = {}; ///< of the post-operations that have one, in their order
+  float * dst = nullptr;                    ///< [images, ceil(outChannels / block), outHeight, outWidth, block]
+};
+
+/** \class WinogradConvolution
+ * \brief Convolution by Winograd's minimal filtering, F(4x4, 3x3) or F(2x2, 3x3).
+ *
+ * A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks",
+ * CVPR 2016, arXiv:1509.09308. An output tile of m x m takes (m + 2)^2 products
+ * a pair of channels instead of 9 m^2: 4 times fewer for m = 4, 2.25 for m = 2.
+ * A group of tiles is transformed, multiplied by the transformed weights, as
+ * (m + 2)^2 matrix products, and transformed back while it stays in the
+ * core's second-level cache.
+ *
+ * The channels that fill the last block of the input should be zeros; those of
+ * the output become zeros. An infinity or a NaN spreads to the whole tile.
+ *
+ * The object is immutable: threads share it, each with its scratch and items.
+ * \ingroup UniverSegSimd
+ */
+class UniverSegSimd_EXPORT WinogradConvolution
+{
+public:
+  /** Tiles of one item of work. */
+  static constexpr std::int64_t tilesPerItem = 6;
+
+  /** \param cacheBytes of the second-level cache of a core; 0: ask the system. */
+  explicit WinogradConvolution(const WinogradShape & shape,
+                               std::vector<PostOperation> postOperations = {},
+                               std::size_t cacheBytes = 0);
+
+  /** Floats of the packed weights. */
+  std::size_t GetPackedElements() const;
+
+  /** What the packed form depends on, beside the weights. */
+  std::string GetPackingKey() const;
+
+  /** Transform weights [outChannels, inChannels, 3, 3], in double precision. */
+  void PackWeights(const float * weights, float * packed) const;
+
+  /** Work to share among threads, in items of equal size. */
+  std::int64_t GetNumberOfItems() const;
+
+  /** Scratch of one caller of Run(), to be aligned to 64. */
+  std::size_t GetScratchBytes() const;
+
+  /** Compute the items [begin, end). */
+  void Run(const WinogradArguments & arguments, std::int64_t begin, std::int64_t end, void * scratch) const;
+
+  /** The instruction set and the algorithm: "AVX3:f4x4". */
+  std::string GetVariant() const;
+
+  const WinogradShape & GetShape() const
+  {
+    return m_Shape;
+  }
+
+private:
+  friend struct WinogradAccess;
+
+  WinogradShape m_Shape;
+  std::vector<PostOperation> m_PostOperations;
+  std::int64_t m_InBlocks;
+  std::int64_t m_OutBlocks;
+  std::int64_t m_TilesY;
+  std::int64_t m_TilesX;
+  std::int64_t m_PanelBlocks; ///< blocks of output channels whose weights are packed together
+  std::int64_t m_Groups;      ///< groups of tiles that are computed together
+  std::size_t m_ChannelOperands;
+  const char * m_Target;
+  void (*m_Run)(const WinogradConvolution &, const WinogradArguments &, std::int64_t, std::int64_t, float *);
+};
+} // namespace simd
+} // namespace nn
+} // namespace itk
+
+#endif

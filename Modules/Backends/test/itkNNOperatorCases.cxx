@@ -188,6 +188,28 @@ AddConvolutions(Table & table)
   table.AddConvolution("ThenRow", { 1, 16, 5, 6 }, { 16, 16, 3, 3 }, true, add, { { 1, 6 } });
   table.AddConvolution("ThenPixels", { 2, 8, 5, 6 }, { 8, 8, 3, 3 }, true, add, { { 5, 6 } });
   table.AddConvolution("ThenSupportAxis", { 2, 3, 8, 5, 6 }, { 8, 8, 3, 3 }, true, add, { { 2, 1, 8, 5, 6 } });
+  // Whole images that repeat along some of the batch axes.
+  const Conv scale{ {}, { 1 }, {}, {}, 1, { { Binary{ BinaryFunction::Multiply } } } };
+  table.AddConvolution("ThenWholeSupport", { 2, 3, 8, 5, 6 }, { 16, 8, 3, 3 }, true, add, { { 2, 1, 16, 5, 6 } });
+  table.AddConvolution("ThenWholeTarget", { 2, 3, 16, 7, 6 }, { 5, 16, 3, 3 }, true, scale, { { 1, 3, 5, 7, 6 } });
+  table.AddConvolution("ThenWholeImage", { 1, 3, 16, 9, 8 }, { 16, 16, 3, 3 }, false, add, { { 16, 9, 8 } });
+  table.AddConvolution("ThenWholeChain",
+                       { 2, 3, 16, 5, 6 },
+                       { 24, 16, 3, 3 },
+                       true,
+                       { {},
+                         { 2, 0 },
+                         { 1 },
+                         {},
+                         1,
+                         { { Binary{ BinaryFunction::Add } },
+                           { Unary{ UnaryFunction::LeakyRelu, 0.1, 0 } },
+                           { Binary{ BinaryFunction::Multiply } },
+                           { Binary{ BinaryFunction::Add } },
+                           { Unary{ UnaryFunction::Clip, -1, 1.5 } } } },
+                       { { 2, 1, 24, 6, 5 }, { 24, 1, 1 }, { 2, 3, 24, 6, 5 } });
+  table.AddConvolution("Tiles", { 3, 16, 14, 19 }, { 32, 16, 3, 3 }, true, { {}, { 1 } });
+  table.AddConvolution("TilesPadded", { 2, 24, 9, 8 }, { 40, 24, 3, 3 }, true, { {}, { 0, 2 }, { 2, 1 } });
   table.AddConvolution("ThenChain",
                        { 1, 16, 5, 6 },
                        { 16, 16, 3, 3 },

@@ -18,6 +18,7 @@
 #include "itkNNOperatorCases.h"
 
 #include <cctype>
+#include <cstdlib>
 #include <limits>
 
 using namespace itk::nn;
@@ -735,6 +736,157 @@ TEST_P(OperatorTable, LayoutsAgreeWithTheOracle)
 
 INSTANTIATE_TEST_SUITE_P(All, OperatorTable, ::testing::ValuesIn(GetOperatorNames()), NameOfParameter);
 
+namespace
+{
+/** Sets UNIVERSEG_WINOGRAD while it lives. */
+class WinogradScope
+{
+public:
+  explicit WinogradScope(const char * value)
+  {
+    setenv("UNIVERSEG_WINOGRAD", value, 1);
+  }
+  ~WinogradScope()
+  {
+    unsetenv("UNIVERSEG_WINOGRAD");
+  }
+  WinogradScope(const WinogradScope &) = delete;
+  WinogradScope & operator=(const WinogradScope &) = delete;
+};
+
+/** The convolution's step of a row's plan. */
+ExecutionPlan::StepInfo
+GetConvolutionStep(const TableRow & row)
+{
+  const RowGraph rowGraph(row, row.MakeInputs());
+  const auto plan =
+    ExecutionPlan::Compile(rowGraph.graph, rowGraph.weights, OptionsOf({ "onednn", DataType::Float32 }));
+  for (const auto & step : plan->GetSteps())
+  {
+    if (step.operatorName == "Convolution")
+    {
+      return step;
+    }
+  }
+  return {};
+}
+
+bool
+IsWinograd(const ExecutionPlan::StepInfo & step)
+{
+  return step.implementation.rfind("simd:winograd", 0) == 0;
+}
+
+/** The table's row with a name. */
+TableRow
+FindRow(const std::string & name)
+{
+  const auto & table = GetOperatorTable();
+  const auto found = std::find_if(table.begin(), table.end(), [&](const TableRow & row) { return row.name == name; });
+  EXPECT_NE(found, table.end()) << name;
+  return found == table.end() ? table.front() : *found;
+}
+} // namespace
+
+TEST(OperatorHarness, WinogradAgreesWithTheOracle)
+{
+  if (!IsRegistered("onednn"))
+  {
+    GTEST_SKIP() << "this build has no oneDNN backend";
+  }
+  const WinogradScope scope("always");
+  int checked = 0;
+  for (const auto & row : GetOperatorTable())
+  {
+    if (std::holds_alternative<Convolution>(row.op) && IsWinograd(GetConvolutionStep(row)))
+    {
+      SCOPED_TRACE(row.name);
+      CheckLayouts(row);
+      ++checked;
+    }
+  }
+  EXPECT_GT(checked, 70);
+}
+
+TEST(OperatorHarness, WinogradTakesWholeOperands)
+{
+  if (!IsRegistered("onednn"))
+  {
+    GTEST_SKIP() << "this build has no oneDNN backend";
+  }
+  const WinogradScope scope("always");
+  for (const char * name : { "ConvolutionThenSame16_add",
+                             "ConvolutionThenChannel5_multiply",
+                             "ConvolutionThenSupportAxis",
+                             "ConvolutionThenWholeSupport",
+                             "ConvolutionThenWholeTarget",
+                             "ConvolutionThenWholeImage",
+                             "ConvolutionThenWholeChain" })
+  {
+    const auto step = GetConvolutionStep(FindRow(name));
+    EXPECT_TRUE(IsWinograd(step)) << name;
+  }
+}
+
+TEST(OperatorHarness, WinogradSaysWhyNot)
+{
+  if (!IsRegistered("onednn"))
+  {
+    GTEST_SKIP() << "this build has no oneDNN backend";
+  }
+  const auto reasonOf = [](const std::string & name)
+  {
+    const auto step = GetConvolutionStep(FindRow(name));
+    return step.skipped.empty() ? std::string() : step.skipped.front();
+  };
+  EXPECT_NE(reasonOf("ConvolutionChannels16To16").find("the cost model expects"), std::string::npos);
+  {
+    const WinogradScope scope("never");
+    EXPECT_NE(reasonOf("ConvolutionChannels16To16").find("UNIVERSEG_WINOGRAD is never"), std::string::npos);
+  }
+  const WinogradScope scope("always");
+  EXPECT_NE(reasonOf("ConvolutionKernel5").find("kernels of 3 by 3, not [5, 5]"), std::string::npos);
+  EXPECT_NE(reasonOf("ConvolutionDilation2").find("neither stride nor dilation nor groups"), std::string::npos);
+  EXPECT_NE(reasonOf("ConvolutionWeightsAreInputs").find("the weights are not constant"), std::string::npos);
+  EXPECT_NE(reasonOf("ConvolutionThenRow").find("nor whole images of the result"), std::string::npos);
+  EXPECT_NE(reasonOf("ConvolutionThen16_tanh").find("has no post-operation tanh"), std::string::npos);
+  EXPECT_NE(reasonOf("ConvolutionThenSame16_maximum").find("has no post-operation max"), std::string::npos);
+}
+
+TEST(OperatorHarness, TheEstimateTakesWinogradForLargeLayers)
+{
+  if (!IsRegistered("onednn"))
+  {
+    GTEST_SKIP() << "this build has no oneDNN backend";
+  }
+  Graph graph;
+  StateDict weights;
+  Convolution same;
+  same.padding = { 1 };
+  ValueId y = graph.AddInput("x", { 1, 4, 64, 32, 32 });
+  for (int i = 0; i < 2; ++i)
+  {
+    const std::string name = "w" + std::to_string(i);
+    weights.Add(name, RandomValues({ 64, 64, 3, 3 }, 5, -0.1, 0.1).To(DataType::Float32));
+    y = graph.Convolve(y, graph.AddParameter(name, { 64, 64, 3, 3 }), std::nullopt, same, "conv" + std::to_string(i));
+    y = graph.Apply(UnaryFunction::LeakyRelu, y, 0.01);
+  }
+  graph.AddOutput("y", y);
+  const auto plan = ExecutionPlan::Compile(graph, weights, OptionsOf({ "onednn", DataType::Float32 }));
+  int winograd = 0;
+  int reorders = 0;
+  for (const auto & step : plan->GetSteps())
+  {
+    winograd += IsWinograd(step) ? 1 : 0;
+    reorders += step.operatorName == "Reorder" ? 1 : 0;
+  }
+  EXPECT_EQ(winograd, 2) << StepsOf(*plan);
+  EXPECT_LE(reorders, 2) << "one into the blocks and one out of them" << StepsOf(*plan);
+  const TensorMap inputs{ { "x", RandomValues({ 1, 4, 64, 32, 32 }, 6) } };
+  EXPECT_TRUE(IsClose(
+    plan->Run(inputs).at("y"), ExecutionPlan::Compile(graph, weights, OracleOptions())->Run(inputs).at("y"), 2e-5));
+}
+
 TEST(OperatorHarness, TableNamesAreUnique)
 {
   std::vector<std::string> names;
@@ -837,7 +989,8 @@ TEST(OperatorHarness, OneDNNTakesTheUsualConvolutions)
       const auto * unary = std::get_if<Unary>(&post.operation);
       usual = usual && (unary == nullptr || unary->function != UnaryFunction::Erf);
     }
-    if (!usual || row.name == "ConvolutionThenSupportAxis")
+    const bool repeats = row.name == "ConvolutionThenSupportAxis" || row.name.rfind("ConvolutionThenWhole", 0) == 0;
+    if (!usual || repeats)
     {
       continue;
     }
@@ -849,7 +1002,10 @@ TEST(OperatorHarness, OneDNNTakesTheUsualConvolutions)
       std::any_of(steps.begin(),
                   steps.end(),
                   [](const ExecutionPlan::StepInfo & step)
-                  { return step.operatorName == "Convolution" && step.implementation.rfind("onednn:", 0) == 0; });
+                  {
+                    return step.operatorName == "Convolution" &&
+                           (step.implementation.rfind("onednn:", 0) == 0 || step.implementation.rfind("simd:", 0) == 0);
+                  });
     EXPECT_TRUE(taken) << row.name << ": " << row << StepsOf(*plan);
     ++checked;
   }

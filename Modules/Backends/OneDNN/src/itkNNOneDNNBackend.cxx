@@ -69,6 +69,10 @@ GetImplementation(const TOperator &)
   else
   {
     static const OneDNNImplementation<TOperator> implementation;
+    if constexpr (std::is_same<TOperator, Convolution>::value)
+    {
+      return { &onednn::GetWinogradImplementation(), &implementation };
+    }
     return { &implementation };
   }
 }

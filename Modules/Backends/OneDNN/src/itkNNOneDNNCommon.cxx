@@ -321,6 +321,12 @@ GetUnsupportedReason(const OperatorCase & operatorCase)
   return empty ? "an operand is empty" : "";
 }
 
+Layout::Kind
+GetBlockedKind()
+{
+  return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core ? Layout::Kind::Blocked16 : Layout::Kind::Blocked8;
+}
+
 bool
 IsPerChannel(const Shape & operand, const Shape & result, int channelAxis)
 {

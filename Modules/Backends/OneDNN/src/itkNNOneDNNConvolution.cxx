@@ -82,9 +82,9 @@ struct LayoutChoice
 std::vector<LayoutChoice>
 GetLayoutChoices(const Dims & src, const Dims & dst)
 {
-  const bool hasWideVectors = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core;
-  const std::int64_t block = hasWideVectors ? 16 : 8;
-  const Tag blocked = TagOf(hasWideVectors ? Layout::Kind::Blocked16 : Layout::Kind::Blocked8, src.size());
+  const Layout::Kind kind = GetBlockedKind();
+  const std::int64_t block = kind == Layout::Kind::Blocked16 ? 16 : 8;
+  const Tag blocked = TagOf(kind, src.size());
   const Tag plain = TagOf(Layout::Kind::Plain, src.size());
   const Tag fromBlocks = src[1] % block == 0 ? blocked : Tag::any;
   std::vector<LayoutChoice> choices;

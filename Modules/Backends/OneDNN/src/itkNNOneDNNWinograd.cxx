@@ -1,0 +1,369 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNOneDNNCommon.h"
+#include "itkNNSimdWinograd.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+
+namespace itk
+{
+namespace nn
+{
+namespace onednn
+{
+namespace
+{
+/** What a core does in a second, measured on large layers of 32 to 256
+ * channels. The ratios decide, and differ less between machines than the rates. */
+struct Rates
+{
+  double direct;    ///< operations of oneDNN's convolution
+  double products;  ///< operations of the products of transformed tiles
+  double transform; ///< floats of the transformed tiles, written and read
+  double weights;   ///< bytes of the transformed weights, read once a group of tiles
+  double reorder;   ///< bytes read and written
+};
+constexpr Rates wideRates{ 170e9, 170e9, 5e9, 60e9, 8e9 };
+constexpr Rates usualRates{ 86e9, 92e9, 3e9, 60e9, 8e9 };
+
+/** Seconds to start the threads and take the first tiles. */
+constexpr double startSeconds = 5e-6;
+
+std::string
+ToMilliseconds(double seconds)
+{
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out.precision(3);
+  out << seconds * 1e3 << " ms";
+  return out.str();
+}
+
+double
+EstimateDirect(const simd::WinogradShape & shape, const Rates & rates, unsigned int threads)
+{
+  const double pixels = static_cast<double>(shape.images * shape.outHeight * shape.outWidth);
+  const double products = pixels * static_cast<double>(shape.inChannels * shape.outChannels) * 9;
+  return 2 * products / rates.direct / threads;
+}
+
+double
+EstimateWinograd(const simd::WinogradShape & shape, const Rates & rates, unsigned int threads)
+{
+  const auto ceil = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
+  constexpr std::int64_t group = simd::WinogradConvolution::tilesPerItem;
+  const std::int64_t tiles = shape.images * ceil(shape.outHeight, shape.tile) * ceil(shape.outWidth, shape.tile);
+  // Of the thread that has most.
+  const auto groups = static_cast<double>(ceil(ceil(tiles, group), threads));
+  const double points = (shape.tile + 2) * (shape.tile + 2);
+  const std::int64_t in = ceil(shape.inChannels, shape.block) * shape.block;
+  const std::int64_t out = ceil(shape.outChannels, shape.block) * shape.block;
+  const double pairs = points * static_cast<double>(shape.inChannels * out);
+  const double seconds = groups * (2 * group * pairs / rates.products + group * points * (in + out) / rates.transform) +
+                         4 * pairs / rates.weights;
+  // Channels that do not fill the blocks come from plain memory and go there.
+  const auto filled = [&](std::int64_t channels, std::int64_t pixels)
+  { return channels % shape.block == 0 ? 0.0 : 8.0 * static_cast<double>(shape.images * pixels * channels); };
+  const double bytes = filled(shape.inChannels, shape.inHeight * shape.inWidth) +
+                       filled(shape.outChannels, shape.outHeight * shape.outWidth);
+  return startSeconds + seconds + bytes / rates.reorder / threads;
+}
+
+/** Which image of an operand each image of the result takes; false when the
+ * operand is repeated within images. */
+bool
+MapImages(const Shape & operand, const Shape & result, std::vector<std::int64_t> & images)
+{
+  if (operand.size() < 3 || !std::equal(operand.end() - 3, operand.end(), result.end() - 3))
+  {
+    return false;
+  }
+  const std::size_t axes = result.size() - 3;
+  const std::size_t added = result.size() - operand.size();
+  const std::int64_t count = NumberOfElements(Shape(result.begin(), result.end() - 3));
+  bool isSame = true;
+  for (std::int64_t image = 0; image < count; ++image)
+  {
+    std::int64_t rest = image;
+    std::int64_t stride = 1;
+    std::int64_t source = 0;
+    for (std::size_t axis = axes; axis-- > 0;)
+    {
+      const std::int64_t extent = axis < added ? 1 : operand[axis - added];
+      source += extent == 1 ? 0 : rest % result[axis] * stride;
+      stride *= extent;
+      rest /= result[axis];
+    }
+    images.push_back(source);
+    isSame = isSame && source == image;
+  }
+  if (isSame)
+  {
+    images.clear();
+  }
+  return true;
+}
+
+/** A post-operation for the kernel; the reason why not when it has none. */
+std::string
+Translate(const Unary & op, simd::PostOperation & post)
+{
+  post.alpha = static_cast<float>(op.alpha);
+  post.beta = static_cast<float>(op.beta);
+  switch (op.function)
+  {
+    case UnaryFunction::Relu:
+      post.kind = simd::PostKind::Relu;
+      return "";
+    case UnaryFunction::LeakyRelu:
+      post.kind = simd::PostKind::LeakyRelu;
+      return "";
+    case UnaryFunction::Clip:
+      post.kind = simd::PostKind::Clip;
+      return "";
+    case UnaryFunction::Linear:
+      post.kind = simd::PostKind::Linear;
+      return "";
+    default:
+      return std::string("has no post-operation ") + ToString(op.function);
+  }
+}
+
+std::string
+Translate(const Binary & op, const Operand & operand, const Shape & result, simd::PostOperation & post)
+{
+  if (op.function != BinaryFunction::Add && op.function != BinaryFunction::Multiply)
+  {
+    return std::string("has no post-operation ") + ToString(op.function);
+  }
+  const bool isSum = op.function == BinaryFunction::Add;
+  if (IsPerChannel(operand.type.shape, result, static_cast<int>(result.size()) - 3))
+  {
+    post.kind = isSum ? simd::PostKind::AddChannel : simd::PostKind::MultiplyChannel;
+    return "";
+  }
+  post.kind = isSum ? simd::PostKind::AddValue : simd::PostKind::MultiplyValue;
+  if (!MapImages(operand.type.shape, result, post.images))
+  {
+    return "a post-operation's operand " + nn::ToString(operand.type.shape) +
+           " is neither one value a channel nor whole images of the result";
+  }
+  return operand.IsConstant() ? "a constant operand is plain" : "";
+}
+
+class WinogradKernel : public Kernel
+{
+public:
+  WinogradKernel(simd::WinogradConvolution convolution, bool hasBias, const OperatorCase & operatorCase)
+    : m_Convolution(std::move(convolution))
+    , m_HasBias(hasBias)
+    , m_Parts(std::min<std::int64_t>(operatorCase.threads, m_Convolution.GetNumberOfItems()))
+  {
+    const Operand & weights = operatorCase.inputs[1];
+    const std::size_t bytes = m_Convolution.GetPackedElements() * sizeof(float);
+    const auto pack = [&](void * to)
+    { m_Convolution.PackWeights(weights.constant.GetData<float>(), static_cast<float *>(to)); };
+    if (weights.name.empty())
+    {
+      auto memory = AllocateAligned(bytes);
+      pack(memory.get());
+      m_Weights = std::move(memory);
+    }
+    else
+    {
+      m_Weights =
+        operatorCase.weights->GetOrCreate(weights.name + "|simd|" + m_Convolution.GetPackingKey(), bytes, pack);
+    }
+  }
+
+  std::size_t GetScratchBytes() const override
+  {
+    return static_cast<std::size_t>(m_Parts) * m_Convolution.GetScratchBytes();
+  }
+
+  void Execute(const KernelArguments & arguments) const override
+  {
+    simd::WinogradArguments memory;
+    memory.src = static_cast<const float *>(arguments.inputs[0]);
+    memory.weights = static_cast<const float *>(m_Weights.get());
+    memory.bias = m_HasBias ? static_cast<const float *>(arguments.inputs[2]) : nullptr;
+    for (std::size_t i = m_HasBias ? 3 : 2; i < arguments.inputs.size(); ++i)
+    {
+      memory.operands.push_back(static_cast<const float *>(arguments.inputs[i]));
+    }
+    memory.dst = static_cast<float *>(arguments.output);
+    const std::int64_t items = m_Convolution.GetNumberOfItems();
+    auto * scratch = static_cast<char *>(arguments.scratch);
+    Parallel(m_Parts,
+             static_cast<unsigned int>(m_Parts),
+             [&](std::int64_t begin, std::int64_t end)
+             {
+               void * own = scratch + static_cast<std::size_t>(begin) * m_Convolution.GetScratchBytes();
+               m_Convolution.Run(memory, items * begin / m_Parts, items * end / m_Parts, own);
+             });
+  }
+
+private:
+  simd::WinogradConvolution m_Convolution;
+  std::shared_ptr<const void> m_Weights;
+  bool m_HasBias;
+  std::int64_t m_Parts;
+};
+
+enum class Choice : std::uint8_t
+{
+  Always,
+  Never,
+  Estimate
+};
+
+Choice
+GetChoice()
+{
+  const char * value = std::getenv("UNIVERSEG_WINOGRAD");
+  const std::string text = value == nullptr ? "" : value;
+  return text == "always" ? Choice::Always : text == "never" ? Choice::Never : Choice::Estimate;
+}
+
+class WinogradImplementation : public Implementation
+{
+public:
+  std::string GetName() const override
+  {
+    return "simd:winograd";
+  }
+
+  Proposal Propose(const OperatorCase & operatorCase) const override
+  {
+    const auto & op = std::get<Convolution>(operatorCase.op);
+    std::string reason = onednn::GetUnsupportedReason(operatorCase);
+    if (reason.empty())
+    {
+      reason = GetUnsupportedReason(op, operatorCase);
+    }
+    const Choice choice = GetChoice();
+    if (reason.empty() && choice == Choice::Never)
+    {
+      reason = "UNIVERSEG_WINOGRAD is never";
+    }
+    if (!reason.empty())
+    {
+      return Proposal::Unsupported(std::move(reason));
+    }
+
+    const Shape & srcShape = operatorCase.inputs[0].type.shape;
+    const Shape & dstShape = operatorCase.output.shape;
+    std::vector<Layout> inputLayouts(operatorCase.inputs.size());
+    const auto blocked = [](const Shape & shape)
+    { return Layout{ GetBlockedKind(), static_cast<int>(shape.size()) - 3 }; };
+    inputLayouts[0] = blocked(srcShape);
+
+    std::vector<simd::PostOperation> posts;
+    std::size_t next = op.hasBias ? 3 : 2;
+    for (const auto & post : op.postOperations)
+    {
+      simd::PostOperation translated;
+      if (const auto * unary = std::get_if<Unary>(&post.operation))
+      {
+        reason = Translate(*unary, translated);
+      }
+      else
+      {
+        const Operand & operand = operatorCase.inputs[next];
+        reason = Translate(std::get<Binary>(post.operation), operand, dstShape, translated);
+        if (!translated.IsPerChannel())
+        {
+          inputLayouts[next] = blocked(operand.type.shape);
+        }
+        ++next;
+      }
+      if (!reason.empty())
+      {
+        return Proposal::Unsupported(std::move(reason));
+      }
+      posts.push_back(std::move(translated));
+    }
+
+    simd::WinogradShape shape;
+    shape.images = NumberOfElements(Shape(dstShape.begin(), dstShape.end() - 3));
+    shape.inChannels = *(srcShape.end() - 3);
+    shape.outChannels = *(dstShape.end() - 3);
+    shape.inHeight = *(srcShape.end() - 2);
+    shape.inWidth = *(srcShape.end() - 1);
+    shape.outHeight = *(dstShape.end() - 2);
+    shape.outWidth = *(dstShape.end() - 1);
+    shape.paddingTop = op.padding[0];
+    shape.paddingLeft = op.padding[1];
+    shape.block = inputLayouts[0].GetBlock();
+    const Rates & rates = shape.block == 16 ? wideRates : usualRates;
+    shape.tile = 2;
+    double seconds = EstimateWinograd(shape, rates, operatorCase.threads);
+    shape.tile = 4;
+    const double secondsOf4 = EstimateWinograd(shape, rates, operatorCase.threads);
+    shape.tile = seconds < secondsOf4 ? 2 : 4;
+    seconds = std::min(seconds, secondsOf4);
+    const double direct = EstimateDirect(shape, rates, operatorCase.threads);
+    // oneDNN's convolution has no operand that repeats along batch axes.
+    const bool repeats =
+      std::any_of(posts.begin(), posts.end(), [](const simd::PostOperation & post) { return !post.images.empty(); });
+    if (choice == Choice::Estimate && seconds >= direct && !repeats)
+    {
+      return Proposal::Unsupported("the cost model expects " + ToMilliseconds(seconds) + ", direct " +
+                                   ToMilliseconds(direct));
+    }
+
+    simd::WinogradConvolution convolution(shape, std::move(posts));
+    const std::string detail = convolution.GetVariant();
+    Proposal proposal =
+      Proposal::FromKernel(std::make_unique<WinogradKernel>(std::move(convolution), op.hasBias, operatorCase),
+                           std::move(inputLayouts),
+                           blocked(dstShape));
+    proposal.detail = detail;
+    return proposal;
+  }
+
+private:
+  static std::string GetUnsupportedReason(const Convolution & op, const OperatorCase & operatorCase)
+  {
+    const auto isAll = [](const std::vector<std::int64_t> & values, std::int64_t value)
+    { return std::all_of(values.begin(), values.end(), [=](std::int64_t v) { return v == value; }); };
+    const Shape & weights = operatorCase.inputs[1].type.shape;
+    if (op.stride.size() != 2 || weights[2] != 3 || weights[3] != 3)
+    {
+      return "kernels of 3 by 3, not " + nn::ToString(Shape(weights.begin() + 2, weights.end()));
+    }
+    if (!isAll(op.stride, 1) || !isAll(op.dilation, 1) || op.groups != 1)
+    {
+      return "neither stride nor dilation nor groups";
+    }
+    return operatorCase.inputs[1].IsConstant() ? "" : "the weights are not constant";
+  }
+};
+} // namespace
+
+const Implementation &
+GetWinogradImplementation()
+{
+  static const WinogradImplementation implementation;
+  return implementation;
+}
+} // namespace onednn
+} // namespace nn
+} // namespace itk

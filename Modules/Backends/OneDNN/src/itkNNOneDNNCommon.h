@@ -118,6 +118,7 @@ Proposal Propose(const Reduction & op, const OperatorCase & operatorCase);
 Proposal Propose(const Softmax & op, const OperatorCase & operatorCase);
 Proposal Propose(const MatrixProduct & op, const OperatorCase & operatorCase);
 Proposal Propose(const Pointwise & op, const OperatorCase & operatorCase);
+Proposal Propose(const ShiftedInterpolation & op, const OperatorCase & operatorCase);
 } // namespace onednn
 } // namespace nn
 } // namespace itk

@@ -20,6 +20,7 @@
 #include "itkNNOneDNNCommon.h"
 
 #include <algorithm>
+#include <array>
 
 namespace itk
 {
@@ -29,8 +30,12 @@ namespace onednn
 {
 namespace
 {
-/** Elements that are treated at once, so that they stay in the first cache. */
+/** Elements that are treated at once: they stay in the first cache when the
+ * chain takes more than one pass. */
 constexpr std::int64_t chunk = 2048;
+
+/** Steps that one pass takes. */
+constexpr std::size_t maximumSteps = 8;
 
 Shape
 WithLeadingOnes(const Shape & shape, std::size_t rank)
@@ -40,91 +45,66 @@ WithLeadingOnes(const Shape & shape, std::size_t rank)
   return padded;
 }
 
-/** dst[i] = f(dst[i]). */
-void
-ApplyUnary(const Unary & op, float * dst, std::int64_t count)
+/** The kernel's form of an operation; false when it has none. */
+bool
+Translate(const PostOperation & post, simd::PointwiseStep & step)
 {
-  const auto alpha = static_cast<float>(op.alpha);
-  const auto beta = static_cast<float>(op.beta);
-  switch (op.function)
+  using Function = simd::PointwiseFunction;
+  if (const auto * unary = std::get_if<Unary>(&post.operation))
   {
-    case UnaryFunction::LeakyRelu:
-      for (std::int64_t i = 0; i < count; ++i)
-      {
-        dst[i] = dst[i] < 0 ? alpha * dst[i] : dst[i];
-      }
-      return;
-    case UnaryFunction::Relu:
-      for (std::int64_t i = 0; i < count; ++i)
-      {
-        dst[i] = dst[i] < 0 ? 0 : dst[i];
-      }
-      return;
-    case UnaryFunction::Linear:
-      for (std::int64_t i = 0; i < count; ++i)
-      {
-        dst[i] = alpha * dst[i] + beta;
-      }
-      return;
-    default:
-      for (std::int64_t i = 0; i < count; ++i)
-      {
-        dst[i] = Evaluate(op, dst[i]);
-      }
-  }
-}
-
-template <typename TFunction>
-void
-ForEachPair(float * dst, const float * operand, std::int64_t count, std::int64_t step, std::int64_t period, TFunction f)
-{
-  if (step == 0)
-  {
-    const float value = *operand;
-    for (std::int64_t i = 0; i < count; ++i)
+    step.alpha = static_cast<float>(unary->alpha);
+    step.beta = static_cast<float>(unary->beta);
+    switch (unary->function)
     {
-      dst[i] = f(dst[i], value);
+      case UnaryFunction::Relu:
+        step.function = Function::Relu;
+        return true;
+      case UnaryFunction::LeakyRelu:
+        step.function = Function::LeakyRelu;
+        return true;
+      case UnaryFunction::Linear:
+        step.function = Function::Linear;
+        return true;
+      default:
+        return false;
     }
   }
-  else if (period == 0)
-  {
-    for (std::int64_t i = 0; i < count; ++i)
-    {
-      dst[i] = f(dst[i], operand[i]);
-    }
-  }
-  else
-  {
-    for (std::int64_t i = 0; i < count; i += period)
-    {
-      for (std::int64_t k = 0; k < period; ++k)
-      {
-        dst[i + k] = f(dst[i + k], operand[k]);
-      }
-    }
-  }
-}
-
-/** dst[i] = f(dst[i], operand[i]); step 0: one value; period: operand repeats. */
-void
-ApplyBinary(BinaryFunction function,
-            float * dst,
-            const float * operand,
-            std::int64_t count,
-            std::int64_t step,
-            std::int64_t period)
-{
-  switch (function)
+  switch (std::get<Binary>(post.operation).function)
   {
     case BinaryFunction::Add:
-      return ForEachPair(dst, operand, count, step, period, [](float a, float b) { return a + b; });
+      step.function = Function::Add;
+      return true;
     case BinaryFunction::Subtract:
-      return ForEachPair(dst, operand, count, step, period, [](float a, float b) { return a - b; });
+      step.function = Function::Subtract;
+      return true;
     case BinaryFunction::Multiply:
-      return ForEachPair(dst, operand, count, step, period, [](float a, float b) { return a * b; });
+      step.function = Function::Multiply;
+      return true;
     default:
-      return ForEachPair(
-        dst, operand, count, step, period, [function](float a, float b) { return Evaluate(function, a, b); });
+      return false;
+  }
+}
+
+/** Any operation, in place. */
+void
+ApplyAny(
+  const PostOperation & post, const simd::PointwiseStep & step, std::int64_t period, float * to, std::int64_t count)
+{
+  if (const auto * unary = std::get_if<Unary>(&post.operation))
+  {
+    for (std::int64_t i = 0; i < count; ++i)
+    {
+      to[i] = Evaluate(*unary, to[i]);
+    }
+    return;
+  }
+  const BinaryFunction function = std::get<Binary>(post.operation).function;
+  for (std::int64_t i = 0; i < count; ++i)
+  {
+    const std::int64_t element = step.access == simd::PointwiseAccess::Whole    ? i
+                               : step.access == simd::PointwiseAccess::Periodic ? i % period
+                                                                                : 0;
+    to[i] = Evaluate(function, to[i], step.operand[element]);
   }
 }
 
@@ -302,28 +282,44 @@ PostOperationChain::ExecuteChunk(const std::vector<const void *> & inputs,
     return static_cast<const float *>(inputs[input]) + access.GetOffset(m_Outer, position) +
            (access.mode == Mode::Whole ? first : 0);
   };
-  const auto step = [&](std::size_t input) { return m_Accesses[input].mode == Mode::Scalar ? 0 : 1; };
-  const auto period = [&](std::size_t input) { return m_Accesses[input].mode == Mode::Periodic ? m_Block : 0; };
-
-  const float * src = locate(0);
-  if (src != to)
+  // Steps that wait for their pass over memory.
+  std::array<simd::PointwiseStep, maximumSteps> steps;
+  std::size_t waiting = 0;
+  const float * from = locate(0);
+  Mode mode = m_Accesses[0].mode;
+  const auto run = [&]
   {
-    ForEachPair(to, src, count, step(0), period(0), [](float, float value) { return value; });
-  }
+    if (waiting != 0 || from != to)
+    {
+      simd::ApplyPointwise(from, mode, steps.data(), static_cast<std::int64_t>(waiting), m_Block, to, count);
+    }
+    waiting = 0;
+    from = to;
+    mode = Mode::Whole;
+  };
   std::size_t operand = 1;
   for (const auto & post : m_Operations)
   {
-    if (const auto * unary = std::get_if<Unary>(&post.operation))
+    simd::PointwiseStep step;
+    if (std::holds_alternative<Binary>(post.operation))
     {
-      ApplyUnary(*unary, to, count);
-    }
-    else
-    {
-      ApplyBinary(
-        std::get<Binary>(post.operation).function, to, locate(operand), count, step(operand), period(operand));
+      step.operand = locate(operand);
+      step.access = m_Accesses[operand].mode;
       ++operand;
     }
+    if (!Translate(post, step))
+    {
+      run();
+      ApplyAny(post, step, m_Block, to, count);
+      continue;
+    }
+    if (waiting == steps.size())
+    {
+      run();
+    }
+    steps[waiting++] = step;
   }
+  run();
   // Channels that only fill a block stay zero.
   const std::int64_t used = m_Block == 0 ? 0 : m_Result.shape[static_cast<std::size_t>(m_Layout.axis)] % m_Block;
   if (used != 0 && position % m_Outer.back() == m_Outer.back() - 1)
@@ -336,24 +332,28 @@ PostOperationChain::ExecuteChunk(const std::vector<const void *> & inputs,
 }
 
 void
+PostOperationChain::ExecuteRange(const std::vector<const void *> & inputs,
+                                 float * dst,
+                                 std::int64_t begin,
+                                 std::int64_t end) const
+{
+  while (begin < end)
+  {
+    const std::int64_t first = begin % m_Run;
+    const std::int64_t count = std::min({ chunk, m_Run - first, end - begin });
+    this->ExecuteChunk(inputs, dst + begin, begin / m_Run, first, count);
+    begin += count;
+  }
+}
+
+void
 PostOperationChain::Execute(const std::vector<const void *> & inputs, void * dst, unsigned int threads) const
 {
-  const std::int64_t chunks = (m_Run + chunk - 1) / chunk;
-  Parallel(NumberOfElements(m_Outer) * chunks,
+  const std::int64_t elements = NumberOfElements(m_Outer) * m_Run;
+  Parallel((elements + chunk - 1) / chunk,
            threads,
            [&](std::int64_t begin, std::int64_t end)
-           {
-             for (std::int64_t item = begin; item < end; ++item)
-             {
-               const std::int64_t position = item / chunks;
-               const std::int64_t first = item % chunks * chunk;
-               this->ExecuteChunk(inputs,
-                                  static_cast<float *>(dst) + position * m_Run + first,
-                                  position,
-                                  first,
-                                  std::min(chunk, m_Run - first));
-             }
-           });
+           { this->ExecuteRange(inputs, static_cast<float *>(dst), begin * chunk, std::min(end * chunk, elements)); });
 }
 
 Proposal

@@ -19,6 +19,7 @@
 #define itkNNOneDNNPointwise_h
 
 #include "itkNNBackend.h"
+#include "itkNNSimdPointwise.h"
 
 #include <string>
 #include <vector>
@@ -55,13 +56,14 @@ public:
   /** dst = chain(src, operands...) on the backend's threads. dst may be src. */
   void Execute(const std::vector<const void *> & inputs, void * dst, unsigned int threads) const;
 
+  /** The elements [begin, end) of the result's memory, in this thread. In blocked
+   * memory they should be whole blocks. */
+  void ExecuteRange(const std::vector<const void *> & inputs, float * dst, std::int64_t begin, std::int64_t end) const;
+
 private:
-  enum class Mode : std::uint8_t
-  {
-    Whole,    ///< elements as the result's
-    Periodic, ///< a block of channels again and again
-    Scalar    ///< one value in a run
-  };
+  /** Whole: elements as the result's; periodic: a block of channels again and
+   * again; scalar: one value in a run. */
+  using Mode = simd::PointwiseAccess;
 
   /** Where an input's elements are for a run of the result. */
   struct Access
@@ -72,16 +74,16 @@ private:
     std::int64_t GetOffset(const Shape & outer, std::int64_t position) const;
   };
 
-  Access MakePlainAccess(const ValueType & input) const;
-  Access MakeBlockedAccess(const ValueType & input) const;
-  void FindPlainRun();
-
-  /** Elements [first, first + count) of the run at an outer position. */
+  /** Part of a run: the elements [first, first + count) at an outer position. */
   void ExecuteChunk(const std::vector<const void *> & inputs,
                     float * to,
                     std::int64_t position,
                     std::int64_t first,
                     std::int64_t count) const;
+
+  Access MakePlainAccess(const ValueType & input) const;
+  Access MakeBlockedAccess(const ValueType & input) const;
+  void FindPlainRun();
 
   std::vector<PostOperation> m_Operations;
   ValueType m_Result;

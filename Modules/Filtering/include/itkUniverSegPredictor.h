@@ -113,8 +113,15 @@ public:
   nn::Tensor Combine(const std::vector<nn::Tensor> & probabilities, double threshold) const;
 
 private:
+  /** The logits of one member's run. */
+  nn::Tensor RunMember(const nn::Tensor & targets,
+                       LabelType label,
+                       const std::vector<std::size_t> & member,
+                       const nn::RunHooks & hooks) const;
+
   nn::Tensor PrepareTargets(const nn::Tensor & slices, const IntensityStatistics * statistics) const;
 
+  UniverSegSupportSet::ConstPointer m_Supports;
   Options m_Options;
   std::shared_ptr<nn::NetworkRunner> m_Runner;
   UniverSegSupportSet::PreparedPointer m_Prepared;

@@ -24,6 +24,9 @@
 #include "itkNNTensor.h"
 #include "itkObjectFactory.h"
 #include "itkUniverSegMacros.h"
+#ifndef ITK_WRAPPING_PARSER
+#  include "itkUniverSegSupportCache.h"
+#endif
 
 #include <cstdint>
 #include <functional>
@@ -83,8 +86,10 @@ private:
  * by volume treats supports and targets alike.
  *
  * The set prepared for a grid and a normalisation is kept and shared, so that a
- * thousand targets pay for it once. Preparing is safe from several threads;
- * changing the set while a filter uses it is not.
+ * thousand targets pay for it once; so is what a network computes from the
+ * supports alone, within a limit of memory, see SetMaximumCacheBytes().
+ * Preparing is safe from several threads; changing the set while a filter uses
+ * it is not, and drops all that was kept.
  * \ingroup UniverSegFiltering
  */
 class UniverSegFiltering_EXPORT UniverSegSupportSet : public DataObject
@@ -188,7 +193,26 @@ public:
   PreparedPointer GetPrepared(const IntensityNormalization & normalization,
                               SizeValueType gridWidth,
                               SizeValueType gridHeight) const;
+
+  /** What networks have computed from the set. Empty again when the set changes. */
+  UniverSegSupportCache & GetCache() const
+  {
+    return *m_Cache;
+  }
 #endif
+
+  /** Bytes of memory for what networks compute from the supports alone, which is
+   * kept for the next target; for a UniverSeg network 4 bytes a support, pixel
+   * of the grid and feature, 268 MB for 64 supports of the release model. What
+   * does not fit is computed for each target. Default 512 MiB; 0 keeps nothing. */
+  void SetMaximumCacheBytes(SizeValueType bytes);
+  SizeValueType GetMaximumCacheBytes() const;
+
+  /** Bytes that are kept now. */
+  SizeValueType GetCacheBytes() const;
+
+  /** Free what is kept; it is computed again when it is needed. */
+  void ReleaseCache();
 
 protected:
   UniverSegSupportSet();
@@ -253,10 +277,16 @@ private:
 
   void Append(std::vector<Support> supports);
 
+  /** Drop what was computed from the supports as they were. */
+  void DropPrepared();
+
   std::vector<Support> m_Supports;
   bool m_SoftLabels = false;
   mutable std::mutex m_Mutex;
   mutable std::list<Prepared> m_Prepared; ///< last used first
+#ifndef ITK_WRAPPING_PARSER
+  std::unique_ptr<UniverSegSupportCache> m_Cache;
+#endif
 };
 } // namespace itk
 

@@ -78,7 +78,8 @@ UniverSegPredictor::SelectLabels(const UniverSegSupportSet & supports, bool incl
 UniverSegPredictor::UniverSegPredictor(const SegmentationModel & model,
                                        const UniverSegSupportSet & supports,
                                        const Options & options)
-  : m_Options(options)
+  : m_Supports(&supports)
+  , m_Options(options)
   , m_Labels(SelectLabels(supports, options.includeBackground))
   , m_Binary(m_Labels.size() == 1)
 {
@@ -153,6 +154,45 @@ UniverSegPredictor::PrepareTargets(const nn::Tensor & slices, const IntensitySta
   return targets;
 }
 
+nn::Tensor
+UniverSegPredictor::RunMember(const nn::Tensor & targets,
+                              LabelType label,
+                              const std::vector<std::size_t> & member,
+                              const nn::RunHooks & hooks) const
+{
+  const nn::Shape & grid = m_Prepared->GetImages().GetShape();
+  const nn::Shape supportShape{ 1, static_cast<std::int64_t>(member.size()), 1, grid[2], grid[3] };
+  const nn::ShapeMap shapes{ { "target", targets.GetShape() },
+                             { "support_images", supportShape },
+                             { "support_labels", supportShape } };
+  const auto gather = [&]
+  {
+    return nn::TensorMap{ { "support_images", GatherSupports(m_Prepared->GetImages(), member) },
+                          { "support_labels", GatherSupports(m_Prepared->GetPlanes(label), member) } };
+  };
+  const nn::NetworkRunner::SplitPlans plans = m_Runner->GetSplitPlans(shapes);
+  nn::RunHooks cancellation;
+  cancellation.isCancelled = hooks.isCancelled;
+  const auto state =
+    m_Supports->GetCache().GetOrCompute({ m_Runner, m_Prepared, label, member, plans.key },
+                                        plans.bytes,
+                                        [&] { return m_Runner->ComputeStatic(gather(), shapes, cancellation); });
+  nn::TensorMap outputs;
+  if (state)
+  {
+    outputs = m_Runner->Run({ { "target", targets } }, shapes, *state, hooks);
+  }
+  else
+  {
+    nn::TensorMap inputs = gather();
+    inputs.emplace("target", targets);
+    outputs = m_Runner->Run(inputs, hooks);
+  }
+  const auto found = outputs.find("logits");
+  itkNNRequireMacro(found != outputs.end(), "The network has no output 'logits'");
+  return found->second;
+}
+
 std::vector<nn::Tensor>
 UniverSegPredictor::Predict(const nn::Tensor & slices,
                             const IntensityStatistics * statistics,
@@ -176,20 +216,13 @@ UniverSegPredictor::Predict(const nn::Tensor & slices,
   std::vector<nn::Tensor> probabilities;
   for (const LabelType label : m_Labels)
   {
-    const nn::Tensor planes = m_Prepared->GetPlanes(label);
     std::vector<double> sums;
     nn::Shape outputShape;
     for (const std::vector<std::size_t> & member : m_Members)
     {
-      const nn::TensorMap outputs =
-        m_Runner->Run({ { "target", targets },
-                        { "support_images", GatherSupports(m_Prepared->GetImages(), member) },
-                        { "support_labels", GatherSupports(planes, member) } },
-                      runHooks);
-      const auto found = outputs.find("logits");
-      itkNNRequireMacro(found != outputs.end(), "The network has no output 'logits'");
-      outputShape = found->second.GetShape();
-      const std::vector<double> logits = found->second.ToVector<double>();
+      const nn::Tensor output = this->RunMember(targets, label, member, runHooks);
+      outputShape = output.GetShape();
+      const std::vector<double> logits = output.ToVector<double>();
       sums.resize(logits.size(), 0.0);
       std::transform(logits.begin(),
                      logits.end(),

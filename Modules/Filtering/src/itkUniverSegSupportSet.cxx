@@ -98,7 +98,9 @@ UniverSegPreparedSupports::GetPlanes(LabelType label) const
   return planes;
 }
 
-UniverSegSupportSet::UniverSegSupportSet() = default;
+UniverSegSupportSet::UniverSegSupportSet()
+  : m_Cache(std::make_unique<UniverSegSupportCache>())
+{}
 UniverSegSupportSet::~UniverSegSupportSet() = default;
 
 UniverSegSupportSet::Support
@@ -169,7 +171,7 @@ UniverSegSupportSet::Append(std::vector<Support> supports)
 {
   m_Supports.insert(
     m_Supports.end(), std::make_move_iterator(supports.begin()), std::make_move_iterator(supports.end()));
-  m_Prepared.clear();
+  this->DropPrepared();
   this->Modified();
 }
 
@@ -367,6 +369,38 @@ UniverSegSupportSet::PushBackSlices(const PixelSource<3> & image,
 }
 
 void
+UniverSegSupportSet::DropPrepared()
+{
+  m_Prepared.clear();
+  m_Cache->Clear();
+}
+
+void
+UniverSegSupportSet::SetMaximumCacheBytes(SizeValueType bytes)
+{
+  // Not Modified(): results stay the same.
+  m_Cache->SetMaximumBytes(bytes);
+}
+
+SizeValueType
+UniverSegSupportSet::GetMaximumCacheBytes() const
+{
+  return m_Cache->GetMaximumBytes();
+}
+
+SizeValueType
+UniverSegSupportSet::GetCacheBytes() const
+{
+  return m_Cache->GetNumberOfBytes();
+}
+
+void
+UniverSegSupportSet::ReleaseCache()
+{
+  m_Cache->Clear();
+}
+
+void
 UniverSegSupportSet::RemoveSupport(SizeValueType i)
 {
   if (i >= m_Supports.size())
@@ -374,7 +408,7 @@ UniverSegSupportSet::RemoveSupport(SizeValueType i)
     itkExceptionMacro("There is no support " << i << " to remove; there are " << m_Supports.size());
   }
   m_Supports.erase(m_Supports.begin() + static_cast<std::ptrdiff_t>(i));
-  m_Prepared.clear();
+  this->DropPrepared();
   this->Modified();
 }
 
@@ -384,7 +418,7 @@ UniverSegSupportSet::Clear()
   if (!m_Supports.empty())
   {
     m_Supports.clear();
-    m_Prepared.clear();
+    this->DropPrepared();
     this->Modified();
   }
 }
@@ -489,6 +523,8 @@ UniverSegSupportSet::PrintSelf(std::ostream & os, Indent indent) const
   Superclass::PrintSelf(os, indent);
   os << indent << "NumberOfSupports: " << m_Supports.size() << '\n';
   os << indent << "SoftLabels: " << (m_SoftLabels ? "On" : "Off") << '\n';
+  os << indent << "MaximumCacheBytes: " << this->GetMaximumCacheBytes() << '\n';
+  os << indent << "CacheBytes: " << this->GetCacheBytes() << '\n';
   os << indent << "Labels:";
   for (const LabelType label : this->GetLabels())
   {

@@ -22,6 +22,7 @@
 #include "itkNNBackend.h"
 #include "itkNNNetworkRunner.h"
 #include "itkUniverSegNetwork.h"
+#include "itkUniverSegSupportCache.h"
 
 #include <nlohmann/json.hpp>
 
@@ -120,12 +121,16 @@ RunBench(const Arguments & arguments)
     "new_support is a run with support tensors that were not seen before; cached_support one with\n"
     "a support set whose own part was computed before. peak_bytes is that part, static_bytes, and\n"
     "the arena of intermediate values, peak_resident_bytes the most memory of the whole process,\n"
-    "flops and cached_flops count convolutions and matrix products, 2 a multiply-add.");
+    "flops and cached_flops count convolutions and matrix products, 2 a multiply-add. targets is\n"
+    "the time for all targets, the support set's own part included. Where that part exceeds the\n"
+    "limit nothing is kept, and all runs do all the work.");
   commandLine.AddGroup("Options").add_options()("network", Text(), "universeg (default)")(
     "config", Text(), "JSON file with the configuration; default: the release configuration")(
     "support-size", Text(), "number of supports (default 16)")("size", Text(), "height and width (default 128)")(
     "batch", Text(), "number of targets, each with its supports (default 1)")(
-    "repeat", Text(), "counted runs of each kind (default 5)")("json", "print a JSON object");
+    "repeat", Text(), "counted runs of each kind (default 5)")(
+    "targets", Text(), "also segment so many targets with one support set, one after the other")(
+    "cache-limit", Text(), "MiB that a support set's own part may have (default 600, as for filters)")("json", "print a JSON object");
   AddPlanOptions(commandLine);
   if (!commandLine.Parse(arguments))
   {
@@ -136,6 +141,9 @@ RunBench(const Arguments & arguments)
   const std::int64_t size = commandLine.GetInteger("size", 128, 1, 1 << 14);
   const std::int64_t batch = commandLine.GetInteger("batch", 1, 1, 1 << 12);
   const std::int64_t repeat = commandLine.GetInteger("repeat", 5, 1, 1 << 20);
+  const std::int64_t targets = commandLine.GetInteger("targets", 0, 0, 1 << 20);
+  const std::int64_t cacheLimit = commandLine.GetInteger(
+    "cache-limit", static_cast<std::int64_t>(itk::UniverSegSupportCache::defaultMaximumBytes >> 20), 0, 1 << 30);
   const PlanOptions options = GetPlanOptions(commandLine);
   if (name != "universeg")
   {
@@ -164,9 +172,16 @@ RunBench(const Arguments & arguments)
   const itk::nn::TensorMap target{ { "target", inputs["target"] } };
   const itk::nn::TensorMap supportSet{ { "support_images", inputs["support_images"] },
                                        { "support_labels", inputs["support_labels"] } };
-  const itk::nn::NetworkRunner::SplitPlans plans = runner.GetSplitPlans(shapes);
+  itk::nn::NetworkRunner::SplitPlans plans = runner.GetSplitPlans(shapes);
+  const bool keepsState = plans.bytes <= static_cast<std::size_t>(cacheLimit) << 20;
+  if (!keepsState)
+  {
+    plans.bytes = 0;
+    plans.prologue = nullptr;
+    plans.remainder = runner.GetPlan(shapes);
+  }
   ProgressBar progress("bench");
-  const double total = static_cast<double>(2 * repeat + 1);
+  const double total = static_cast<double>((2 + targets) * repeat + 1);
   double done = 0;
   std::shared_ptr<const itk::nn::StaticState> state;
   const auto measure = [&](bool isNew)
@@ -174,8 +189,15 @@ RunBench(const Arguments & arguments)
     // The memory of the old state is the new one's.
     state = isNew ? nullptr : state;
     const auto begin = std::chrono::steady_clock::now();
-    state = isNew ? runner.ComputeStatic(supportSet, shapes) : state;
-    runner.Run(target, shapes, *state);
+    if (keepsState)
+    {
+      state = isNew ? runner.ComputeStatic(supportSet, shapes) : state;
+      runner.Run(target, shapes, *state);
+    }
+    else
+    {
+      runner.Run(inputs);
+    }
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
     progress.Show(++done / total);
     return elapsed.count();
@@ -189,15 +211,31 @@ RunBench(const Arguments & arguments)
     cachedSupport.seconds.push_back(measure(false));
   }
 
-  const std::size_t peakBytes =
-    plans.bytes + std::max(plans.prologue->GetArenaBytes(), plans.remainder->GetArenaBytes());
+  Timing manyTargets;
+  for (std::int64_t i = 0; i < repeat && targets > 0; ++i)
+  {
+    double seconds = 0;
+    for (std::int64_t k = 0; k < targets; ++k)
+    {
+      seconds += measure(k == 0);
+    }
+    manyTargets.seconds.push_back(seconds);
+  }
+  const std::size_t prologueBytes = plans.prologue ? plans.prologue->GetArenaBytes() : 0;
+  const double prologueFlops = plans.prologue ? plans.prologue->GetFlops(true) : 0;
+  const std::size_t peakBytes = plans.bytes + std::max(prologueBytes, plans.remainder->GetArenaBytes());
   nlohmann::ordered_json json;
   json["new_support"] = newSupport.ToJson();
   json["cached_support"] = cachedSupport.ToJson();
+  if (targets > 0)
+  {
+    json["targets"] = manyTargets.ToJson();
+    json["targets"]["count"] = targets;
+  }
   json["peak_bytes"] = peakBytes;
   json["static_bytes"] = plans.bytes;
   json["peak_resident_bytes"] = GetPeakResidentBytes();
-  json["flops"] = plans.prologue->GetFlops(true) + plans.remainder->GetFlops(true);
+  json["flops"] = prologueFlops + plans.remainder->GetFlops(true);
   json["cached_flops"] = plans.remainder->GetFlops(true);
   json["network"] = network->GetName();
   json["support_size"] = supports;
@@ -229,6 +267,10 @@ RunBench(const Arguments & arguments)
          ", threads: " + std::to_string(plans.remainder->GetNumberOfThreads()));
   line("new support set", seconds(json["new_support"]));
   line("cached support set", seconds(json["cached_support"]));
+  if (targets > 0)
+  {
+    line(std::to_string(targets) + " targets", seconds(json["targets"]));
+  }
   line("support set's state", FormatFixed(static_cast<double>(plans.bytes) / 1e6, 1) + " MB");
   line("arena and state", FormatFixed(static_cast<double>(peakBytes) / 1e6, 1) + " MB");
   line("peak resident memory", FormatFixed(json["peak_resident_bytes"].get<double>() / 1e6, 1) + " MB");

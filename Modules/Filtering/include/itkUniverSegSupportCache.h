@@ -52,6 +52,9 @@ public:
   using RunnerPointer = std::shared_ptr<const nn::NetworkRunner>;
   using PreparedPointer = std::shared_ptr<const UniverSegPreparedSupports>;
 
+  /** Enough for 128 supports of the release model. */
+  static constexpr std::size_t defaultMaximumBytes = std::size_t{ 600 } << 20;
+
   /** \brief What a state was computed from, and with what. */
   struct Key
   {
@@ -67,7 +70,7 @@ public:
    * \param bytes that the state will have. */
   StatePointer GetOrCompute(const Key & key, std::size_t bytes, const std::function<StatePointer()> & compute);
 
-  /** Bytes that all states may have together; default 512 MiB, 0 keeps nothing. */
+  /** Bytes that all states may have together; default 600 MiB, 0 keeps nothing. */
   void SetMaximumBytes(std::size_t bytes);
   std::size_t GetMaximumBytes() const;
 
@@ -96,7 +99,7 @@ private:
   mutable std::mutex m_Mutex;
   std::mutex m_ComputeMutex;  ///< so that two threads do not compute the same
   std::list<Entry> m_Entries; ///< last used first
-  std::size_t m_MaximumBytes = std::size_t{ 512 } << 20;
+  std::size_t m_MaximumBytes = defaultMaximumBytes;
 };
 } // namespace itk
 

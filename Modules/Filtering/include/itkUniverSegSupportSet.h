@@ -204,7 +204,7 @@ public:
   /** Bytes of memory for what networks compute from the supports alone, which is
    * kept for the next target; for a UniverSeg network 4 bytes a support, pixel
    * of the grid and feature, 268 MB for 64 supports of the release model. What
-   * does not fit is computed for each target. Default 512 MiB; 0 keeps nothing. */
+   * does not fit is computed for each target. Default 600 MiB; 0 keeps nothing. */
   void SetMaximumCacheBytes(SizeValueType bytes);
   SizeValueType GetMaximumCacheBytes() const;
 

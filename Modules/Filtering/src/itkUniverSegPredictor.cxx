@@ -28,10 +28,6 @@ namespace itk
 {
 namespace
 {
-/** Pixels of supports in one run, S * H * W, that a batch of slices may reach:
- * 64 supports on the release model's grid. */
-constexpr SizeValueType pixelsPerRun = SizeValueType{ 64 } * 128 * 128;
-constexpr SizeValueType maximumSliceBatchSize = 16;
 constexpr SizeValueType maximumEnsembleSize = 10000;
 constexpr SizeValueType maximumGridExtent = 65536;
 
@@ -124,10 +120,8 @@ UniverSegPredictor::UniverSegPredictor(const SegmentationModel & model,
 
   m_Runner = model.GetRunner(m_Options.plan);
   m_Prepared = supports.GetPrepared(m_Options.normalization, m_Options.gridSize[0], m_Options.gridSize[1]);
-  const SizeValueType pixels = m_Members.front().size() * m_Options.gridSize[0] * m_Options.gridSize[1];
-  m_SliceBatchSize = options.sliceBatchSize > 0
-                     ? options.sliceBatchSize
-                     : std::min(std::max(pixelsPerRun / pixels, SizeValueType{ 1 }), maximumSliceBatchSize);
+  // The supports of one target keep all threads busy; more targets at once would only take more memory.
+  m_SliceBatchSize = std::max(options.sliceBatchSize, SizeValueType{ 1 });
 }
 
 UniverSegPredictor::~UniverSegPredictor() = default;

@@ -130,7 +130,8 @@ RunBench(const Arguments & arguments)
     "batch", Text(), "number of targets, each with its supports (default 1)")(
     "repeat", Text(), "counted runs of each kind (default 5)")(
     "targets", Text(), "also segment so many targets with one support set, one after the other")(
-    "cache-limit", Text(), "MiB that a support set's own part may have (default 600, as for filters)")("json", "print a JSON object");
+    "cache-limit", Text(), "MiB that a support set's own part may have (default 600, as for filters)")(
+    "json", "print a JSON object");
   AddPlanOptions(commandLine);
   if (!commandLine.Parse(arguments))
   {

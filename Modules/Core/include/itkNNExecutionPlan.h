@@ -166,6 +166,9 @@ public:
   /** The graph after the passes. */
   const Graph & GetGraph() const;
 
+  /** Bytes of all outputs. */
+  std::size_t GetOutputBytes() const;
+
   /** The layouts of the outputs. */
   std::map<std::string, Layout> GetOutputLayouts() const;
 

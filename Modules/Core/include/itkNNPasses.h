@@ -129,7 +129,6 @@ struct StaticSplit
   Graph prologue;                 ///< inputs: the static ones; outputs: `names`
   Graph remainder;                ///< inputs: the others, then `names`; outputs: the graph's
   std::vector<std::string> names; ///< of the values that go from one to the other: "static.0", ...
-  std::size_t bytes = 0;          ///< of those values in float32
 };
 
 /** Split at the values that only static inputs determine. Static inputs that

@@ -276,6 +276,17 @@ ExecutionPlan::Run(const TensorMap & inputs, const RunHooks & hooks) const
   return outputs;
 }
 
+std::size_t
+ExecutionPlan::GetOutputBytes() const
+{
+  std::size_t bytes = 0;
+  for (const auto & output : m_Data->outputs)
+  {
+    bytes += CountBytes(output.type, output.layout);
+  }
+  return bytes;
+}
+
 std::map<std::string, Layout>
 ExecutionPlan::GetOutputLayouts() const
 {

@@ -366,7 +366,6 @@ SplitAtStaticInputs(const Graph & graph, const std::vector<std::string> & static
       const auto id = static_cast<ValueId>(i);
       const std::string name = "static." + std::to_string(split.names.size());
       split.names.push_back(name);
-      split.bytes += static_cast<std::size_t>(NumberOfElements(graph.GetShape(id))) * sizeof(float);
       prologue.GetResult().AddOutput(name, prologue.Get(id));
       remainder.AddInput(id, name);
     }

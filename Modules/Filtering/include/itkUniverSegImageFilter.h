@@ -112,8 +112,8 @@ public:
   itkSetMacro(SliceAxis, unsigned int);
   itkGetConstMacro(SliceAxis, unsigned int);
 
-  /** Slices in one run of the network. 0, the default: as many as keep the
-   * supports of a run to about one million pixels, at most 16. */
+  /** Slices in one run of the network; more than one take more memory and are
+   * seldom faster. 0, the default: one. */
   itkSetMacro(SliceBatchSize, SizeValueType);
   itkGetConstMacro(SliceBatchSize, SizeValueType);
 

@@ -58,7 +58,7 @@ public:
     SizeValueType seed = 0;                               ///< of the first member
     SizeValueType maximumNumberOfSupports = 0;            ///< use the first ones only; 0: all
     bool includeBackground = true;                        ///< as a label, when there are several
-    SizeValueType sliceBatchSize = 0;                     ///< 0: chosen by size
+    SizeValueType sliceBatchSize = 0;                     ///< 0: one
   };
 
   /** Throws ExceptionObject when the support set is empty or marks nothing, the

@@ -276,6 +276,45 @@ TEST(UniverSegImageFilter, BatchSizeDoesNotMatter)
   }
 }
 
+TEST(UniverSegImageFilter, KeepsWhatTheSupportsAloneDetermine)
+{
+  const auto filter = MakeFilter();
+  filter->ProduceProbabilitiesOn();
+  const auto supports = MakeSupports();
+  filter->SetSupportSet(supports);
+  supports->SetMaximumCacheBytes(0);
+  filter->Update();
+  EXPECT_EQ(supports->GetCacheBytes(), 0U);
+  const auto expected = GetPixels(filter->GetProbabilityOutput(0));
+
+  supports->SetMaximumCacheBytes(1 << 20);
+  filter->Modified();
+  filter->Update();
+  const auto bytes = supports->GetCacheBytes();
+  EXPECT_GT(bytes, 0U);
+  const auto kept = GetPixels(filter->GetProbabilityOutput(0));
+  filter->SetInput(MakeDisk<ImageType>({ { 20, 20 } }, 0.3));
+  filter->Update();
+  EXPECT_EQ(supports->GetCacheBytes(), bytes) << "another target needs nothing new";
+  for (std::size_t i = 0; i < expected.size(); ++i)
+  {
+    ASSERT_NEAR(kept[i], expected[i], 1e-5);
+  }
+
+  filter->SetPrecision("float64");
+  filter->Update();
+  EXPECT_GT(supports->GetCacheBytes(), bytes) << "kept by precision";
+  supports->ReleaseCache();
+  EXPECT_EQ(supports->GetCacheBytes(), 0U);
+  filter->SetPrecision("float32");
+  filter->Update();
+  EXPECT_EQ(supports->GetCacheBytes(), bytes);
+  supports->RemoveSupport(0);
+  EXPECT_EQ(supports->GetCacheBytes(), 0U) << "the set is another";
+  filter->Update();
+  EXPECT_LT(supports->GetCacheBytes(), bytes);
+}
+
 TEST(UniverSegImageFilter, ComputesTheRequestedSlicesOnly)
 {
   for (unsigned int axis = 0; axis < 3; ++axis)
@@ -725,7 +764,7 @@ TEST(UniverSegImageFilter, PredictorErrors)
   const auto supports = MakeSupports();
   const itk::UniverSegPredictor predictor(*model, *supports, {});
   EXPECT_TRUE(predictor.IsBinary());
-  EXPECT_EQ(predictor.GetSliceBatchSize(), 16u);
+  EXPECT_EQ(predictor.GetSliceBatchSize(), 1u);
   EXPECT_ERROR(predictor.Predict(itk::nn::Tensor(), nullptr), "undefined");
   EXPECT_ERROR(predictor.Predict(itk::nn::Tensor::Zeros({ 4, 4 }), nullptr), "should be [B, H, W]");
   EXPECT_ERROR(predictor.Combine({}, 0.5), "0 probability maps for 1 labels");

@@ -305,5 +305,7 @@ TEST(UniverSegSupportSet, Prints)
   MakeSupports()->Print(text);
   EXPECT_NE(text.str().find("NumberOfSupports: 3"), std::string::npos);
   EXPECT_NE(text.str().find("Labels: 0 1"), std::string::npos);
+  EXPECT_NE(text.str().find("MaximumCacheBytes: 629145600"), std::string::npos);
+  EXPECT_NE(text.str().find("CacheBytes: 0"), std::string::npos);
   EXPECT_STREQ(UniverSegSupportSet::New()->GetNameOfClass(), "UniverSegSupportSet");
 }

@@ -136,7 +136,7 @@ NetworkRunner::GetSplitPlans(const ShapeMap & inputs)
     options.keepOutputLayouts = false;
     options.inputLayouts = plans.prologue->GetOutputLayouts();
     plans.remainder = ExecutionPlan::Compile(split.remainder, *m_Weights, options, m_Resources);
-    plans.bytes = split.bytes / sizeof(float) * SizeOf(m_Options.precision);
+    plans.bytes = plans.prologue->GetOutputBytes();
     plans.key = split.prologue.ToText();
     entry.split = std::move(plans);
   }

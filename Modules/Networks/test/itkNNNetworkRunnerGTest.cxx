@@ -119,6 +119,83 @@ TEST_F(NetworkRunnerTest, ThreadsShareARunner)
   EXPECT_EQ(equal, 4);
 }
 
+ShapeMap
+ShapesOf(const TensorMap & inputs)
+{
+  ShapeMap shapes;
+  for (const auto & input : inputs)
+  {
+    shapes.emplace(input.first, input.second.GetShape());
+  }
+  return shapes;
+}
+
+TensorMap
+StaticPart(const TensorMap & inputs)
+{
+  return { { "support_images", inputs.at("support_images") }, { "support_labels", inputs.at("support_labels") } };
+}
+
+TEST_F(NetworkRunnerTest, StaticStateGivesTheSameForEveryTarget)
+{
+  for (const auto precision : { DataType::Float32, DataType::Float64 })
+  {
+    for (const std::int64_t supports : { 1, 3, 8 })
+    {
+      PlanOptions options;
+      options.precision = precision;
+      options.threads = 2;
+      NetworkRunner runner(m_Network, m_Weights, options);
+      TensorMap inputs = Inputs(supports, 16);
+      const ShapeMap shapes = ShapesOf(inputs);
+      const auto state = runner.ComputeStatic(StaticPart(inputs), shapes);
+      EXPECT_EQ(state->GetNumberOfBytes(), runner.GetSplitPlans(shapes).bytes);
+      for (unsigned int seed = 0; seed < 3; ++seed)
+      {
+        inputs["target"] = Random({ 1, 1, 16, 16 }, seed);
+        const auto expected = runner.Run(inputs).at("logits").ToVector<double>();
+        const auto logits =
+          runner.Run({ { "target", inputs["target"] } }, shapes, *state).at("logits").ToVector<double>();
+        ASSERT_EQ(logits.size(), expected.size());
+        for (std::size_t i = 0; i < logits.size(); ++i)
+        {
+          EXPECT_NEAR(logits[i], expected[i], precision == DataType::Float64 ? 1e-11 : 1e-4);
+        }
+      }
+    }
+  }
+}
+
+TEST_F(NetworkRunnerTest, StaticStateServesBatchesOfTargets)
+{
+  NetworkRunner runner(m_Network, m_Weights);
+  TensorMap inputs = Inputs(4, 8);
+  const auto state = runner.ComputeStatic(StaticPart(inputs), ShapesOf(inputs));
+  inputs["target"] = Random({ 3, 1, 8, 8 }, 5);
+  const ShapeMap shapes = ShapesOf(inputs);
+  EXPECT_EQ(runner.GetSplitPlans(shapes).key, state->GetKey());
+  const auto expected = runner.Run(inputs).at("logits").ToVector<double>();
+  const auto logits = runner.Run({ { "target", inputs["target"] } }, shapes, *state).at("logits").ToVector<double>();
+  ASSERT_EQ(logits.size(), expected.size());
+  for (std::size_t i = 0; i < logits.size(); ++i)
+  {
+    EXPECT_NEAR(logits[i], expected[i], 1e-4);
+  }
+}
+
+TEST_F(NetworkRunnerTest, StaticStateOfOtherShapesIsRefused)
+{
+  NetworkRunner runner(m_Network, m_Weights);
+  const TensorMap small = Inputs(2, 8);
+  const TensorMap large = Inputs(3, 8);
+  const auto state = runner.ComputeStatic(StaticPart(small), ShapesOf(small));
+  EXPECT_THROW(runner.Run({ { "target", large.at("target") } }, ShapesOf(large), *state), Error);
+  EXPECT_THROW(runner.ComputeStatic({ { "support_images", small.at("support_images") } }, ShapesOf(small)), Error);
+  RunHooks hooks;
+  hooks.isCancelled = [] { return true; };
+  EXPECT_THROW(runner.ComputeStatic(StaticPart(small), ShapesOf(small), hooks), Cancelled);
+}
+
 TEST_F(NetworkRunnerTest, BadArgumentsAreRefused)
 {
   EXPECT_THROW(NetworkRunner(nullptr, m_Weights), Error);

@@ -51,6 +51,16 @@ struct Affine
   ValueId operand = -1;
 };
 
+/** Weights and bias are of the operand's type, so that they can be combined. */
+bool
+HaveTypeOf(const Graph & graph, ValueId operand, const Graph::Node & convolution)
+{
+  return std::all_of(convolution.inputs.begin() + 1,
+                     convolution.inputs.end(),
+                     [&](ValueId input)
+                     { return graph.GetValue(input).type.type == graph.GetValue(operand).type.type; });
+}
+
 /** What a node does to a convolution's result with weights or constants of one
  * value a channel; convolution is -1 when it does something else. */
 Affine
@@ -79,6 +89,7 @@ FindAffine(const Graph & graph,
     if (convolution != nullptr && convolution->postOperations.empty() && uses[static_cast<std::size_t>(value)] == 1 &&
         graph.GetShape(value) == graph.GetShape(node.output) && isConstant[static_cast<std::size_t>(operand)] &&
         isConstant[static_cast<std::size_t>(GetProducerNode(graph, value).inputs[1])] &&
+        HaveTypeOf(graph, operand, GetProducerNode(graph, value)) &&
         IsPerChannel(graph.GetShape(operand), graph.GetShape(value), convolution->stride.size()))
     {
       return { value, binary->function, operand };

@@ -226,6 +226,7 @@ DistributeConvolutionsOverSums(const Graph & graph, const PassOptions & options)
       continue;
     }
     const std::size_t rank = GetRank(*convolution);
+    const bool areWeightsStatic = isStatic[static_cast<std::size_t>(node.inputs[1])];
     const Shape & whole = graph.GetShape(node.inputs[0]);
     const auto & operands = GetProducerNode(graph, node.inputs[0]).inputs;
     bool distributes = true;
@@ -242,7 +243,7 @@ DistributeConvolutionsOverSums(const Graph & graph, const PassOptions & options)
       if (fits)
       {
         const double own = CountWork(graph, *convolution, operands[i], node.inputs[1]);
-        work += isStatic[static_cast<std::size_t>(operands[i])] ? 0 : own;
+        work += areWeightsStatic && isStatic[static_cast<std::size_t>(operands[i])] ? 0 : own;
         biased = i == 0 || own < smallest ? i : biased;
         smallest = i == 0 ? own : std::min(smallest, own);
       }
@@ -471,18 +472,16 @@ public:
     }
   }
 
-  static bool IsSimple(const Convolution & op)
+  /** Whether a pair can be made of the two. */
+  static bool CanCompose(const Graph & graph, const Graph::Node & first, const Graph::Node & second)
   {
-    return op.groups == 1 && op.postOperations.empty() && IsAll(op.stride, 1) && IsAll(op.dilation, 1);
+    return IsSimple(graph, first) && IsSimple(graph, second) &&
+           graph.GetShape(first.inputs[1]).size() == graph.GetShape(second.inputs[1]).size();
   }
 
   /** \param firstIsNeeded the first one's result is used by others too. */
   bool IsWorthComposing(bool firstIsNeeded) const
   {
-    if (!IsSimple(m_FirstOp) || !IsSimple(m_SecondOp) || GetRank(m_SecondOp) != m_Rank)
-    {
-      return false;
-    }
     double taps = 2 * static_cast<double>(m_FirstWeights[1]);
     double strips = 0;
     for (std::size_t d = 0; d < m_Rank; ++d)
@@ -531,6 +530,23 @@ public:
   }
 
 private:
+  /** Each window sees some of the src, and weights and bias are of one type. */
+  static bool IsSimple(const Graph & graph, const Graph::Node & node)
+  {
+    const auto & op = std::get<Convolution>(node.op);
+    const Shape & weights = graph.GetShape(node.inputs[1]);
+    bool isSimple = op.groups == 1 && op.postOperations.empty() && IsAll(op.stride, 1) && IsAll(op.dilation, 1);
+    for (std::size_t d = 0; d < GetRank(op); ++d)
+    {
+      isSimple = isSimple && op.padding[d] < weights[2 + d] && op.paddingEnd[d] < weights[2 + d];
+    }
+    for (std::size_t i = 1; i < node.inputs.size(); ++i)
+    {
+      isSimple = isSimple && graph.GetValue(node.inputs[i]).type.type == DataType::Float32;
+    }
+    return isSimple;
+  }
+
   std::size_t Axis(std::size_t d) const
   {
     return m_Dst.size() - m_Rank + d;
@@ -664,7 +680,7 @@ ComposeConvolutions(const Graph & graph)
     {
       const Graph::Node & first = GetProducerNode(graph, node.inputs[0]);
       // Composing weights of a run would cost more than it saves.
-      if (areConstant(first) && areConstant(node))
+      if (areConstant(first) && areConstant(node) && ConvolutionPair::CanCompose(graph, first, node))
       {
         const ConvolutionPair pair(graph, first, node);
         if (pair.IsWorthComposing(uses[static_cast<std::size_t>(node.inputs[0])] > 1))
@@ -687,7 +703,8 @@ ConvolveBeforeInterpolation(const Graph & graph)
   for (const auto & node : graph.GetNodes())
   {
     const Convolution * convolution = FindLinearConvolution(node.op);
-    if (convolution == nullptr ||
+    const auto typeOf = [&](ValueId id) { return graph.GetValue(id).type.type; };
+    if (convolution == nullptr || (convolution->hasBias && typeOf(node.inputs[2]) != typeOf(node.output)) ||
         !IsBetterBeforeInterpolation(graph, *convolution, node.inputs[0], graph.GetShape(node.inputs[1])))
     {
       rewriter.Copy(node);

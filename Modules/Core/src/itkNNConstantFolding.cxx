@@ -22,6 +22,8 @@
 #include "itkNNPasses.h"
 
 #include <algorithm>
+#include <iomanip>
+#include <locale>
 #include <set>
 #include <sstream>
 
@@ -63,19 +65,40 @@ namespace
 constexpr std::int64_t alwaysFolded = std::int64_t{ 1 } << 20;
 constexpr std::int64_t largestGrowth = 8;
 
-/** FNV-1a of a constant's elements: constants have no names of their own. */
+/** Longer keys are given by their hash: the text of a value that is used several
+ * times would double with each use. */
+constexpr std::size_t longestKey = 1024;
+
+/** FNV-1a in hexadecimal digits. */
 std::string
-HashOf(const Tensor & tensor)
+HashOf(const void * data, std::size_t size)
 {
-  const Tensor contiguous = tensor.Contiguous();
-  const auto * bytes = static_cast<const unsigned char *>(contiguous.GetRawData());
+  const auto * bytes = static_cast<const unsigned char *>(data);
   std::uint64_t hash = 0xcbf29ce484222325U;
-  for (std::size_t i = 0; i < contiguous.GetNumberOfBytes(); ++i)
+  for (std::size_t i = 0; i < size; ++i)
   {
     hash = (hash ^ bytes[i]) * 0x100000001b3U;
   }
   std::ostringstream out;
-  out << ToString(tensor.GetDataType()) << ToString(tensor.GetShape()) << std::hex << hash;
+  out.imbue(std::locale::classic());
+  out << std::hex << hash;
+  return out.str();
+}
+
+/** Constants have no names of their own. */
+std::string
+HashOf(const Tensor & tensor)
+{
+  const Tensor contiguous = tensor.Contiguous();
+  return ToString(tensor.GetDataType()) + ToString(tensor.GetShape()) +
+         HashOf(contiguous.GetRawData(), contiguous.GetNumberOfBytes());
+}
+
+std::string
+Quote(const std::string & text)
+{
+  std::ostringstream out;
+  out << std::quoted(text);
   return out.str();
 }
 
@@ -101,8 +124,10 @@ public:
         complete = complete && (isSource || m_IsFolded[static_cast<std::size_t>(input)]);
       }
       const std::int64_t elements = NumberOfElements(graph.GetShape(node.output));
-      m_IsFolded[output] =
-        isConstant[output] && complete && (elements <= alwaysFolded || elements <= largestGrowth * sources);
+      // What is computed becomes a parameter, and those are float32 in a graph.
+      const bool isParameter = graph.GetValue(node.output).type.type == DataType::Float32;
+      m_IsFolded[output] = isConstant[output] && complete && isParameter &&
+                           (elements <= alwaysFolded || elements <= largestGrowth * sources);
     }
     const auto use = [&](ValueId id)
     { m_IsFrontier[static_cast<std::size_t>(id)] = m_IsFolded[static_cast<std::size_t>(id)]; };
@@ -143,11 +168,12 @@ public:
         {
           text += this->GetKey(input) + ", ";
         }
-        key = text + Describe(node.op) + ')';
+        text += Describe(node.op) + ')';
+        key = text.size() <= longestKey ? text : GetName(node.op) + ("#" + HashOf(text.data(), text.size()));
       }
       else
       {
-        key = value.kind == Graph::ValueKind::Constant ? "constant:" + HashOf(value.constant) : value.name;
+        key = value.kind == Graph::ValueKind::Constant ? "constant:" + HashOf(value.constant) : Quote(value.name);
       }
     }
     return key;

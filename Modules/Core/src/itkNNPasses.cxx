@@ -212,7 +212,9 @@ HoistOutOfBroadcasts(const Graph & graph)
     if (mixed >= 0 && FindProducer<Broadcast>(graph, node.inputs[0]) != nullptr)
     {
       const ValueId narrow = GetProducerNode(graph, node.inputs[0]).inputs[0];
-      if (HaveEqualEnds(graph.GetShape(narrow), graph.GetShape(node.inputs[0]), mixed))
+      const Shape & src = graph.GetShape(narrow);
+      const bool hasChannels = !std::holds_alternative<Pooling>(node.op) || static_cast<int>(src.size()) > mixed;
+      if (hasChannels && HaveEqualEnds(src, graph.GetShape(node.inputs[0]), mixed))
       {
         std::vector<ValueId> inputs = node.inputs;
         inputs[0] = narrow;
@@ -294,11 +296,24 @@ HoistOutOfBroadcasts(const Graph & graph)
   return rewriter.Finish();
 }
 
+namespace
+{
+bool
+HasInput(const Graph & graph, const std::string & name)
+{
+  const auto inputs = graph.GetValuesOfKind(Graph::ValueKind::Input);
+  return std::any_of(inputs.begin(), inputs.end(), [&](ValueId id) { return graph.GetValue(id).name == name; });
+}
+} // namespace
+
 std::vector<bool>
 FindStaticValues(const Graph & graph, const std::vector<std::string> & staticInputs)
 {
+  for (const auto & name : staticInputs)
+  {
+    itkNNRequireMacro(HasInput(graph, name), "The graph has no input '" << name << "', which is declared static");
+  }
   std::vector<bool> isStatic(graph.GetValues().size(), false);
-  std::size_t found = 0;
   for (std::size_t i = 0; i < isStatic.size(); ++i)
   {
     const Graph::Value & value = graph.GetValue(static_cast<ValueId>(i));
@@ -306,7 +321,6 @@ FindStaticValues(const Graph & graph, const std::vector<std::string> & staticInp
     {
       case Graph::ValueKind::Input:
         isStatic[i] = std::find(staticInputs.begin(), staticInputs.end(), value.name) != staticInputs.end();
-        found += isStatic[i] ? 1 : 0;
         break;
       case Graph::ValueKind::Parameter:
       case Graph::ValueKind::Constant:
@@ -316,8 +330,6 @@ FindStaticValues(const Graph & graph, const std::vector<std::string> & staticInp
         break;
     }
   }
-  itkNNRequireMacro(found == staticInputs.size(),
-                    "The graph has " << found << " of the " << staticInputs.size() << " inputs declared static");
   for (const auto & node : graph.GetNodes())
   {
     isStatic[static_cast<std::size_t>(node.output)] =
@@ -359,12 +371,18 @@ SplitAtStaticInputs(const Graph & graph, const std::vector<std::string> & static
     GraphPartCopier & part = isStatic[static_cast<std::size_t>(id)] ? prologue : remainder;
     part.AddInput(id, graph.GetValue(id).name);
   }
+  int number = 0;
   for (std::size_t i = 0; i < crosses.size(); ++i)
   {
     if (crosses[i])
     {
       const auto id = static_cast<ValueId>(i);
-      const std::string name = "static." + std::to_string(split.names.size());
+      std::string name;
+      do
+      {
+        name = "static." + std::to_string(number++);
+      }
+      while (HasInput(graph, name));
       split.names.push_back(name);
       prologue.GetResult().AddOutput(name, prologue.Get(id));
       remainder.AddInput(id, name);

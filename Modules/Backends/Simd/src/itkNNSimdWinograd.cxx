@@ -66,8 +66,8 @@ struct WinogradAccess
     , groups(convolution.m_Groups)
     , tiles(convolution.m_Shape.images * tilesY * tilesX)
     // The odd line keeps the points' rows from falling in the same sets of a cache.
-    , inPoint(groups * winogradGroup * inBlocks * shape.block + 16)
-    , outPoint(groups * winogradGroup * outBlocks * shape.block + 16)
+    , inPoint(winogradGroup * inBlocks * shape.block + 16)
+    , outPoint(winogradGroup * outBlocks * shape.block + 16)
   {}
 
   const WinogradShape & shape;
@@ -310,7 +310,7 @@ TransformInputs(const WinogradAccess & access,
       endX = tile.endX;
     }
     float * to =
-      transformed + ((t / winogradGroup * access.inBlocks + block) * winogradGroup + t % winogradGroup) * VBlock;
+      transformed + t / winogradGroup * n * n * access.inPoint + (block * winogradGroup + t % winogradGroup) * VBlock;
     TransformInput<VBlock, VTile>(rows, beginX, endX, to, access.inPoint);
   }
 }
@@ -374,8 +374,9 @@ template <int VBlock, int VVectors>
 HWY_NOINLINE void
 MultiplyPanel(const WinogradAccess & access, const float * in, const float * weights, float * out, std::int64_t groups)
 {
-  const std::int64_t inGroup = access.inBlocks * winogradGroup * VBlock;
-  const std::int64_t outGroup = access.outBlocks * winogradGroup * VBlock;
+  const std::int64_t points = (access.shape.tile + 2) * (access.shape.tile + 2);
+  const std::int64_t inGroup = points * access.inPoint;
+  const std::int64_t outGroup = points * access.outPoint;
   for (std::int64_t g = 0; g < groups; ++g)
   {
     MultiplyGroup<VBlock, VVectors>(in + g * inGroup, weights, out + g * outGroup, access.shape.inChannels);
@@ -577,11 +578,12 @@ template <int VBlock, int VTile>
 HWY_NOINLINE void
 TransformOutputs(const Output & output, const float * products, const Tile * tiles, std::int64_t count)
 {
+  constexpr std::int64_t n = VTile + 2;
   for (std::int64_t t = 0; t < count; ++t)
   {
-    const std::int64_t place =
-      (t / winogradGroup * output.access.outBlocks + output.block) * winogradGroup + t % winogradGroup;
-    TransformOutput<VBlock, VTile>(output, tiles[t], products + place * VBlock);
+    const float * from = products + t / winogradGroup * n * n * output.access.outPoint +
+                         (output.block * winogradGroup + t % winogradGroup) * VBlock;
+    TransformOutput<VBlock, VTile>(output, tiles[t], from);
   }
 }
 
@@ -640,8 +642,8 @@ Run(const WinogradConvolution & convolution,
   constexpr std::int64_t points = (VTile + 2) * (VTile + 2);
   const WinogradAccess access(convolution);
   float * transformed = scratch;
-  float * products = transformed + points * access.inPoint;
-  float * channelOperands = products + points * access.outPoint;
+  float * products = transformed + access.groups * points * access.inPoint;
+  float * channelOperands = products + access.groups * points * access.outPoint;
 
   // The bias and the operands of one value a channel, as long as the blocks.
   float * to = channelOperands;
@@ -865,7 +867,7 @@ WinogradConvolution::GetScratchBytes() const
 {
   const WinogradAccess access(*this);
   const std::int64_t points = (m_Shape.tile + 2) * (m_Shape.tile + 2);
-  const std::int64_t floats = points * (access.inPoint + access.outPoint) +
+  const std::int64_t floats = m_Groups * points * (access.inPoint + access.outPoint) +
                               static_cast<std::int64_t>(1 + m_ChannelOperands) * m_OutBlocks * m_Shape.block;
   return (static_cast<std::size_t>(floats) * sizeof(float) + 63) / 64 * 64;
 }

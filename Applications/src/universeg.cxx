@@ -37,6 +37,7 @@ struct Subcommand
 constexpr Subcommand subcommands[] = {
   { "segment", "segment images like the examples of a support set", &universeg::RunSegment },
   { "evaluate", "compare label images with references: Dice, Jaccard, volumes", &universeg::RunEvaluate },
+  { "explain", "print what a network computes, and what it was rewritten to", &universeg::RunExplain },
   { "forward", "run a network on raw tensors", &universeg::RunForward },
   { "convert", "make a model file from weights", &universeg::RunConvert },
   { "info", "describe a model or weight file", &universeg::RunInfo },

@@ -17,18 +17,17 @@
  *=========================================================================*/
 #include "universegModelOptions.h"
 #include "universegProgress.h"
+#include "universegRandomNetwork.h"
 #include "universegSubcommands.h"
 
 #include "itkNNBackend.h"
 #include "itkNNNetworkRunner.h"
-#include "itkUniverSegNetwork.h"
 #include "itkUniverSegSupportCache.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <iostream>
 #include <random>
 
@@ -42,39 +41,8 @@ namespace
 {
 using itk::nn::Network;
 using itk::nn::PlanOptions;
-using itk::nn::Shape;
-using itk::nn::StateDict;
-using itk::nn::Tensor;
 
 constexpr std::uint64_t seed = 20230412;
-
-/** Uniform in [low, high), the same on every platform. */
-Tensor
-MakeUniform(const Shape & shape, double low, double high, std::mt19937_64 & generator)
-{
-  Tensor tensor(shape);
-  float * values = tensor.GetData<float>();
-  for (std::int64_t i = 0; i < tensor.GetNumberOfElements(); ++i)
-  {
-    const double unit = static_cast<double>(generator() >> 11) * 0x1p-53;
-    values[i] = static_cast<float>(low + (high - low) * unit);
-  }
-  return tensor;
-}
-
-std::shared_ptr<const StateDict>
-MakeWeights(const Network & network, std::mt19937_64 & generator)
-{
-  auto weights = std::make_shared<StateDict>();
-  for (const Network::Parameter & parameter : network.GetParameters())
-  {
-    const double outputs = parameter.shape.empty() ? 1 : static_cast<double>(parameter.shape.front());
-    const double fan = static_cast<double>(itk::nn::NumberOfElements(parameter.shape)) / outputs;
-    const double bound = parameter.shape.size() > 1 ? std::sqrt(3 / fan) : 0.1;
-    weights->Add(parameter.name, MakeUniform(parameter.shape, -bound, bound, generator));
-  }
-  return weights;
-}
 
 struct Timing
 {
@@ -124,52 +92,35 @@ RunBench(const Arguments & arguments)
     "flops and cached_flops count convolutions and matrix products, 2 a multiply-add. targets is\n"
     "the time for all targets, the support set's own part included. Where that part exceeds the\n"
     "limit nothing is kept, and all runs do all the work.");
-  commandLine.AddGroup("Options").add_options()("network", Text(), "universeg (default)")(
-    "config", Text(), "JSON file with the configuration; default: the release configuration")(
-    "support-size", Text(), "number of supports (default 16)")("size", Text(), "height and width (default 128)")(
-    "batch", Text(), "number of targets, each with its supports (default 1)")(
-    "repeat", Text(), "counted runs of each kind (default 5)")(
-    "targets", Text(), "also segment so many targets with one support set, one after the other")(
-    "cache-limit", Text(), "MiB that a support set's own part may have (default 600, as for filters)")(
-    "json", "print a JSON object");
+  AddNetworkProblemOptions(commandLine);
+  commandLine.AddGroup("Measurement")
+    .add_options()("repeat", Text(), "counted runs of each kind (default 5)")(
+      "targets", Text(), "also segment so many targets with one support set, one after the other")(
+      "cache-limit", Text(), "MiB that a support set's own part may have (default 600, as for filters)")(
+      "json", "print a JSON object");
   AddPlanOptions(commandLine);
   if (!commandLine.Parse(arguments))
   {
     return exitSuccess;
   }
-  const std::string name = commandLine.GetText("network", "universeg");
-  const std::int64_t supports = commandLine.GetInteger("support-size", 16, 1, 1 << 16);
-  const std::int64_t size = commandLine.GetInteger("size", 128, 1, 1 << 14);
-  const std::int64_t batch = commandLine.GetInteger("batch", 1, 1, 1 << 12);
   const std::int64_t repeat = commandLine.GetInteger("repeat", 5, 1, 1 << 20);
   const std::int64_t targets = commandLine.GetInteger("targets", 0, 0, 1 << 20);
   const std::int64_t cacheLimit = commandLine.GetInteger(
     "cache-limit", static_cast<std::int64_t>(itk::UniverSegSupportCache::defaultMaximumBytes >> 20), 0, 1 << 30);
   const PlanOptions options = GetPlanOptions(commandLine);
-  if (name != "universeg")
-  {
-    throw UsageError("--network: '" + name + "' cannot be measured; known is 'universeg'");
-  }
-  const Network::ConstPointer network =
-    commandLine.Has("config")
-      ? Network::Create(name, ReadTextFile(commandLine.GetText("config")))
-      : std::make_shared<const itk::nn::UniverSegNetwork>(itk::nn::UniverSegConfiguration::Release());
-
+  const NetworkProblem problem = GetNetworkProblem(commandLine);
+  const Network::ConstPointer network = problem.network;
+  const itk::nn::ShapeMap & shapes = problem.shapes;
   std::mt19937_64 generator(seed);
-  itk::nn::NetworkRunner runner(network, MakeWeights(*network, generator), options);
-  const Shape targetShape{ batch, 1, size, size };
-  const Shape supportShape{ batch, supports, 1, size, size };
+  itk::nn::NetworkRunner runner(network, MakeRandomWeights(*network, generator), options);
   itk::nn::TensorMap inputs;
-  inputs["target"] = MakeUniform(targetShape, 0, 1, generator);
-  inputs["support_images"] = MakeUniform(supportShape, 0, 1, generator);
-  inputs["support_labels"] = MakeUniform(supportShape, 0, 1, generator);
+  inputs["target"] = MakeUniform(shapes.at("target"), 0, 1, generator);
+  inputs["support_images"] = MakeUniform(shapes.at("support_images"), 0, 1, generator);
+  inputs["support_labels"] = MakeUniform(shapes.at("support_labels"), 0, 1, generator);
   float * labels = inputs["support_labels"].GetData<float>();
   const auto count = inputs["support_labels"].GetNumberOfElements();
   std::transform(labels, labels + count, labels, [](float value) { return value < 0.5F ? 0.0F : 1.0F; });
 
-  const itk::nn::ShapeMap shapes{ { "target", targetShape },
-                                  { "support_images", supportShape },
-                                  { "support_labels", supportShape } };
   const itk::nn::TensorMap target{ { "target", inputs["target"] } };
   const itk::nn::TensorMap supportSet{ { "support_images", inputs["support_images"] },
                                        { "support_labels", inputs["support_labels"] } };
@@ -239,9 +190,9 @@ RunBench(const Arguments & arguments)
   json["flops"] = prologueFlops + plans.remainder->GetFlops(true);
   json["cached_flops"] = plans.remainder->GetFlops(true);
   json["network"] = network->GetName();
-  json["support_size"] = supports;
-  json["size"] = size;
-  json["batch"] = batch;
+  json["support_size"] = problem.supports;
+  json["size"] = problem.size;
+  json["batch"] = problem.batch;
   json["repeat"] = repeat;
   json["threads"] = plans.remainder->GetNumberOfThreads();
   json["backend"] =
@@ -261,8 +212,8 @@ RunBench(const Arguments & arguments)
            " s least";
   };
   line("network",
-       network->GetName() + ", support size " + std::to_string(supports) + ", " + std::to_string(size) + " x " +
-         std::to_string(size));
+       network->GetName() + ", support size " + std::to_string(problem.supports) + ", " + std::to_string(problem.size) +
+         " x " + std::to_string(problem.size));
   line("computed by",
        json["backend"].get<std::string>() + ", " + json["precision"].get<std::string>() +
          ", threads: " + std::to_string(plans.remainder->GetNumberOfThreads()));

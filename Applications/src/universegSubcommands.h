@@ -31,6 +31,7 @@ int RunBench(const Arguments & arguments);
 int RunConvert(const Arguments & arguments);
 int RunDemo(const Arguments & arguments);
 int RunEvaluate(const Arguments & arguments);
+int RunExplain(const Arguments & arguments);
 int RunForward(const Arguments & arguments);
 int RunInfo(const Arguments & arguments);
 int RunSegment(const Arguments & arguments);

@@ -1,0 +1,54 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef universegRandomNetwork_h
+#define universegRandomNetwork_h
+
+#include "universegCommandLine.h"
+
+#include "itkNNNetwork.h"
+#include "itkNNTensor.h"
+
+#include <memory>
+#include <random>
+
+namespace universeg
+{
+/** Uniform in [low, high), the same on every platform. */
+itk::nn::Tensor MakeUniform(const itk::nn::Shape & shape, double low, double high, std::mt19937_64 & generator);
+
+/** Weights with which values keep their size from layer to layer. */
+std::shared_ptr<const itk::nn::StateDict> MakeRandomWeights(const itk::nn::Network & network,
+                                                            std::mt19937_64 & generator);
+
+/** The options --network, --config, --support-size, --size and --batch. */
+void AddNetworkProblemOptions(CommandLine & commandLine);
+
+/** A network and the shapes of its inputs, as the options say: by default the
+ * release configuration of UniverSeg. */
+struct NetworkProblem
+{
+  itk::nn::Network::ConstPointer network;
+  itk::nn::ShapeMap shapes;
+  std::int64_t supports;
+  std::int64_t size;
+  std::int64_t batch;
+};
+NetworkProblem GetNetworkProblem(const CommandLine & commandLine);
+} // namespace universeg
+
+#endif

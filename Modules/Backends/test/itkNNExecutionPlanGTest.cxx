@@ -448,6 +448,40 @@ TEST(ExecutionPlan, ValuesUsedTwiceAreKept)
     "an output that is used");
 }
 
+TEST(ExecutionPlan, InsertionsKeepWhatIsReadLater)
+{
+  Graph graph;
+  StateDict weights;
+  const ValueId x = graph.AddInput("x", { 2, 3, 9, 8 });
+  Convolution op;
+  op.padding = { 1 };
+  const auto convolve = [&](const std::string & name, ValueId src)
+  {
+    weights.Add(name, RandomTensor({ 16, graph.GetShape(src)[1], 3, 3 }, 7));
+    return graph.Add(op, { src, graph.AddParameter(name, weights.Get(name).GetShape()) });
+  };
+  const ValueId a = convolve("a", x);
+  const ValueId b = convolve("b", x);
+  const ValueId row = graph.Add(Slice{ { 0, 0, 4, 0 }, { 2, 16, 5, 8 }, {} }, { b });
+  const ValueId column = graph.Add(Slice{ { 0, 0, 0, 7 }, { 2, 16, 9, 8 }, {} }, { b });
+  // The first leaves a as it is, which the second may overwrite.
+  const ValueId first = graph.Add(Insertion{ { 0, 0, 8, 0 } }, { a, row });
+  const ValueId second = graph.Add(Insertion{ { 0, 0, 0, 2 } }, { a, column });
+  graph.AddOutput("first", convolve("c", first));
+  graph.AddOutput("second", convolve("d", second));
+  const TensorMap inputs{ { "x", RandomTensor({ 2, 3, 9, 8 }, 1) } };
+  const TensorMap expected = ExecutionPlan::Compile(graph, weights, OracleOptions())->Run(inputs);
+  for (const auto & target : GetTargets())
+  {
+    const auto plan = ExecutionPlan::Compile(graph, weights, OptionsOf(target));
+    const TensorMap outputs = plan->Run(inputs);
+    for (const char * name : { "first", "second" })
+    {
+      EXPECT_TRUE(IsClose(outputs.at(name), expected.at(name), 1e-4)) << name << StepsOf(*plan);
+    }
+  }
+}
+
 TEST(ExecutionPlan, AliasesKeepTheirValues)
 {
   CheckGraph(

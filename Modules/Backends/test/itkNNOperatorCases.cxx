@@ -325,6 +325,12 @@ AddDataMovement(Table & table)
   table.Add("SliceEmpty", Slice{ { 0, 2 }, { 3, 2 }, {} }, { { 3, 4 } });
   table.Add("SliceWhole", Slice{ { 0, 0 }, { 3, 4 }, {} }, { { 3, 4 } });
   table.Add("SliceChannels", Slice{ { 0, 3, 0, 0 }, { 2, 14, 4, 4 }, {} }, { { 2, 16, 4, 4 } });
+  table.Add("SliceChannelBlocks", Slice{ { 0, 16, 1, 0 }, { 2, 32, 4, 3 }, {} }, { { 2, 48, 4, 4 } });
+  table.Add("SliceLastChannels", Slice{ { 1, 16, 0, 1 }, { 2, 21, 4, 3 }, {} }, { { 2, 21, 4, 4 } });
+  table.Add("SliceChannelSteps", Slice{ { 0, 0, 0, 0 }, { 2, 32, 4, 4 }, { 1, 2, 1, 1 } }, { { 2, 32, 4, 4 } });
+  table.Add("SliceRow", Slice{ { 0, 0, 0, 2, 0 }, { 1, 3, 16, 3, 5 }, {} }, { { 1, 3, 16, 4, 5 } });
+  table.Add("SliceColumns", Slice{ { 0, 0, 0, 1 }, { 3, 20, 4, 7 }, { 2, 1, 3, 2 } }, { { 3, 20, 4, 7 } });
+  table.Add("SliceSupports", Slice{ { 0, 1, 0, 0, 0 }, { 1, 3, 16, 20, 20 }, {} }, { { 1, 4, 16, 20, 20 } });
   table.Add("ReshapeSplit", Reshape{ { 2, 2, -1 } }, { { 4, 6 } });
   table.Add("ReshapeMerge", Reshape{ { -1 } }, { { 4, 3, 2 } });
   table.Add("ReshapeScalar", Reshape{ {} }, { { 1, 1 } });
@@ -523,8 +529,18 @@ AddShiftedInterpolations(Table & table)
   add("OneTap", { 2, 16, 4, 4 }, { 1, 1 }, { 8, 8 }, { 0, 0 });
   add("OneRow", { 1, 9 * 16, 1, 1 }, { 3, 3 }, { 2, 2 }, { 1, 1 });
   add("Shrinking", { 1, 9 * 16, 8, 8 }, { 3, 3 }, { 5, 4 }, { 1, 1 });
+  add("ShrinkingRows", { 2, 3 * 3 * 16, 19, 9 }, { 3, 3 }, { 4, 12 }, { 1, 1 });
+  add("Rows", { 2, 9 * 32, 23, 17 }, { 3, 3 }, { 61, 35 }, { 1, 1 });
+  add("TallKernel", { 1, 14 * 8, 9, 4 }, { 7, 2 }, { 17, 9 }, { 3, 1 });
+  add("DilatedFar", { 2, 9 * 8, 7, 6 }, { 3, 3 }, { 13, 12 }, { 7, 5 }, { 7, 5 });
+  add("FarOutside", { 1, 9 * 8, 3, 3 }, { 3, 3 }, { 4, 4 }, { 9, 9 });
   add("OneAxis", { 2, 3 * 16, 6 }, { 3 }, { 12 }, { 1 });
+  add("OneAxisOddChannels", { 3, 2, 4 * 3, 5 }, { 4 }, { 3 }, { 2 });
   add("ThreeAxes", { 2, 27 * 8, 2, 3, 2 }, { 3, 3, 3 }, { 4, 6, 4 }, { 1, 1, 1 });
+  add("ThreeAxesOdd", { 1, 2, 12 * 16, 3, 4, 5 }, { 2, 3, 2 }, { 5, 3, 11 }, { 1, 2, 0 });
+  add("ThreeAxesOnePixel", { 1, 27 * 5, 1, 1, 1 }, { 3, 3, 3 }, { 2, 1, 3 }, { 1, 1, 1 });
+  add("OperandOddChannels", { 1, 3, 9 * 5, 4, 4 }, { 3, 3 }, { 8, 8 }, { 1, 1 }, {}, { add1, leaky }, { { 5, 1, 1 } });
+  add("OperandRows", { 1, 3, 9 * 16, 4, 4 }, { 3, 3 }, { 8, 8 }, { 1, 1 }, {}, { add1, leaky }, { { 16, 8, 1 } });
   add("Operand", { 1, 3, 9 * 16, 4, 4 }, { 3, 3 }, { 8, 8 }, { 1, 1 }, {}, { add1, leaky }, { { 1, 1, 16, 8, 8 } });
   add("Operands",
       { 1, 3, 9 * 16, 4, 4 },
@@ -568,6 +584,12 @@ AddPointwise(Table & table)
   add("OverRows", { addition }, { { 2, 16, 6, 6 }, { 2, 16, 6, 1 } });
   add("OverColumns", { addition, tanh }, { { 2, 16, 6, 6 }, { 1, 6 } });
   add("Large", { addition, leaky, multiplication }, { { 2, 16, 40, 40 }, { 1, 16, 40, 40 }, { 2, 16, 40, 40 } });
+  add("Long",
+      { leaky, addition, leaky, multiplication, leaky, addition, leaky, leaky, addition, leaky },
+      { { 2, 16, 3, 3 }, { 2, 16, 3, 3 }, { 16, 1, 1 }, { 1 }, { 1, 16, 3, 3 } });
+  add("Mixed",
+      { addition, tanh, leaky, division, addition, tanh },
+      { { 2, 24, 3, 3 }, { 2, 24, 3, 3 }, { 24, 1, 1 }, { 2, 24, 3, 3 } });
   add("Vector", { addition, leaky }, { { 1000 }, { 1 } });
   add("Empty", { addition }, { { 0, 3 }, { 1, 3 } });
 }
@@ -577,6 +599,11 @@ AddInsertions(Table & table)
 {
   table.Add("InsertionRow", Insertion{ { 0, 0, 2, 0 } }, { { 2, 16, 5, 4 }, { 2, 16, 1, 4 } });
   table.Add("InsertionColumn", Insertion{ { 0, 0, 0, 0, 3 } }, { { 1, 3, 16, 5, 4 }, { 1, 3, 16, 5, 1 } });
+  table.Add("InsertionOddChannels", Insertion{ { 0, 0, 2, 1 } }, { { 2, 21, 5, 4 }, { 2, 21, 2, 2 } });
+  table.Add("InsertionChannelBlocks", Insertion{ { 0, 16, 0, 1 } }, { { 2, 48, 5, 4 }, { 2, 16, 5, 2 } });
+  table.Add("InsertionLastChannels", Insertion{ { 1, 16, 0, 0 } }, { { 2, 21, 5, 4 }, { 1, 5, 5, 4 } });
+  table.Add("InsertionSomeChannels", Insertion{ { 0, 3, 0, 0 } }, { { 2, 16, 5, 4 }, { 2, 8, 5, 4 } });
+  table.Add("InsertionSupport", Insertion{ { 0, 1, 0, 0, 0 } }, { { 1, 3, 16, 20, 20 }, { 1, 1, 16, 20, 20 } });
   table.Add("InsertionAll", Insertion{ { 0, 0 } }, { { 3, 4 }, { 3, 4 } });
   table.Add("InsertionNothing", Insertion{ { 1, 4 } }, { { 3, 4 }, { 2, 0 } });
   table.Add("InsertionInside", Insertion{ { 1, 2, 1 } }, { { 4, 5, 6 }, { 2, 3, 4 } });

@@ -114,7 +114,7 @@ GetTolerance(const TableRow & row, DataType precision)
 {
   const bool moves = std::holds_alternative<Concatenation>(row.op) || std::holds_alternative<Slice>(row.op) ||
                      std::holds_alternative<Reshape>(row.op) || std::holds_alternative<Permutation>(row.op) ||
-                     std::holds_alternative<Broadcast>(row.op);
+                     std::holds_alternative<Broadcast>(row.op) || std::holds_alternative<Insertion>(row.op);
   if (moves)
   {
     return 0;

@@ -60,9 +60,8 @@ std::vector<const Implementation *>
 GetImplementation(const TOperator &)
 {
   // The reference backend moves data as well as oneDNN does.
-  if constexpr (std::is_same<TOperator, Slice>::value || std::is_same<TOperator, Reshape>::value ||
-                std::is_same<TOperator, Permutation>::value || std::is_same<TOperator, Broadcast>::value ||
-                std::is_same<TOperator, Insertion>::value)
+  if constexpr (std::is_same<TOperator, Reshape>::value || std::is_same<TOperator, Permutation>::value ||
+                std::is_same<TOperator, Broadcast>::value)
   {
     return {};
   }

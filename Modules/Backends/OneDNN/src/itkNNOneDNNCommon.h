@@ -119,6 +119,8 @@ Proposal Propose(const Softmax & op, const OperatorCase & operatorCase);
 Proposal Propose(const MatrixProduct & op, const OperatorCase & operatorCase);
 Proposal Propose(const Pointwise & op, const OperatorCase & operatorCase);
 Proposal Propose(const ShiftedInterpolation & op, const OperatorCase & operatorCase);
+Proposal Propose(const Insertion & op, const OperatorCase & operatorCase);
+Proposal Propose(const Slice & op, const OperatorCase & operatorCase);
 } // namespace onednn
 } // namespace nn
 } // namespace itk

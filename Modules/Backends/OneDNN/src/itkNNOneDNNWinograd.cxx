@@ -30,21 +30,21 @@ namespace onednn
 {
 namespace
 {
-/** What a core does in a second, measured on large layers of 32 to 256
- * channels. The ratios decide, and differ less between machines than the rates. */
+/** What a core does in a second, measured on layers of 16 to 256 channels. The
+ * ratios decide, and differ less between machines than the rates. */
 struct Rates
 {
   double direct;    ///< operations of oneDNN's convolution
   double products;  ///< operations of the products of transformed tiles
-  double transform; ///< floats of the transformed tiles, written and read
-  double weights;   ///< bytes of the transformed weights, read once a group of tiles
+  double transform; ///< floats of transformed tiles, both transforms
+  double memory;    ///< bytes from and to beyond the second-level cache
   double reorder;   ///< bytes read and written
 };
-constexpr Rates wideRates{ 170e9, 170e9, 5e9, 60e9, 8e9 };
-constexpr Rates usualRates{ 86e9, 92e9, 3e9, 60e9, 8e9 };
+constexpr Rates wideRates{ 175e9, 190e9, 5e9, 20e9, 8e9 };  // 512 bits
+constexpr Rates usualRates{ 88e9, 95e9, 4.3e9, 20e9, 8e9 }; // 256 bits
 
-/** Seconds to start the threads and take the first tiles. */
-constexpr double startSeconds = 5e-6;
+/** Seconds that keep small layers, whose estimates are the least certain, from changing. */
+constexpr double marginSeconds = 5e-6;
 
 std::string
 ToMilliseconds(double seconds)
@@ -59,31 +59,30 @@ ToMilliseconds(double seconds)
 double
 EstimateDirect(const simd::WinogradShape & shape, const Rates & rates, unsigned int threads)
 {
-  const double pixels = static_cast<double>(shape.images * shape.outHeight * shape.outWidth);
-  const double products = pixels * static_cast<double>(shape.inChannels * shape.outChannels) * 9;
-  return 2 * products / rates.direct / threads;
+  const auto pixels = static_cast<double>(shape.images * shape.outHeight * shape.outWidth);
+  const double weights = 9.0 * static_cast<double>(shape.inChannels * shape.outChannels);
+  return 2 * pixels * weights / rates.direct / threads + 4 * weights / rates.memory;
 }
 
 double
 EstimateWinograd(const simd::WinogradShape & shape, const Rates & rates, unsigned int threads)
 {
+  const simd::WinogradConvolution convolution(shape, {}, threads);
   const auto ceil = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
-  constexpr std::int64_t group = simd::WinogradConvolution::tilesPerItem;
-  const std::int64_t tiles = shape.images * ceil(shape.outHeight, shape.tile) * ceil(shape.outWidth, shape.tile);
   // Of the thread that has most.
-  const auto groups = static_cast<double>(ceil(ceil(tiles, group), threads));
-  const double points = (shape.tile + 2) * (shape.tile + 2);
+  const std::int64_t items = ceil(convolution.GetNumberOfItems(), threads);
+  const auto points =
+    static_cast<double>(items * simd::WinogradConvolution::tilesPerItem * (shape.tile + 2) * (shape.tile + 2));
   const std::int64_t in = ceil(shape.inChannels, shape.block) * shape.block;
   const std::int64_t out = ceil(shape.outChannels, shape.block) * shape.block;
-  const double pairs = points * static_cast<double>(shape.inChannels * out);
-  const double seconds = groups * (2 * group * pairs / rates.products + group * points * (in + out) / rates.transform) +
-                         4 * pairs / rates.weights;
   // Channels that do not fill the blocks come from plain memory and go there.
-  const auto filled = [&](std::int64_t channels, std::int64_t pixels)
+  const auto reordered = [&](std::int64_t channels, std::int64_t pixels)
   { return channels % shape.block == 0 ? 0.0 : 8.0 * static_cast<double>(shape.images * pixels * channels); };
-  const double bytes = filled(shape.inChannels, shape.inHeight * shape.inWidth) +
-                       filled(shape.outChannels, shape.outHeight * shape.outWidth);
-  return startSeconds + seconds + bytes / rates.reorder / threads;
+  const double reorderBytes = reordered(shape.inChannels, shape.inHeight * shape.inWidth) +
+                              reordered(shape.outChannels, shape.outHeight * shape.outWidth);
+  return marginSeconds + 2 * points * static_cast<double>(shape.inChannels * out) / rates.products +
+         points * static_cast<double>(in + out) / rates.transform + convolution.GetTrafficBytes(items) / rates.memory +
+         reorderBytes / rates.reorder / threads;
 }
 
 /** Which image of an operand each image of the result takes; false when the
@@ -329,7 +328,7 @@ public:
                                    ToMilliseconds(direct));
     }
 
-    simd::WinogradConvolution convolution(shape, std::move(posts));
+    simd::WinogradConvolution convolution(shape, std::move(posts), operatorCase.threads);
     const std::string detail = convolution.GetVariant();
     Proposal proposal =
       Proposal::FromKernel(std::make_unique<WinogradKernel>(std::move(convolution), op.hasBias, operatorCase),

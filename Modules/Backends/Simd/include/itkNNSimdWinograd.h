@@ -81,9 +81,13 @@ public:
   /** Tiles of one item of work. */
   static constexpr std::int64_t tilesPerItem = 6;
 
-  /** \param cacheBytes of the second-level cache of a core; 0: ask the system. */
+  /** \param shape the convolution
+   * \param postOperations of the result, in their order
+   * \param callers of Run() that share the items; the scratch fits their parts
+   * \param cacheBytes of the second-level cache of a core; 0: ask the system */
   explicit WinogradConvolution(const WinogradShape & shape,
                                std::vector<PostOperation> postOperations = {},
+                               std::int64_t callers = 1,
                                std::size_t cacheBytes = 0);
 
   /** Floats of the packed weights. */
@@ -97,6 +101,10 @@ public:
 
   /** Work to share among threads, in items of equal size. */
   std::int64_t GetNumberOfItems() const;
+
+  /** Bytes of weights and transformed tiles that a caller of so many items
+   * moves between the second-level cache and what is beyond. */
+  double GetTrafficBytes(std::int64_t items) const;
 
   /** Scratch of one caller of Run(), to be aligned to 64. */
   std::size_t GetScratchBytes() const;
@@ -123,6 +131,8 @@ private:
   std::int64_t m_TilesX;
   std::int64_t m_PanelBlocks; ///< blocks of output channels whose weights are packed together
   std::int64_t m_Groups;      ///< groups of tiles that are computed together
+  bool m_WeightsStay;         ///< in the second-level cache
+  bool m_TilesStay;
   std::size_t m_ChannelOperands;
   const char * m_Target;
   void (*m_Run)(const WinogradConvolution &, const WinogradArguments &, std::int64_t, std::int64_t, float *);

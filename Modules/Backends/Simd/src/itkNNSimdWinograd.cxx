@@ -720,6 +720,15 @@ GetCacheBytes()
 #  endif
 }
 
+/** Of the transformed tiles of a group, before and after the products. */
+std::int64_t
+GetGroupBytes(const WinogradConvolution & convolution)
+{
+  const WinogradAccess access(convolution);
+  const std::int64_t points = (access.shape.tile + 2) * (access.shape.tile + 2);
+  return points * (access.inPoint + access.outPoint) * static_cast<std::int64_t>(sizeof(float));
+}
+
 /** Rows of G: the weights' polynomial at the points, over the points' products. */
 template <int VTile>
 std::array<std::array<double, 3>, static_cast<std::size_t>(VTile + 2)>
@@ -798,6 +807,7 @@ PackTransformed(const WinogradAccess & access, const float * weights, float * pa
 
 WinogradConvolution::WinogradConvolution(const WinogradShape & shape,
                                          std::vector<PostOperation> postOperations,
+                                         std::int64_t callers,
                                          std::size_t cacheBytes)
   : m_Shape(shape)
   , m_PostOperations(std::move(postOperations))
@@ -817,15 +827,21 @@ WinogradConvolution::WinogradConvolution(const WinogradShape & shape,
   const std::int64_t panels = (m_OutBlocks + target.panelBlocks - 1) / target.panelBlocks;
   m_PanelBlocks = (m_OutBlocks + panels - 1) / panels;
 
-  // The weights stay in the cache beside a quarter of the rest, or pass through
-  // it as rarely as half of it allows.
-  const std::int64_t points = (shape.tile + 2) * (shape.tile + 2);
-  const std::int64_t groupBytes = points * winogradGroup * (m_InBlocks + m_OutBlocks) * shape.block * 4;
+  const std::int64_t groupBytes = GetGroupBytes(*this);
   const auto weightBytes = static_cast<std::int64_t>(this->GetPackedElements() * sizeof(float));
   const auto cache = static_cast<std::int64_t>(cacheBytes == 0 ? GetCacheBytes() : cacheBytes);
-  const std::int64_t budget = weightBytes < cache * 3 / 4 ? (cache - weightBytes) / 4 : cache / 2;
-  m_Groups = std::min(std::max<std::int64_t>(budget / groupBytes, 1), winogradMaximumGroups);
-  m_Groups = std::min(m_Groups, std::max<std::int64_t>(this->GetNumberOfItems(), 1));
+  const std::int64_t items = (this->GetNumberOfItems() + callers - 1) / callers;
+  const std::int64_t most = std::min(std::max<std::int64_t>(items, 1), winogradMaximumGroups);
+  m_WeightsStay = weightBytes < cache * 3 / 4;
+  const std::int64_t budget = m_WeightsStay ? (cache - weightBytes) / 4 : cache * 3 / 4;
+  m_Groups = std::min(std::max<std::int64_t>(budget / groupBytes, 1), most);
+  m_TilesStay = true;
+  // Where many weights pass for few tiles, less is moved when the tiles leave the cache instead.
+  if (!m_WeightsStay && weightBytes / m_Groups > weightBytes / most + 2 * groupBytes)
+  {
+    m_Groups = most;
+    m_TilesStay = false;
+  }
 }
 
 std::size_t
@@ -862,14 +878,20 @@ WinogradConvolution::GetNumberOfItems() const
   return (m_Shape.images * m_TilesY * m_TilesX + winogradGroup - 1) / winogradGroup;
 }
 
+double
+WinogradConvolution::GetTrafficBytes(std::int64_t items) const
+{
+  const std::int64_t reads = m_WeightsStay ? 1 : (items + m_Groups - 1) / m_Groups;
+  return static_cast<double>(reads) * static_cast<double>(this->GetPackedElements() * sizeof(float)) +
+         (m_TilesStay ? 0 : 2) * static_cast<double>(items * GetGroupBytes(*this));
+}
+
 std::size_t
 WinogradConvolution::GetScratchBytes() const
 {
-  const WinogradAccess access(*this);
-  const std::int64_t points = (m_Shape.tile + 2) * (m_Shape.tile + 2);
-  const std::int64_t floats = m_Groups * points * (access.inPoint + access.outPoint) +
-                              static_cast<std::int64_t>(1 + m_ChannelOperands) * m_OutBlocks * m_Shape.block;
-  return (static_cast<std::size_t>(floats) * sizeof(float) + 63) / 64 * 64;
+  const std::size_t channels = (1 + m_ChannelOperands) * static_cast<std::size_t>(m_OutBlocks * m_Shape.block);
+  const auto bytes = static_cast<std::size_t>(m_Groups * GetGroupBytes(*this)) + channels * sizeof(float);
+  return (bytes + 63) / 64 * 64;
 }
 
 void

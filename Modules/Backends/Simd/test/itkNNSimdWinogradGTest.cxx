@@ -329,8 +329,9 @@ Check(const Case & test)
         // One group of tiles at a time, and all that the cache takes.
         for (const std::size_t cache : { 1, 0 })
         {
-          const WinogradConvolution convolution(shape, test.posts, cache);
-          const auto dst = RunCase(test, convolution, data, cache == 0 ? 1 : 3);
+          const int callers = cache == 0 ? 1 : 3;
+          const WinogradConvolution convolution(shape, test.posts, callers, cache);
+          const auto dst = RunCase(test, convolution, data, callers);
           EXPECT_LE(Compare(test, shape, data, dst).largest, tile == 4 ? 5e-6 : 1e-6)
             << convolution.GetVariant() << ", block " << block << ", " << test.images << " images, " << test.inChannels
             << " to " << test.outChannels << " channels, " << test.height << " x " << test.width;
@@ -432,12 +433,24 @@ TEST(SimdWinograd, ReluKeepsNanAndInfinityStaysInItsTile)
   EXPECT_TRUE(std::isfinite(dst[static_cast<std::size_t>((11 * 12 + 11) * 8)]));
 }
 
-TEST(SimdWinograd, ScratchGrowsWithTheCache)
+TEST(SimdWinograd, ScratchFollowsTheCacheAndTheCallers)
 {
   const WinogradShape shape = MakeShape({ 4, 64, 64, 64, 64 }, 16, 4);
-  const WinogradConvolution small(shape, {}, 1);
-  const WinogradConvolution large(shape, {}, std::size_t{ 1 } << 24);
+  const WinogradConvolution small(shape, {}, 1, std::size_t{ 1 } << 19);
+  const WinogradConvolution large(shape, {}, 1, std::size_t{ 1 } << 23);
+  const WinogradConvolution shared(shape, {}, 1000, std::size_t{ 1 } << 23);
   EXPECT_LT(small.GetScratchBytes(), large.GetScratchBytes());
+  EXPECT_LT(shared.GetScratchBytes(), small.GetScratchBytes());
+  EXPECT_EQ(large.GetTrafficBytes(64), static_cast<double>(large.GetPackedElements() * sizeof(float)));
+  EXPECT_GT(small.GetTrafficBytes(64), 10 * large.GetTrafficBytes(64));
   EXPECT_EQ(small.GetNumberOfItems(), large.GetNumberOfItems());
   EXPECT_EQ(small.GetPackingKey(), large.GetPackingKey());
+}
+
+TEST(SimdWinograd, ManyWeightsPassThroughTheCacheOnce)
+{
+  const WinogradShape shape = MakeShape({ 16, 512, 512, 8, 8 }, 16, 4);
+  const WinogradConvolution convolution(shape, {}, 1, std::size_t{ 1 } << 21);
+  const auto weightBytes = static_cast<double>(convolution.GetPackedElements() * sizeof(float));
+  EXPECT_LT(convolution.GetTrafficBytes(convolution.GetNumberOfItems()), 2 * weightBytes);
 }

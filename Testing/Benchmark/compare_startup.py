@@ -33,7 +33,7 @@ TORCH = """
 import sys
 sys.path.insert(0, {here!r})
 import torch
-from compare_peers import UniverSeg
+from torch_universeg import UniverSeg
 model = UniverSeg().eval()
 stack = lambda arrays: torch.from_numpy(np.stack(arrays))[None, :, None].float()
 with torch.inference_mode():

@@ -23,6 +23,10 @@
 #include <new>
 #include <type_traits>
 
+#ifdef __linux__
+#  include <sys/mman.h>
+#endif
+
 namespace itk
 {
 namespace nn
@@ -213,9 +217,19 @@ Advance(void * data, std::int64_t elements, DataType type)
 std::shared_ptr<void>
 AllocateAligned(std::size_t bytes)
 {
-  void * memory = ::operator new(std::max<std::size_t>(bytes, 1), std::align_val_t{ alignment }, std::nothrow);
+  // Large pages: the first touch of a large tensor is as slow as its computation otherwise.
+  constexpr std::size_t pageBytes = std::size_t{ 1 } << 21;
+  const std::align_val_t unit{ bytes >= 2 * pageBytes ? pageBytes : alignment };
+  void * memory = ::operator new(std::max<std::size_t>(bytes, 1), unit, std::nothrow);
   itkNNRequireMacro(memory != nullptr, "Could not allocate " << bytes << " bytes");
-  return std::shared_ptr<void>(memory, [](void * p) { ::operator delete(p, std::align_val_t{ alignment }); });
+#ifdef MADV_HUGEPAGE
+  if (bytes >= 2 * pageBytes)
+  {
+    // Advice only: without such pages nothing changes.
+    static_cast<void>(madvise(memory, bytes / pageBytes * pageBytes, MADV_HUGEPAGE));
+  }
+#endif
+  return std::shared_ptr<void>(memory, [unit](void * p) { ::operator delete(p, unit); });
 }
 
 Tensor::Tensor(Shape shape, DataType type)

@@ -132,12 +132,12 @@ TEST_F(Command, HelpAndVersion)
     const ProcessResult result = RunCommand({ option });
     EXPECT_EQ(result.exitCode, 0);
     EXPECT_EQ(result.error, "");
-    for (const char * name : { "segment", "evaluate", "forward", "convert", "info", "bench", "demo" })
+    for (const char * name : { "segment", "evaluate", "forward", "convert", "info", "bench", "explain", "demo" })
     {
       EXPECT_NE(result.output.find(name), std::string::npos);
     }
   }
-  for (const char * name : { "segment", "evaluate", "forward", "convert", "info", "bench", "demo" })
+  for (const char * name : { "segment", "evaluate", "forward", "convert", "info", "bench", "explain", "demo" })
   {
     const ProcessResult result = RunCommand({ name, "--help" });
     EXPECT_EQ(result.exitCode, 0);
@@ -151,7 +151,7 @@ TEST_F(Command, WrongUsageIsStatusTwoInOneLine)
 {
   ExpectFailure({}, 2, "a subcommand is missing");
   ExpectFailure({ "divine" }, 2, "no subcommand 'divine'");
-  for (const char * name : { "segment", "evaluate", "forward", "convert", "info", "bench", "demo" })
+  for (const char * name : { "segment", "evaluate", "forward", "convert", "info", "bench", "explain", "demo" })
   {
     ExpectFailure({ name, "--nonsense" }, 2, "nonsense");
   }
@@ -203,6 +203,8 @@ TEST_F(Command, UnknownNetworksAreWrongUsage)
     ExpectFailure(with, 2, "there is no network ''");
   }
   ExpectFailure({ "bench", "--network", "other" }, 2, "known is 'universeg'");
+  ExpectFailure({ "explain", "--network", "other" }, 2, "known is 'universeg'");
+  ExpectFailure({ "explain", "--size", "12" }, 1, "should be multiples of 8");
   EXPECT_FALSE(fs::exists(missing));
   const std::string weights = UNIVERSEG_TEST_GOLDENS "/universeg/a_tiny/weights.pt";
   const ProcessResult result =

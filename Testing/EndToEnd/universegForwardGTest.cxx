@@ -249,4 +249,60 @@ TEST(Bench, PrintsTheFieldsThatScriptsRead)
   EXPECT_EQ(json.at("network"), "universeg");
   EXPECT_EQ(json.at("precision"), "float32");
 }
+
+TEST(Bench, ManyTargetsAndNoCache)
+{
+  const ProcessResult result = RunCommand({ "bench",
+                                            "--support-size",
+                                            "3",
+                                            "--repeat",
+                                            "1",
+                                            "--size",
+                                            "16",
+                                            "--targets",
+                                            "4",
+                                            "--cache-limit",
+                                            "0",
+                                            "--json" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  const auto json = nlohmann::json::parse(result.output);
+  EXPECT_EQ(json.at("targets").at("count"), 4);
+  EXPECT_GT(json.at("targets").at("min_seconds").get<double>(), json.at("cached_support").at("min_seconds").get<double>());
+  EXPECT_EQ(json.at("static_bytes"), 0);
+  EXPECT_EQ(json.at("flops"), json.at("cached_flops"));
+}
+
+TEST(Explain, CountsTheWorkOfTheReleaseNetwork)
+{
+  const ProcessResult result = RunCommand({ "explain", "--network", "universeg", "--support-size", "64", "--json" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  const auto json = nlohmann::json::parse(result.output);
+  EXPECT_EQ(json.at("before").at("flops").get<double>(), 667569618944.0);
+  EXPECT_LE(json.at("new_support_flops").get<double>(), 194.1e9);
+  EXPECT_LE(json.at("cached_support_flops").get<double>(), 115.5e9);
+  EXPECT_FALSE(json.at("passes").empty());
+  double sum = 0;
+  for (const auto & step : json.at("each_run").at("steps"))
+  {
+    const std::string kind = step.at("operator");
+    sum += kind == "Convolution" || kind == "MatrixProduct" ? step.at("flops").get<double>() : 0;
+    EXPECT_FALSE(step.at("implementation").get<std::string>().empty());
+  }
+  EXPECT_EQ(sum, json.at("cached_support_flops").get<double>());
+}
+
+TEST(Explain, PrintsTheTables)
+{
+  const ProcessResult result = RunCommand({ "explain", "--support-size", "4", "--size", "16", "--threads", "1" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  for (const char * text : { "As written: 71 operators",
+                             "split convolutions over concatenations",
+                             "Once for a support set: ",
+                             "For each target: ",
+                             "ShiftedInterpolation",
+                             "MB are kept with the support set" })
+  {
+    EXPECT_NE(result.output.find(text), std::string::npos) << text;
+  }
+}
 } // namespace

@@ -76,6 +76,7 @@ UniverSegCore_EXPORT LoopSchedule ScheduleLoops(const Graph & graph, std::int64_
  * values; "sum.i": for each reduction the sum over the group. */
 struct LoopBody
 {
+  /** \brief A value from outside. */
   struct Input
   {
     ValueId value = -1;    ///< in the whole graph

@@ -27,7 +27,8 @@ namespace nn
 {
 namespace simd
 {
-/** What a kernel does to its result before storing it. */
+/** \ingroup UniverSegSimd
+ * What a kernel does to its result before storing it. */
 enum class PostKind : std::uint8_t
 {
   Relu,
@@ -40,7 +41,8 @@ enum class PostKind : std::uint8_t
   MultiplyValue    ///< x * operand of the result's shape and layout
 };
 
-/** One of the post-operations of a kernel. */
+/** \ingroup UniverSegSimd
+ * One of the post-operations of a kernel. */
 struct PostOperation
 {
   PostKind kind = PostKind::Relu;

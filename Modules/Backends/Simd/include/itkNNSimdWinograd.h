@@ -32,7 +32,8 @@ namespace nn
 {
 namespace simd
 {
-/** The extents of a convolution of 3x3 weights with stride 1 and zeros around
+/** \ingroup UniverSegSimd
+ * The extents of a convolution of 3x3 weights with stride 1 and zeros around
  * its input. */
 struct WinogradShape
 {
@@ -49,7 +50,8 @@ struct WinogradShape
   int tile = 4;  ///< outputs of a tile along an axis: 4 or 2
 };
 
-/** Memory of one execution. */
+/** \ingroup UniverSegSimd
+ * Memory of one execution. */
 struct WinogradArguments
 {
   const float * src = nullptr;              ///< [images, ceil(inChannels / block), inHeight, inWidth, block]
@@ -68,6 +70,10 @@ struct WinogradArguments
  * A group of tiles is transformed, multiplied by the transformed weights, as
  * (m + 2)^2 matrix products, and transformed back while it stays in the
  * core's second-level cache.
+ *
+ * The points are 0, +-0.625, +-1.5 and infinity for m = 4: with 64 input
+ * channels the root mean square of the error is 8e-7 of the results', 1.7e-6
+ * with the usual 0, +-1, +-2; for m = 2 (0, +-1 and infinity) it is 3e-7.
  *
  * The channels that fill the last block of the input should be zeros; those of
  * the output become zeros. An infinity or a NaN spreads to the whole tile.

@@ -330,11 +330,11 @@ MultiplyGroup(const float * HWY_RESTRICT in,
   using V = hn::Vec<decltype(d)>;
   constexpr int lanes = static_cast<int>(hn::MaxLanes(BlockTag<VBlock>()));
   V sums[rows][VVectors];
-  for (int r = 0; r < rows; ++r)
+  for (auto & row : sums)
   {
-    for (int c = 0; c < VVectors; ++c)
+    for (V & sum : row)
     {
-      sums[r][c] = hn::Zero(d);
+      sum = hn::Zero(d);
     }
   }
   for (std::int64_t first = 0; first < channels; first += VBlock)

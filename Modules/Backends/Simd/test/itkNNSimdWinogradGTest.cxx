@@ -370,9 +370,9 @@ TEST(SimdWinograd, Extents)
 
 TEST(SimdWinograd, Channels)
 {
-  for (const std::int64_t in : { 1, 3, 8, 15, 16, 17, 40 })
+  for (const std::int64_t in : { 1, 8, 15, 17, 40 })
   {
-    for (const std::int64_t out : { 1, 7, 8, 9, 16, 24, 33, 48, 64, 80 })
+    for (const std::int64_t out : { 1, 7, 16, 24, 33, 48, 64, 80 })
     {
       Check({ 1, in, out, 6, 5 });
     }

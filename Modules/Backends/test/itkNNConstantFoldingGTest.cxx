@@ -147,7 +147,6 @@ TEST(FoldConstants, NamesWithCommasAreToldApart)
   Graph & g = small.graph;
   const ValueId x = small.Input("x", { 2 });
   const ValueId a = small.Parameter("a", { 1 });
-  const ValueId b = small.Parameter("b", { 1 });
   const ValueId c = small.Parameter("c", { 1 });
   const ValueId ab = small.Parameter("a, b", { 1 });
   const ValueId bc = small.Parameter("b, c", { 1 });

@@ -125,7 +125,7 @@ RunBench(const Arguments & arguments)
   const itk::nn::TensorMap supportSet{ { "support_images", inputs["support_images"] },
                                        { "support_labels", inputs["support_labels"] } };
   itk::nn::NetworkRunner::SplitPlans plans = runner.GetSplitPlans(shapes);
-  const bool keepsState = plans.bytes <= static_cast<std::size_t>(cacheLimit) << 20;
+  const bool keepsState = plans.saves && plans.bytes <= static_cast<std::size_t>(cacheLimit) << 20;
   if (!keepsState)
   {
     plans.bytes = 0;

@@ -497,6 +497,17 @@ TEST(ComposeConvolutions, TwoAndThreeAxes)
   EXPECT_EQ(CountOperators(result, "Insertion"), 1);
 }
 
+TEST(ComposeConvolutions, TheFirstStaysWhereOthersNeedIt)
+{
+  SmallGraph needed;
+  const ValueId twice = needed.Convolve(needed.Input("x", { 1, 1, 40 }), 40, { 3 }, true);
+  needed.graph.AddOutput("y", needed.Convolve(twice, 3, { 3 }, true));
+  needed.graph.AddOutput("middle", twice);
+  const Graph composed = ComposeConvolutions(needed.graph);
+  EXPECT_NE(composed.ToText(), RemoveDeadNodes(needed.graph).ToText());
+  needed.Check(ComposeConvolutions);
+}
+
 TEST(ComposeConvolutions, Refused)
 {
   const auto expectRefused = [](const SmallGraph & small) { small.ExpectRefused(ComposeConvolutions); };
@@ -534,8 +545,9 @@ TEST(ComposeConvolutions, Refused)
   activation.graph.AddOutput("y", activation.Convolve(relu, 3, kernel, true));
   expectRefused(activation);
 
+  // Without the first convolution's work to save, composing these is more.
   SmallGraph needed;
-  const ValueId twice = needed.Convolve(needed.Input("x", { 1, 1, 40 }), 40, kernel, true);
+  const ValueId twice = needed.Convolve(needed.Input("x", { 1, 3, 40 }), 4, kernel, true);
   needed.graph.AddOutput("y", needed.Convolve(twice, 3, kernel, true));
   needed.graph.AddOutput("middle", twice);
   expectRefused(needed);

@@ -404,6 +404,27 @@ SplitAtStaticInputs(const Graph & graph, const std::vector<std::string> & static
   return split;
 }
 
+namespace
+{
+/** Whether two graphs have the same operators on the same values. Passes change
+ * more than parameters, so these need not be compared. */
+bool
+HaveSameStructure(const Graph & a, const Graph & b)
+{
+  return std::equal(a.GetNodes().begin(),
+                    a.GetNodes().end(),
+                    b.GetNodes().begin(),
+                    b.GetNodes().end(),
+                    [](const Graph::Node & x, const Graph::Node & y)
+                    { return x.op.index() == y.op.index() && x.inputs == y.inputs && x.output == y.output; }) &&
+         std::equal(a.GetOutputs().begin(),
+                    a.GetOutputs().end(),
+                    b.GetOutputs().begin(),
+                    b.GetOutputs().end(),
+                    [](const Graph::Output & x, const Graph::Output & y) { return x.value == y.value; });
+}
+} // namespace
+
 Graph
 SimplifyGraph(const Graph & graph, const PassOptions & options, std::vector<PassReport> * reports)
 {
@@ -433,17 +454,15 @@ SimplifyGraph(const Graph & graph, const PassOptions & options, std::vector<Pass
     { "compose convolutions", [](const Graph & g, const PassOptions &) { return ComposeConvolutions(g); } },
   };
   Graph current = graph;
-  std::string text = current.ToText();
   const auto apply = [&](const NamedPass & pass)
   {
     Graph next = pass.run(current, options);
-    std::string nextText = next.ToText();
-    if (nextText == text)
+    const bool isSame = HaveSameStructure(next, current);
+    current = std::move(next);
+    if (isSame)
     {
       return false;
     }
-    current = std::move(next);
-    text = std::move(nextText);
     if (reports != nullptr)
     {
       reports->push_back({ pass.name, current.GetNodes().size(), current.CountFlops(true) });

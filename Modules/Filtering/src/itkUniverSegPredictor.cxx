@@ -167,10 +167,14 @@ UniverSegPredictor::RunMember(const nn::Tensor & targets,
   const nn::NetworkRunner::SplitPlans plans = m_Runner->GetSplitPlans(shapes);
   nn::RunHooks cancellation;
   cancellation.isCancelled = hooks.isCancelled;
-  const auto state =
-    m_Supports->GetCache().GetOrCompute({ m_Runner, m_Prepared, label, member, plans.key },
-                                        plans.bytes,
-                                        [&] { return m_Runner->ComputeStatic(gather(), shapes, cancellation); });
+  UniverSegSupportCache::StatePointer state;
+  if (plans.saves)
+  {
+    state = m_Supports->GetCache().GetOrCompute({ m_Runner, m_Prepared, label, member, plans.key },
+                                                plans.bytes,
+                                                [&]
+                                                { return m_Runner->ComputeStatic(gather(), shapes, cancellation); });
+  }
   nn::TensorMap outputs;
   if (state)
   {

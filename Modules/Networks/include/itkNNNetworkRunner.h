@@ -87,6 +87,7 @@ public:
     PlanPointer remainder; ///< of the other inputs and the prologue's results
     std::size_t bytes = 0; ///< of a state
     std::string key;       ///< of a state
+    bool saves = true;     ///< false: a run with all inputs is not more work than the remainder
   };
 
   /** Throws Error when the weights do not fit the network. */
@@ -134,12 +135,16 @@ private:
   struct Entry
   {
     ShapeMap inputs;
-    PlanPointer whole;
-    SplitPlans split;
+    Graph splitting; ///< rewritten for the two steps
+    Graph whole;     ///< rewritten for all inputs at once
+    bool saves = false;
+    PlanPointer wholePlan;
+    SplitPlans splitPlans;
   };
 
   /** The entry for the shapes, as the last used. The mutex is held. */
   Entry & FindEntry(const ShapeMap & inputs);
+  Entry MakeEntry(const ShapeMap & inputs) const;
 
   Network::ConstPointer m_Network;
   std::shared_ptr<const StateDict> m_Weights;

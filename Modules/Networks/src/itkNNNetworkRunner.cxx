@@ -92,7 +92,7 @@ NetworkRunner::FindEntry(const ShapeMap & inputs)
   }
   else
   {
-    m_Plans.push_front({ inputs, nullptr, {} });
+    m_Plans.push_front(this->MakeEntry(inputs));
     if (m_Plans.size() > kept)
     {
       m_Plans.pop_back();
@@ -101,16 +101,54 @@ NetworkRunner::FindEntry(const ShapeMap & inputs)
   return m_Plans.front();
 }
 
+NetworkRunner::Entry
+NetworkRunner::MakeEntry(const ShapeMap & inputs) const
+{
+  Entry entry;
+  entry.inputs = inputs;
+  const Graph graph = m_Network->BuildGraph(inputs);
+  if (!m_Options.optimize)
+  {
+    entry.splitting = graph;
+    entry.whole = graph;
+    entry.saves = !m_Options.staticInputs.empty();
+    return entry;
+  }
+  entry.splitting = SimplifyGraph(graph, { m_Options.staticInputs });
+  entry.whole = entry.splitting;
+  if (m_Options.staticInputs.empty())
+  {
+    return entry;
+  }
+  // Separating the static inputs may cost more than it saves where they have a small part in the work.
+  constexpr double smallPart = 0.05;
+  const StaticSplit split = SplitAtStaticInputs(entry.splitting, m_Options.staticInputs);
+  const double remaining = split.remainder.CountFlops(true);
+  entry.saves = true;
+  if (split.prologue.CountFlops(true) < smallPart * remaining)
+  {
+    Graph together = SimplifyGraph(graph);
+    if (together.CountFlops(true) <= remaining)
+    {
+      entry.saves = false;
+      entry.whole = std::move(together);
+    }
+  }
+  return entry;
+}
+
 NetworkRunner::PlanPointer
 NetworkRunner::GetPlan(const ShapeMap & inputs)
 {
   const std::lock_guard<std::mutex> lock(m_Mutex);
   Entry & entry = this->FindEntry(inputs);
-  if (!entry.whole)
+  if (!entry.wholePlan)
   {
-    entry.whole = ExecutionPlan::Compile(m_Network->BuildGraph(inputs), *m_Weights, m_Options, m_Resources);
+    PlanOptions options = m_Options;
+    options.staticInputs.clear();
+    entry.wholePlan = ExecutionPlan::Compile(entry.whole, *m_Weights, options, m_Resources);
   }
-  return entry.whole;
+  return entry.wholePlan;
 }
 
 NetworkRunner::SplitPlans
@@ -120,14 +158,9 @@ NetworkRunner::GetSplitPlans(const ShapeMap & inputs)
                     "The network '" << m_Network->GetName() << "' has no static inputs");
   const std::lock_guard<std::mutex> lock(m_Mutex);
   Entry & entry = this->FindEntry(inputs);
-  if (!entry.split.prologue)
+  if (!entry.splitPlans.prologue)
   {
-    Graph graph = m_Network->BuildGraph(inputs);
-    if (m_Options.optimize)
-    {
-      graph = SimplifyGraph(graph, { m_Options.staticInputs });
-    }
-    const StaticSplit split = SplitAtStaticInputs(graph, m_Options.staticInputs);
+    const StaticSplit split = SplitAtStaticInputs(entry.splitting, m_Options.staticInputs);
     PlanOptions options = m_Options;
     options.staticInputs.clear();
     options.keepOutputLayouts = true;
@@ -138,9 +171,10 @@ NetworkRunner::GetSplitPlans(const ShapeMap & inputs)
     plans.remainder = ExecutionPlan::Compile(split.remainder, *m_Weights, options, m_Resources);
     plans.bytes = plans.prologue->GetOutputBytes();
     plans.key = split.prologue.ToText();
-    entry.split = std::move(plans);
+    plans.saves = entry.saves;
+    entry.splitPlans = std::move(plans);
   }
-  return entry.split;
+  return entry.splitPlans;
 }
 
 void

@@ -166,6 +166,25 @@ TEST_F(NetworkRunnerTest, StaticStateGivesTheSameForEveryTarget)
   }
 }
 
+TEST_F(NetworkRunnerTest, OneSupportIsNotWorthAState)
+{
+  const auto network =
+    std::make_shared<const UniverSegNetwork>(UniverSegConfiguration{ { { 64, 64 }, { 64, 64 } }, {} });
+  auto weights = std::make_shared<StateDict>();
+  unsigned int seed = 1;
+  for (const auto & parameter : network->GetParameters())
+  {
+    weights->Add(parameter.name, Random(parameter.shape, seed++));
+  }
+  NetworkRunner runner(network, weights);
+  const ShapeMap one = ShapesOf(Inputs(1, 64));
+  EXPECT_FALSE(runner.GetSplitPlans(one).saves);
+  EXPECT_LT(runner.GetPlan(one)->GetFlops(true), runner.GetSplitPlans(one).remainder->GetFlops(true));
+  const ShapeMap many = ShapesOf(Inputs(8, 64));
+  EXPECT_TRUE(runner.GetSplitPlans(many).saves);
+  EXPECT_LT(runner.GetSplitPlans(many).remainder->GetFlops(true), runner.GetPlan(many)->GetFlops(true));
+}
+
 TEST_F(NetworkRunnerTest, StaticStateServesBatchesOfTargets)
 {
   NetworkRunner runner(m_Network, m_Weights);

@@ -15,6 +15,7 @@
  *  limitations under the License.
  *
  *=========================================================================*/
+#include "universegBenchProblems.h"
 #include "universegModelOptions.h"
 #include "universegProgress.h"
 #include "universegRandomNetwork.h"
@@ -99,9 +100,14 @@ RunBench(const Arguments & arguments)
       "cache-limit", Text(), "MiB that a support set's own part may have (default 600, as for filters)")(
       "json", "print a JSON object");
   AddPlanOptions(commandLine);
+  AddBenchProblemOptions(commandLine);
   if (!commandLine.Parse(arguments))
   {
     return exitSuccess;
+  }
+  if (HasBenchProblems(commandLine))
+  {
+    return RunBenchProblems(commandLine);
   }
   const std::int64_t repeat = commandLine.GetInteger("repeat", 5, 1, 1 << 20);
   const std::int64_t targets = commandLine.GetInteger("targets", 0, 0, 1 << 20);

@@ -170,10 +170,10 @@ UniverSegPredictor::RunMember(const nn::Tensor & targets,
   UniverSegSupportCache::StatePointer state;
   if (plans.saves)
   {
-    state = m_Supports->GetCache().GetOrCompute({ m_Runner, m_Prepared, label, member, plans.key },
-                                                plans.bytes,
-                                                [&]
-                                                { return m_Runner->ComputeStatic(gather(), shapes, cancellation); });
+    state =
+      m_Supports->GetCache().GetOrCompute({ m_Runner, m_Prepared, label, member, plans.key },
+                                          plans.bytes,
+                                          [&] { return m_Runner->ComputeStatic(gather(), shapes, cancellation); });
   }
   nn::TensorMap outputs;
   if (state)

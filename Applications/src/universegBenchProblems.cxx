@@ -16,6 +16,7 @@
  *
  *=========================================================================*/
 #include "universegBenchProblems.h"
+#include "universegRandomNetwork.h"
 #include "universegModelOptions.h"
 #include "universegProgress.h"
 
@@ -548,21 +549,6 @@ ParseProblem(const Json & json, std::size_t index, const std::string & fileName)
   return problem;
 }
 
-/** Uniform, or multiples of a step, the same on every platform. */
-Tensor
-MakeValues(const Shape & shape, double low, double high, double step, std::mt19937_64 & generator)
-{
-  Tensor tensor(shape);
-  float * values = tensor.GetData<float>();
-  for (std::int64_t i = 0; i < tensor.GetNumberOfElements(); ++i)
-  {
-    const double unit = static_cast<double>(generator() >> 11) * 0x1p-53;
-    const double value = low + (high - low) * unit;
-    values[i] = static_cast<float>(step > 0 ? std::round(value / step) * step : value);
-  }
-  return tensor;
-}
-
 struct ProblemData
 {
   StateDict weights;
@@ -581,18 +567,16 @@ MakeData(const BenchProblem & problem)
     double high = problem.high;
     if (problem.isNetwork)
     {
-      const double outputs = shape.empty() ? 1 : static_cast<double>(shape.front());
-      const double fan = static_cast<double>(itk::nn::NumberOfElements(shape)) / outputs;
-      high = shape.size() > 1 ? std::sqrt(3 / fan) : 0.1;
+      high = GetWeightBound(shape);
       low = -high;
     }
     const double step = problem.isNetwork ? 0 : problem.step;
-    data.weights.Add(problem.graph.GetValue(id).name, MakeValues(shape, low, high, step, generator));
+    data.weights.Add(problem.graph.GetValue(id).name, MakeUniform(shape, low, high, generator, step));
   }
   for (const ValueId id : problem.graph.GetValuesOfKind(Graph::ValueKind::Input))
   {
     data.inputs[problem.graph.GetValue(id).name] =
-      MakeValues(problem.graph.GetShape(id), problem.low, problem.high, problem.step, generator);
+      MakeUniform(problem.graph.GetShape(id), problem.low, problem.high, generator, problem.step);
   }
   return data;
 }

@@ -26,16 +26,25 @@
 namespace universeg
 {
 itk::nn::Tensor
-MakeUniform(const itk::nn::Shape & shape, double low, double high, std::mt19937_64 & generator)
+MakeUniform(const itk::nn::Shape & shape, double low, double high, std::mt19937_64 & generator, double step)
 {
   itk::nn::Tensor tensor(shape);
   float * values = tensor.GetData<float>();
   for (std::int64_t i = 0; i < tensor.GetNumberOfElements(); ++i)
   {
     const double unit = static_cast<double>(generator() >> 11) * 0x1p-53;
-    values[i] = static_cast<float>(low + (high - low) * unit);
+    const double value = low + (high - low) * unit;
+    values[i] = static_cast<float>(step > 0 ? std::round(value / step) * step : value);
   }
   return tensor;
+}
+
+double
+GetWeightBound(const itk::nn::Shape & shape)
+{
+  const double outputs = shape.empty() ? 1 : static_cast<double>(shape.front());
+  const double fan = static_cast<double>(itk::nn::NumberOfElements(shape)) / outputs;
+  return shape.size() > 1 ? std::sqrt(3 / fan) : 0.1;
 }
 
 std::shared_ptr<const itk::nn::StateDict>
@@ -44,9 +53,7 @@ MakeRandomWeights(const itk::nn::Network & network, std::mt19937_64 & generator)
   auto weights = std::make_shared<itk::nn::StateDict>();
   for (const auto & parameter : network.GetParameters())
   {
-    const double outputs = parameter.shape.empty() ? 1 : static_cast<double>(parameter.shape.front());
-    const double fan = static_cast<double>(itk::nn::NumberOfElements(parameter.shape)) / outputs;
-    const double bound = parameter.shape.size() > 1 ? std::sqrt(3 / fan) : 0.1;
+    const double bound = GetWeightBound(parameter.shape);
     weights->Add(parameter.name, MakeUniform(parameter.shape, -bound, bound, generator));
   }
   return weights;

@@ -28,8 +28,14 @@
 
 namespace universeg
 {
-/** Uniform in [low, high), the same on every platform. */
-itk::nn::Tensor MakeUniform(const itk::nn::Shape & shape, double low, double high, std::mt19937_64 & generator);
+/** Uniform in [low, high), the same on every platform.
+ * \param step 0, or what the values are multiples of. */
+itk::nn::Tensor MakeUniform(
+  const itk::nn::Shape & shape, double low, double high, std::mt19937_64 & generator, double step = 0);
+
+/** The largest magnitude of random weights of a shape with which values keep
+ * their size from layer to layer. */
+double GetWeightBound(const itk::nn::Shape & shape);
 
 /** Weights with which values keep their size from layer to layer. */
 std::shared_ptr<const itk::nn::StateDict> MakeRandomWeights(const itk::nn::Network & network,

@@ -331,6 +331,30 @@ TEST(LoopSchedule, ReportsProgressAndStopsInside)
   EXPECT_NO_THROW(plan->Run(inputs, hooks)) << "the arena is given back";
 }
 
+TEST(LoopSchedule, AnExceptionInsideLeavesThePlanUsable)
+{
+  Graph graph;
+  const ValueId x = graph.AddInput("x", { 1, 64, 4, 64, 64 });
+  graph.AddOutput("mean", graph.Reduce(ReductionFunction::Mean, graph.Apply(UnaryFunction::Tanh, x), { 1 }));
+  const TensorMap inputs{ { "x", RandomValues({ 1, 64, 4, 64, 64 }, 3) } };
+  for (const Target & target : GetTargets())
+  {
+    const auto plan = ExecutionPlan::Compile(graph, {}, OptionsOf(target, 2));
+    ASSERT_GT(CountLoops(*plan), 0);
+    RunHooks hooks;
+    int asked = 0;
+    hooks.progress = [&](double)
+    {
+      if (++asked == 3)
+      {
+        throw std::runtime_error("the observer's");
+      }
+    };
+    EXPECT_THROW(plan->Run(inputs, hooks), std::runtime_error);
+    EXPECT_NO_THROW(plan->Run(inputs));
+  }
+}
+
 TEST(LoopSchedule, MemoryGrowsWithWhatIsKeptOnly)
 {
   RegisterBackends();

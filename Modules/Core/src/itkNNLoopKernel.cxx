@@ -214,10 +214,18 @@ LoopKernel::Execute(const KernelArguments & arguments) const
                          m_Threads,
                          [&](std::int64_t begin, std::int64_t end)
                          {
-                           for (std::int64_t t = begin; t < end; ++t)
+                           try
                            {
-                             workers[static_cast<std::size_t>(t)].Run(
-                               m_Groups * t / m_Threads, m_Groups * (t + 1) / m_Threads, report);
+                             for (std::int64_t t = begin; t < end; ++t)
+                             {
+                               workers[static_cast<std::size_t>(t)].Run(
+                                 m_Groups * t / m_Threads, m_Groups * (t + 1) / m_Threads, report);
+                             }
+                           }
+                           catch (...)
+                           {
+                             stopped = true;
+                             throw;
                            }
                          });
   if (stopped)

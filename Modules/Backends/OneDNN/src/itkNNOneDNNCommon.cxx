@@ -20,6 +20,7 @@
 #include "itkNNParallel.h"
 
 #include <algorithm>
+#include <exception>
 #include <sstream>
 #include <unordered_map>
 
@@ -119,10 +120,24 @@ Parallel(std::int64_t count, unsigned int threads, const std::function<void(std:
 {
 #if DNNL_CPU_THREADING_RUNTIME == DNNL_RUNTIME_OMP
   const auto parts = std::min<std::int64_t>(count, threads);
+  // An exception must not leave OpenMP's region.
+  std::exception_ptr failure;
 #  pragma omp parallel for num_threads(static_cast<int>(std::max<std::int64_t>(parts, 1))) schedule(static)
   for (std::int64_t part = 0; part < parts; ++part)
   {
-    f(count * part / parts, count * (part + 1) / parts);
+    try
+    {
+      f(count * part / parts, count * (part + 1) / parts);
+    }
+    catch (...)
+    {
+#  pragma omp critical(UniverSegParallelFailure)
+      failure = failure ? failure : std::current_exception();
+    }
+  }
+  if (failure)
+  {
+    std::rethrow_exception(failure);
   }
 #else
   ParallelFor(count, threads, f);

@@ -33,8 +33,8 @@ namespace nn
 namespace simd
 {
 /** \ingroup UniverSegSimd
- * The extents of a convolution of 3x3 weights with stride 1 and zeros around
- * its input. */
+ * The extents of a convolution of 3x3 or 3x3x3 weights with stride 1 and zeros
+ * around its input. */
 struct WinogradShape
 {
   std::int64_t images = 1;
@@ -48,28 +48,34 @@ struct WinogradShape
   std::int64_t paddingLeft = 0;
   int block = 8; ///< channels that lie together: 8 or 16
   int tile = 4;  ///< outputs of a tile along an axis: 4 or 2
+
+  std::int64_t inDepth = 1;
+  std::int64_t outDepth = 1; ///< inDepth, or of 3x3x3 weights inDepth + the paddings - 2
+  std::int64_t paddingFront = 0;
+  int depthTile = 1; ///< 1: weights of 3x3; 2: of 3x3x3
 };
 
 /** \ingroup UniverSegSimd
  * Memory of one execution. */
 struct WinogradArguments
 {
-  const float * src = nullptr;              ///< [images, ceil(inChannels / block), inHeight, inWidth, block]
+  const float * src = nullptr;              ///< [images, ceil(inChannels / block), inDepth, inHeight, inWidth, block]
   const float * weights = nullptr;          ///< as PackWeights() writes them
   const float * bias = nullptr;             ///< [outChannels], or null
   std::vector<const float *> operands = {}; ///< of the post-operations that have one, in their order
-  float * dst = nullptr;                    ///< [images, ceil(outChannels / block), outHeight, outWidth, block]
+  float * dst = nullptr; ///< [images, ceil(outChannels / block), outDepth, outHeight, outWidth, block]
 };
 
 /** \class WinogradConvolution
- * \brief Convolution by Winograd's minimal filtering, F(4x4, 3x3) or F(2x2, 3x3).
+ * \brief Convolution by Winograd's minimal filtering, F(4x4, 3x3), F(2x2, 3x3)
+ * or F(2x2x2, 3x3x3).
  *
  * A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks",
  * CVPR 2016, arXiv:1509.09308. An output tile of m x m takes (m + 2)^2 products
- * a pair of channels instead of 9 m^2: 4 times fewer for m = 4, 2.25 for m = 2.
- * A group of tiles is transformed, multiplied by the transformed weights, as
- * (m + 2)^2 matrix products, and transformed back while it stays in the
- * core's second-level cache.
+ * a pair of channels instead of 9 m^2: 4 times fewer for m = 4, 2.25 for m = 2,
+ * and 3.375 for tiles of 2 x 2 x 2. A group of tiles is transformed, multiplied
+ * by the transformed weights, as one matrix product a point, and transformed
+ * back while it stays in the core's second-level cache.
  *
  * The points are 0, +-0.625, +-1.5 and infinity for m = 4: with 64 input
  * channels the root mean square of the error is 8e-7 of the results', 1.7e-6
@@ -102,7 +108,8 @@ public:
   /** What the packed form depends on, beside the weights. */
   std::string GetPackingKey() const;
 
-  /** Transform weights [outChannels, inChannels, 3, 3], in double precision. */
+  /** Transform weights [outChannels, inChannels, 3, 3] or [outChannels,
+   * inChannels, 3, 3, 3], in double precision. */
   void PackWeights(const float * weights, float * packed) const;
 
   /** Work to share among threads, in items of equal size. */
@@ -118,7 +125,7 @@ public:
   /** Compute the items [begin, end). */
   void Run(const WinogradArguments & arguments, std::int64_t begin, std::int64_t end, void * scratch) const;
 
-  /** The instruction set and the algorithm: "AVX3:f4x4". */
+  /** The instruction set and the algorithm: "AVX3:f4x4" or "AVX3:f2x2x2". */
   std::string GetVariant() const;
 
   const WinogradShape & GetShape() const
@@ -133,6 +140,7 @@ private:
   std::vector<PostOperation> m_PostOperations;
   std::int64_t m_InBlocks;
   std::int64_t m_OutBlocks;
+  std::int64_t m_TilesZ;
   std::int64_t m_TilesY;
   std::int64_t m_TilesX;
   std::int64_t m_PanelBlocks; ///< blocks of output channels whose weights are packed together

@@ -52,6 +52,20 @@ constexpr std::int64_t winogradMaximumGroups = 32;
 constexpr double winogradA = 0.625;
 constexpr double winogradB = 1.5;
 
+/** Points along an axis of a tile. */
+constexpr int
+GetPoints(int tile)
+{
+  return tile == 1 ? 1 : tile + 2;
+}
+
+/** Points of a tile. */
+constexpr std::int64_t
+GetPoints(int depthTile, int tile)
+{
+  return static_cast<std::int64_t>(GetPoints(depthTile)) * GetPoints(tile) * GetPoints(tile);
+}
+
 /** The members of a convolution, for the kernels. */
 struct WinogradAccess
 {
@@ -60,11 +74,14 @@ struct WinogradAccess
     , postOperations(convolution.m_PostOperations)
     , inBlocks(convolution.m_InBlocks)
     , outBlocks(convolution.m_OutBlocks)
+    , tilesZ(convolution.m_TilesZ)
     , tilesY(convolution.m_TilesY)
     , tilesX(convolution.m_TilesX)
     , panelBlocks(convolution.m_PanelBlocks)
     , groups(convolution.m_Groups)
-    , tiles(convolution.m_Shape.images * tilesY * tilesX)
+    , points(GetPoints(convolution.m_Shape.depthTile, convolution.m_Shape.tile))
+    , outPixels(convolution.m_Shape.outDepth * convolution.m_Shape.outHeight * convolution.m_Shape.outWidth)
+    , tiles(convolution.m_Shape.images * tilesZ * tilesY * tilesX)
     // The odd line keeps the points' rows from falling in the same sets of a cache.
     , inPoint(winogradGroup * inBlocks * shape.block + 16)
     , outPoint(winogradGroup * outBlocks * shape.block + 16)
@@ -74,10 +91,13 @@ struct WinogradAccess
   const std::vector<PostOperation> & postOperations;
   std::int64_t inBlocks;
   std::int64_t outBlocks;
+  std::int64_t tilesZ;
   std::int64_t tilesY;
   std::int64_t tilesX;
   std::int64_t panelBlocks;
   std::int64_t groups;
+  std::int64_t points;    ///< of a tile
+  std::int64_t outPixels; ///< of an image
   std::int64_t tiles;
   std::int64_t inPoint;  ///< floats between the points of the transformed input
   std::int64_t outPoint; ///< floats between the points of the products
@@ -195,35 +215,44 @@ struct Transform<2>
 struct Tile
 {
   std::int64_t image;
-  std::int64_t y; ///< of its first result
+  std::int64_t z; ///< of its first result
+  std::int64_t y;
   std::int64_t x;
-  int rows; ///< that are results
+  int slices; ///< that are results
+  int rows;
   int columns;
-  int beginY; ///< of its pixels in the image, the others being padding
+  int beginZ; ///< of its pixels in the image, the others being padding
+  int endZ;
+  int beginY;
   int endY;
   int beginX;
   int endX;
 };
 
-template <int VTile>
+template <int VDepth, int VTile>
 HWY_INLINE Tile
 MakeTile(const WinogradAccess & access, std::int64_t index)
 {
   constexpr std::int64_t n = VTile + 2;
   const WinogradShape & shape = access.shape;
   const std::int64_t row = index / access.tilesX;
+  const std::int64_t slice = row / access.tilesY;
   Tile tile;
-  tile.image = row / access.tilesY;
+  tile.image = slice / access.tilesZ;
+  tile.z = slice % access.tilesZ * VDepth;
   tile.y = row % access.tilesY * VTile;
   tile.x = index % access.tilesX * VTile;
+  tile.slices = static_cast<int>(std::min<std::int64_t>(shape.outDepth - tile.z, VDepth));
   tile.rows = static_cast<int>(std::min<std::int64_t>(shape.outHeight - tile.y, VTile));
   tile.columns = static_cast<int>(std::min<std::int64_t>(shape.outWidth - tile.x, VTile));
-  const auto clamp = [=](std::int64_t value, std::int64_t low) HWY_ATTR
-  { return static_cast<int>(std::min(std::max(value, low), n)); };
-  tile.beginY = clamp(shape.paddingTop - tile.y, 0);
-  tile.endY = clamp(shape.paddingTop - tile.y + shape.inHeight, tile.beginY);
-  tile.beginX = clamp(shape.paddingLeft - tile.x, 0);
-  tile.endX = clamp(shape.paddingLeft - tile.x + shape.inWidth, tile.beginX);
+  const auto clamp = [](std::int64_t value, std::int64_t low, std::int64_t high) HWY_ATTR
+  { return static_cast<int>(std::min(std::max(value, low), high)); };
+  tile.beginZ = clamp(shape.paddingFront - tile.z, 0, GetPoints(VDepth));
+  tile.endZ = clamp(shape.paddingFront - tile.z + shape.inDepth, tile.beginZ, GetPoints(VDepth));
+  tile.beginY = clamp(shape.paddingTop - tile.y, 0, n);
+  tile.endY = clamp(shape.paddingTop - tile.y + shape.inHeight, tile.beginY, n);
+  tile.beginX = clamp(shape.paddingLeft - tile.x, 0, n);
+  tile.endX = clamp(shape.paddingLeft - tile.x + shape.inWidth, tile.beginX, n);
   return tile;
 }
 
@@ -277,8 +306,40 @@ TransformInput(const float * const * rows, int beginX, int endX, float * HWY_RES
   }
 }
 
+/** The points along the depth of the rows of pixels of one tile and one block
+ * of channels. rows: [points of the depth, points]; slices: [points of the
+ * depth, points, points, block], of which only the columns that are not padding
+ * are written. */
+template <int VBlock, int VDepth, int VTile>
+HWY_INLINE void
+TransformInputDepth(const float * const * rows, int beginX, int endX, float * HWY_RESTRICT slices)
+{
+  constexpr int depth = GetPoints(VDepth);
+  constexpr int n = GetPoints(VTile);
+  const BlockTag<VBlock> d;
+  using V = hn::Vec<decltype(d)>;
+  constexpr int lanes = static_cast<int>(hn::MaxLanes(BlockTag<VBlock>()));
+  for (int y = 0; y < n; ++y)
+  {
+    for (int k = beginX * VBlock; k < endX * VBlock; k += lanes)
+    {
+      V in[depth];
+      V out[depth];
+      for (int z = 0; z < depth; ++z)
+      {
+        in[z] = hn::LoadU(d, rows[z * n + y] + k);
+      }
+      Transform<VDepth>::Input(d, in, out);
+      for (int z = 0; z < depth; ++z)
+      {
+        hn::Store(out[z], d, slices + (z * n + y) * n * VBlock + k);
+      }
+    }
+  }
+}
+
 /** One block of channels of all tiles; those that fill the last group are zeros. */
-template <int VBlock, int VTile>
+template <int VBlock, int VDepth, int VTile>
 HWY_NOINLINE void
 TransformInputs(const WinogradAccess & access,
                 const float * src,
@@ -287,31 +348,54 @@ TransformInputs(const WinogradAccess & access,
                 std::int64_t block,
                 float * transformed)
 {
-  constexpr int n = VTile + 2;
+  constexpr int depth = GetPoints(VDepth);
+  constexpr int n = GetPoints(VTile);
   static constexpr float zeros[n * VBlock] = {};
   const WinogradShape & shape = access.shape;
   const std::int64_t padded = (count + winogradGroup - 1) / winogradGroup * winogradGroup;
   for (std::int64_t t = 0; t < padded; ++t)
   {
-    const float * rows[n] = {};
+    const float * rows[depth * n] = {};
     int beginX = 0;
     int endX = 0;
     if (t < count)
     {
       const Tile & tile = tiles[t];
-      const std::int64_t top = (tile.image * access.inBlocks + block) * shape.inHeight + tile.y - shape.paddingTop;
+      const std::int64_t front = (tile.image * access.inBlocks + block) * shape.inDepth + tile.z - shape.paddingFront;
+      const std::int64_t top = tile.y - shape.paddingTop;
       const std::int64_t left = tile.x - shape.paddingLeft;
-      for (int y = 0; y < n; ++y)
+      for (int z = 0; z < depth; ++z)
       {
-        const bool inside = y >= tile.beginY && y < tile.endY;
-        rows[y] = inside ? src + ((top + y) * shape.inWidth + left) * VBlock : zeros;
+        const bool insideZ = z >= tile.beginZ && z < tile.endZ;
+        for (int y = 0; y < n; ++y)
+        {
+          const bool inside = insideZ && y >= tile.beginY && y < tile.endY;
+          rows[z * n + y] =
+            inside ? src + (((front + z) * shape.inHeight + top + y) * shape.inWidth + left) * VBlock : zeros;
+        }
       }
       beginX = tile.beginX;
       endX = tile.endX;
     }
-    float * to =
-      transformed + t / winogradGroup * n * n * access.inPoint + (block * winogradGroup + t % winogradGroup) * VBlock;
-    TransformInput<VBlock, VTile>(rows, beginX, endX, to, access.inPoint);
+    float * to = transformed + t / winogradGroup * access.points * access.inPoint +
+                 (block * winogradGroup + t % winogradGroup) * VBlock;
+    if constexpr (VDepth == 1)
+    {
+      TransformInput<VBlock, VTile>(rows, beginX, endX, to, access.inPoint);
+    }
+    else
+    {
+      HWY_ALIGN float slices[depth * n * n * VBlock];
+      TransformInputDepth<VBlock, VDepth, VTile>(rows, beginX, endX, slices);
+      for (int z = 0; z < depth; ++z)
+      {
+        for (int y = 0; y < n; ++y)
+        {
+          rows[y] = slices + (z * n + y) * n * VBlock;
+        }
+        TransformInput<VBlock, VTile>(rows, beginX, endX, to + z * n * n * access.inPoint, access.inPoint);
+      }
+    }
   }
 }
 
@@ -374,9 +458,8 @@ template <int VBlock, int VVectors>
 HWY_NOINLINE void
 MultiplyPanel(const WinogradAccess & access, const float * in, const float * weights, float * out, std::int64_t groups)
 {
-  const std::int64_t points = (access.shape.tile + 2) * (access.shape.tile + 2);
-  const std::int64_t inGroup = points * access.inPoint;
-  const std::int64_t outGroup = points * access.outPoint;
+  const std::int64_t inGroup = access.points * access.inPoint;
+  const std::int64_t outGroup = access.points * access.outPoint;
   for (std::int64_t g = 0; g < groups; ++g)
   {
     MultiplyGroup<VBlock, VVectors>(in + g * inGroup, weights, out + g * outGroup, access.shape.inChannels);
@@ -425,7 +508,7 @@ struct Output
 };
 
 /** Apply the post-operations to a row of a tile. offset: of its first result in
- * the block's plane of its image. */
+ * the block's pixels of its image. */
 template <int VTile, class D, class V = hn::Vec<D>>
 HWY_INLINE void
 ApplyPostOperations(D d, const Output & output, const Tile & tile, std::int64_t offset, int lane, V (&values)[VTile])
@@ -448,8 +531,7 @@ ApplyPostOperations(D d, const Output & output, const Tile & tile, std::int64_t 
     {
       const std::int64_t image = post.images.empty() ? tile.image : post.images[static_cast<std::size_t>(tile.image)];
       operand = output.arguments.operands[next++] +
-                (image * access.outBlocks + output.block) * access.shape.outHeight * access.shape.outWidth * block +
-                offset + lane;
+                (image * access.outBlocks + output.block) * access.outPixels * block + offset + lane;
     }
     switch (post.kind)
     {
@@ -511,20 +593,21 @@ ApplyPostOperations(D d, const Output & output, const Tile & tile, std::int64_t 
   }
 }
 
-/** The results of one tile and one block of channels from its products. */
+/** The results of one slice of a tile and one block of channels from its
+ * products; those of one place are point floats apart. */
 template <int VBlock, int VTile>
 HWY_INLINE void
-TransformOutput(const Output & output, const Tile & tile, const float * HWY_RESTRICT src)
+TransformOutput(
+  const Output & output, const Tile & tile, std::int64_t z, const float * HWY_RESTRICT src, std::int64_t point)
 {
   constexpr int n = VTile + 2;
   const BlockTag<VBlock> d;
   using V = hn::Vec<decltype(d)>;
   constexpr int lanes = static_cast<int>(hn::MaxLanes(BlockTag<VBlock>()));
   const WinogradShape & shape = output.access.shape;
-  const std::int64_t point = output.access.outPoint;
   const std::int64_t valid = shape.outChannels - output.block * VBlock;
-  float * dst = output.arguments.dst +
-                (tile.image * output.access.outBlocks + output.block) * shape.outHeight * shape.outWidth * VBlock;
+  float * dst =
+    output.arguments.dst + (tile.image * output.access.outBlocks + output.block) * output.access.outPixels * VBlock;
   for (int lane = 0; lane < VBlock; lane += lanes)
   {
     V half[VTile][n];
@@ -551,7 +634,7 @@ TransformOutput(const Output & output, const Tile & tile, const float * HWY_REST
       {
         x = hn::Add(x, bias);
       }
-      const std::int64_t offset = ((tile.y + y) * shape.outWidth + tile.x) * VBlock;
+      const std::int64_t offset = ((z * shape.outHeight + tile.y + y) * shape.outWidth + tile.x) * VBlock;
       ApplyPostOperations(d, output, tile, offset, lane, out);
       if (valid < VBlock)
       {
@@ -574,21 +657,65 @@ TransformOutput(const Output & output, const Tile & tile, const float * HWY_REST
   }
 }
 
-template <int VBlock, int VTile>
+/** The slices of one tile and one block of channels, [depth, points, points,
+ * block], from its products. */
+template <int VBlock, int VDepth, int VTile>
+HWY_INLINE void
+TransformOutputDepth(const float * HWY_RESTRICT src, std::int64_t point, float * HWY_RESTRICT slices)
+{
+  constexpr int depth = GetPoints(VDepth);
+  constexpr int n = GetPoints(VTile);
+  const BlockTag<VBlock> d;
+  using V = hn::Vec<decltype(d)>;
+  constexpr int lanes = static_cast<int>(hn::MaxLanes(BlockTag<VBlock>()));
+  for (int i = 0; i < n * n; ++i)
+  {
+    for (int lane = 0; lane < VBlock; lane += lanes)
+    {
+      V in[depth];
+      V out[VDepth];
+      for (int z = 0; z < depth; ++z)
+      {
+        in[z] = hn::LoadU(d, src + (z * n * n + i) * point + lane);
+      }
+      Transform<VDepth>::Output(d, in, out);
+      for (int z = 0; z < VDepth; ++z)
+      {
+        hn::Store(out[z], d, slices + (z * n * n + i) * VBlock + lane);
+      }
+    }
+  }
+}
+
+template <int VBlock, int VDepth, int VTile>
 HWY_NOINLINE void
 TransformOutputs(const Output & output, const float * products, const Tile * tiles, std::int64_t count)
 {
-  constexpr std::int64_t n = VTile + 2;
+  constexpr int n = GetPoints(VTile);
+  const std::int64_t point = output.access.outPoint;
   for (std::int64_t t = 0; t < count; ++t)
   {
-    const float * from = products + t / winogradGroup * n * n * output.access.outPoint +
+    const Tile & tile = tiles[t];
+    const float * from = products + t / winogradGroup * output.access.points * point +
                          (output.block * winogradGroup + t % winogradGroup) * VBlock;
-    TransformOutput<VBlock, VTile>(output, tiles[t], from);
+    if constexpr (VDepth == 1)
+    {
+      TransformOutput<VBlock, VTile>(output, tile, tile.z, from, point);
+    }
+    else
+    {
+      HWY_ALIGN float slices[VDepth * n * n * VBlock];
+      TransformOutputDepth<VBlock, VDepth, VTile>(from, point, slices);
+      for (int z = 0; z < tile.slices; ++z)
+      {
+        TransformOutput<VBlock, VTile>(output, tile, tile.z + z, slices + z * n * n * VBlock, VBlock);
+      }
+    }
   }
 }
 
 /** Input transforms, products and output transforms of a batch of tiles. */
-template <int VBlock, int VTile>
+template <int VBlock, int VDepth, int VTile>
 HWY_NOINLINE void
 RunBatch(const WinogradAccess & access,
          const WinogradArguments & arguments,
@@ -598,17 +725,17 @@ RunBatch(const WinogradAccess & access,
          float * transformed,
          float * products)
 {
-  constexpr std::int64_t points = (VTile + 2) * (VTile + 2);
+  constexpr std::int64_t points = GetPoints(VDepth, VTile);
   std::array<Tile, static_cast<std::size_t>(winogradGroup * winogradMaximumGroups)> tiles;
   const std::int64_t count = end - begin;
   const std::int64_t groups = (count + winogradGroup - 1) / winogradGroup;
   for (std::int64_t t = 0; t < count; ++t)
   {
-    tiles[static_cast<std::size_t>(t)] = MakeTile<VTile>(access, begin + t);
+    tiles[static_cast<std::size_t>(t)] = MakeTile<VDepth, VTile>(access, begin + t);
   }
   for (std::int64_t block = 0; block < access.inBlocks; ++block)
   {
-    TransformInputs<VBlock, VTile>(access, arguments.src, tiles.data(), count, block, transformed);
+    TransformInputs<VBlock, VDepth, VTile>(access, arguments.src, tiles.data(), count, block, transformed);
   }
   const float * weights = arguments.weights;
   for (std::int64_t p = 0; p < points; ++p)
@@ -627,11 +754,12 @@ RunBatch(const WinogradAccess & access,
   }
   for (std::int64_t block = 0; block < access.outBlocks; ++block)
   {
-    TransformOutputs<VBlock, VTile>({ access, arguments, channelOperands, block }, products, tiles.data(), count);
+    TransformOutputs<VBlock, VDepth, VTile>(
+      { access, arguments, channelOperands, block }, products, tiles.data(), count);
   }
 }
 
-template <int VBlock, int VTile>
+template <int VBlock, int VDepth, int VTile>
 void
 Run(const WinogradConvolution & convolution,
     const WinogradArguments & arguments,
@@ -639,7 +767,7 @@ Run(const WinogradConvolution & convolution,
     std::int64_t end,
     float * scratch)
 {
-  constexpr std::int64_t points = (VTile + 2) * (VTile + 2);
+  constexpr std::int64_t points = GetPoints(VDepth, VTile);
   const WinogradAccess access(convolution);
   float * transformed = scratch;
   float * products = transformed + access.groups * points * access.inPoint;
@@ -676,18 +804,21 @@ Run(const WinogradConvolution & convolution,
   {
     const std::int64_t first = (begin + (end - begin) * i / batches) * winogradGroup;
     const std::int64_t last = std::min((begin + (end - begin) * (i + 1) / batches) * winogradGroup, access.tiles);
-    RunBatch<VBlock, VTile>(access, arguments, channelOperands, first, last, transformed, products);
+    RunBatch<VBlock, VDepth, VTile>(access, arguments, channelOperands, first, last, transformed, products);
   }
 }
 
 WinogradTarget
-GetTarget(int block, int tile)
+GetTarget(int block, int depthTile, int tile)
 {
   WinogradTarget target{};
   target.name = hwy::TargetName(HWY_TARGET);
   const int lanes = static_cast<int>(block == 8 ? hn::MaxLanes(BlockTag<8>()) : hn::MaxLanes(BlockTag<16>()));
   target.panelBlocks = std::max(panelVectors * lanes / block, 1);
-  target.run = block == 8 ? (tile == 4 ? &Run<8, 4> : &Run<8, 2>) : (tile == 4 ? &Run<16, 4> : &Run<16, 2>);
+  const bool isBlock8 = block == 8;
+  target.run = depthTile == 2 ? (isBlock8 ? &Run<8, 2, 2> : &Run<16, 2, 2>)
+             : tile == 4      ? (isBlock8 ? &Run<8, 1, 4> : &Run<16, 1, 4>)
+                              : (isBlock8 ? &Run<8, 1, 2> : &Run<16, 1, 2>);
   return target;
 }
 } // namespace
@@ -720,13 +851,20 @@ GetCacheBytes()
 #  endif
 }
 
+/** Its extents: "4x4". */
+std::string
+GetTileName(const WinogradShape & shape)
+{
+  const std::string tile = std::to_string(shape.tile);
+  return (shape.depthTile == 1 ? "" : std::to_string(shape.depthTile) + 'x') + tile + 'x' + tile;
+}
+
 /** Of the transformed tiles of a group, before and after the products. */
 std::int64_t
 GetGroupBytes(const WinogradConvolution & convolution)
 {
   const WinogradAccess access(convolution);
-  const std::int64_t points = (access.shape.tile + 2) * (access.shape.tile + 2);
-  return points * (access.inPoint + access.outPoint) * static_cast<std::int64_t>(sizeof(float));
+  return access.points * (access.inPoint + access.outPoint) * static_cast<std::int64_t>(sizeof(float));
 }
 
 /** Rows of G: the weights' polynomial at the points, over the points' products. */
@@ -756,11 +894,28 @@ GetWeightTransform()
   }
 }
 
-template <int VTile>
+/** The points along the depth of taps [3, 3, 3]. */
+template <int VDepth>
+void
+TransformWeightsDepth(const double * taps, double (*slices)[9])
+{
+  const auto transform = GetWeightTransform<VDepth>();
+  for (std::size_t i = 0; i < VDepth + 2; ++i)
+  {
+    for (std::size_t k = 0; k < 9; ++k)
+    {
+      slices[i][k] = transform[i][0] * taps[k] + transform[i][1] * taps[9 + k] + transform[i][2] * taps[18 + k];
+    }
+  }
+}
+
+template <int VDepth, int VTile>
 void
 PackTransformed(const WinogradAccess & access, const float * weights, float * packed)
 {
-  constexpr std::size_t n = VTile + 2;
+  constexpr std::size_t depth = GetPoints(VDepth);
+  constexpr std::size_t n = GetPoints(VTile);
+  constexpr std::int64_t count = VDepth == 1 ? 9 : 27;
   const auto transform = GetWeightTransform<VTile>();
   const std::int64_t block = access.shape.block;
   const std::int64_t in = access.shape.inChannels;
@@ -773,31 +928,46 @@ PackTransformed(const WinogradAccess & access, const float * weights, float * pa
     for (std::int64_t c = 0; c < in; ++c)
     {
       float * to = packed + first * in + c * width + o - first;
-      double half[n][3] = {};
+      double taps[count] = {};
       if (o < access.shape.outChannels)
       {
-        const float * taps = weights + (o * in + c) * 9;
+        const float * from = weights + (o * in + c) * count;
+        std::copy(from, from + count, taps);
+      }
+      double slices[depth][9];
+      if constexpr (VDepth == 1)
+      {
+        std::copy(taps, taps + count, slices[0]);
+      }
+      else
+      {
+        TransformWeightsDepth<VDepth>(taps, slices);
+      }
+      for (const auto & slice : slices)
+      {
+        double half[n][3] = {};
         for (std::size_t i = 0; i < n; ++i)
         {
           for (std::size_t x = 0; x < 3; ++x)
           {
             for (std::size_t y = 0; y < 3; ++y)
             {
-              half[i][x] += transform[i][y] * static_cast<double>(taps[y * 3 + x]);
+              half[i][x] += transform[i][y] * slice[y * 3 + x];
             }
           }
         }
-      }
-      for (std::size_t i = 0; i < n; ++i)
-      {
-        for (std::size_t j = 0; j < n; ++j)
+        for (std::size_t i = 0; i < n; ++i)
         {
-          double value = 0;
-          for (std::size_t x = 0; x < 3; ++x)
+          for (std::size_t j = 0; j < n; ++j)
           {
-            value += transform[j][x] * half[i][x];
+            double value = 0;
+            for (std::size_t x = 0; x < 3; ++x)
+            {
+              value += transform[j][x] * half[i][x];
+            }
+            *to = static_cast<float>(value);
+            to += in * out;
           }
-          to[static_cast<std::int64_t>(i * n + j) * in * out] = static_cast<float>(value);
         }
       }
     }
@@ -813,6 +983,7 @@ WinogradConvolution::WinogradConvolution(const WinogradShape & shape,
   , m_PostOperations(std::move(postOperations))
   , m_InBlocks((shape.inChannels + shape.block - 1) / shape.block)
   , m_OutBlocks((shape.outChannels + shape.block - 1) / shape.block)
+  , m_TilesZ((shape.outDepth + shape.depthTile - 1) / shape.depthTile)
   , m_TilesY((shape.outHeight + shape.tile - 1) / shape.tile)
   , m_TilesX((shape.outWidth + shape.tile - 1) / shape.tile)
   , m_ChannelOperands(
@@ -820,7 +991,7 @@ WinogradConvolution::WinogradConvolution(const WinogradShape & shape,
                                              m_PostOperations.end(),
                                              [](const PostOperation & post) { return post.IsPerChannel(); })))
 {
-  const WinogradTarget target = HWY_DYNAMIC_DISPATCH(GetTarget)(shape.block, shape.tile);
+  const WinogradTarget target = HWY_DYNAMIC_DISPATCH(GetTarget)(shape.block, shape.depthTile, shape.tile);
   m_Target = target.name;
   m_Run = target.run;
   // Panels of equal width, so that none is left narrow.
@@ -847,35 +1018,38 @@ WinogradConvolution::WinogradConvolution(const WinogradShape & shape,
 std::size_t
 WinogradConvolution::GetPackedElements() const
 {
-  const std::int64_t points = (m_Shape.tile + 2) * (m_Shape.tile + 2);
-  return static_cast<std::size_t>(points * m_Shape.inChannels * m_OutBlocks * m_Shape.block);
+  return static_cast<std::size_t>(GetPoints(m_Shape.depthTile, m_Shape.tile) * m_Shape.inChannels * m_OutBlocks *
+                                  m_Shape.block);
 }
 
 std::string
 WinogradConvolution::GetPackingKey() const
 {
-  return "winograd" + std::to_string(m_Shape.tile) + '|' + std::to_string(m_Shape.block) + '|' +
-         std::to_string(m_PanelBlocks);
+  return "winograd" + GetTileName(m_Shape) + '|' + std::to_string(m_Shape.block) + '|' + std::to_string(m_PanelBlocks);
 }
 
 void
 WinogradConvolution::PackWeights(const float * weights, float * packed) const
 {
   const WinogradAccess access(*this);
-  if (m_Shape.tile == 4)
+  if (m_Shape.depthTile == 2)
   {
-    PackTransformed<4>(access, weights, packed);
+    PackTransformed<2, 2>(access, weights, packed);
+  }
+  else if (m_Shape.tile == 4)
+  {
+    PackTransformed<1, 4>(access, weights, packed);
   }
   else
   {
-    PackTransformed<2>(access, weights, packed);
+    PackTransformed<1, 2>(access, weights, packed);
   }
 }
 
 std::int64_t
 WinogradConvolution::GetNumberOfItems() const
 {
-  return (m_Shape.images * m_TilesY * m_TilesX + winogradGroup - 1) / winogradGroup;
+  return (m_Shape.images * m_TilesZ * m_TilesY * m_TilesX + winogradGroup - 1) / winogradGroup;
 }
 
 double
@@ -906,8 +1080,7 @@ WinogradConvolution::Run(const WinogradArguments & arguments,
 std::string
 WinogradConvolution::GetVariant() const
 {
-  const std::string tile = std::to_string(m_Shape.tile);
-  return std::string(m_Target) + ":f" + tile + 'x' + tile;
+  return std::string(m_Target) + ":f" + GetTileName(m_Shape);
 }
 } // namespace simd
 } // namespace nn

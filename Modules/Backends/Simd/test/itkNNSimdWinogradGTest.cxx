@@ -22,6 +22,7 @@
 #include <hwy/targets.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -75,7 +76,45 @@ struct Case
   std::int64_t right = 1;
   bool bias = true;
   std::vector<PostOperation> posts = {};
+  std::int64_t depth = 0; ///< 0: weights of 3x3
+  std::int64_t front = 1;
+  std::int64_t back = 1;
+
+  std::int64_t GetTaps() const
+  {
+    return depth == 0 ? 9 : 27;
+  }
+  std::int64_t GetPixels() const
+  {
+    return std::max<std::int64_t>(depth, 1) * height * width;
+  }
 };
+
+/** A case of weights of 3x3x3. padding: front, back, top, bottom, left, right. */
+Case
+MakeCase3(std::int64_t images,
+          std::int64_t inChannels,
+          std::int64_t outChannels,
+          const std::array<std::int64_t, 3> & extents,
+          const std::array<std::int64_t, 6> & padding = { 1, 1, 1, 1, 1, 1 },
+          bool bias = true,
+          std::vector<PostOperation> posts = {})
+{
+  Case test{ images, inChannels, outChannels, extents[1], extents[2], padding[2], padding[3], padding[4], padding[5] };
+  test.bias = bias;
+  test.posts = std::move(posts);
+  test.depth = extents[0];
+  test.front = padding[0];
+  test.back = padding[1];
+  return test;
+}
+
+/** Results of an image. */
+std::int64_t
+GetOutPixels(const WinogradShape & shape)
+{
+  return shape.outDepth * shape.outHeight * shape.outWidth;
+}
 
 WinogradShape
 MakeShape(const Case & test, int block, int tile)
@@ -92,6 +131,13 @@ MakeShape(const Case & test, int block, int tile)
   shape.paddingLeft = test.left;
   shape.block = block;
   shape.tile = tile;
+  if (test.depth != 0)
+  {
+    shape.inDepth = test.depth;
+    shape.outDepth = test.depth + test.front + test.back - 2;
+    shape.paddingFront = test.front;
+    shape.depthTile = tile;
+  }
   return shape;
 }
 
@@ -138,14 +184,14 @@ Data
 MakeData(const Case & test, const WinogradShape & shape)
 {
   Data data;
-  data.src = Random(test.images * test.inChannels * test.height * test.width, 1);
-  data.weights = Random(test.outChannels * test.inChannels * 9, 2);
+  data.src = Random(test.images * test.inChannels * test.GetPixels(), 1);
+  data.weights = Random(test.outChannels * test.inChannels * test.GetTaps(), 2);
   data.bias = test.bias ? Random(test.outChannels, 3) : std::vector<float>();
   for (const auto & post : test.posts)
   {
     if (post.HasOperand())
     {
-      const std::int64_t pixels = post.IsPerChannel() ? 1 : shape.outHeight * shape.outWidth;
+      const std::int64_t pixels = post.IsPerChannel() ? 1 : GetOutPixels(shape);
       const std::int64_t images = post.IsPerChannel() ? 1
                                 : post.images.empty() ? test.images
                                                       : *std::max_element(post.images.begin(), post.images.end()) + 1;
@@ -187,7 +233,8 @@ ConvolveInDouble(const Case & test,
                  std::vector<double> & result,
                  std::vector<double> & magnitude)
 {
-  const std::int64_t pixels = shape.outHeight * shape.outWidth;
+  const std::int64_t pixels = GetOutPixels(shape);
+  const std::int64_t taps = test.GetTaps();
   for (std::int64_t i = 0; i < test.images; ++i)
   {
     for (std::int64_t o = 0; o < test.outChannels; ++o)
@@ -198,16 +245,17 @@ ConvolveInDouble(const Case & test,
         double absolute = std::abs(sum);
         for (std::int64_t c = 0; c < test.inChannels; ++c)
         {
-          for (std::int64_t tap = 0; tap < 9; ++tap)
+          for (std::int64_t tap = 0; tap < taps; ++tap)
           {
-            const std::int64_t y = p / shape.outWidth + tap / 3 - test.top;
+            const std::int64_t z = p / shape.outWidth / shape.outHeight + tap / 9 - shape.paddingFront;
+            const std::int64_t y = p / shape.outWidth % shape.outHeight + tap / 3 % 3 - test.top;
             const std::int64_t x = p % shape.outWidth + tap % 3 - test.left;
-            if (y >= 0 && y < test.height && x >= 0 && x < test.width)
+            if (z >= 0 && z < shape.inDepth && y >= 0 && y < test.height && x >= 0 && x < test.width)
             {
+              const std::int64_t at = (((i * test.inChannels + c) * shape.inDepth + z) * test.height + y) * test.width;
               const double product =
-                static_cast<double>(
-                  data.src[static_cast<std::size_t>(((i * test.inChannels + c) * test.height + y) * test.width + x)]) *
-                static_cast<double>(data.weights[static_cast<std::size_t>((o * test.inChannels + c) * 9 + tap)]);
+                static_cast<double>(data.src[static_cast<std::size_t>(at + x)]) *
+                static_cast<double>(data.weights[static_cast<std::size_t>((o * test.inChannels + c) * taps + tap)]);
               sum += product;
               absolute += std::abs(product);
             }
@@ -237,8 +285,8 @@ std::vector<float>
 RunCase(const Case & test, const WinogradConvolution & convolution, const Data & data, int callers)
 {
   const WinogradShape & shape = convolution.GetShape();
-  const std::int64_t pixels = shape.outHeight * shape.outWidth;
-  const auto src = ToBlocks(data.src, test.images, test.inChannels, test.height * test.width, shape.block);
+  const std::int64_t pixels = GetOutPixels(shape);
+  const auto src = ToBlocks(data.src, test.images, test.inChannels, test.GetPixels(), shape.block);
   std::vector<float> packed(convolution.GetPackedElements(), std::numeric_limits<float>::quiet_NaN());
   convolution.PackWeights(data.weights.data(), packed.data());
   std::vector<std::vector<float>> operands;
@@ -286,7 +334,7 @@ Compare(const Case & test, const WinogradShape & shape, const Data & data, const
   std::vector<double> expected;
   std::vector<double> magnitude;
   ConvolveInDouble(test, shape, data, expected, magnitude);
-  const std::int64_t pixels = shape.outHeight * shape.outWidth;
+  const std::int64_t pixels = GetOutPixels(shape);
   const std::int64_t blocks = (test.outChannels + shape.block - 1) / shape.block;
   Errors errors;
   double squares = 0;
@@ -324,6 +372,10 @@ Check(const Case & test)
     {
       for (const int tile : { 4, 2 })
       {
+        if (test.depth != 0 && tile == 4)
+        {
+          continue;
+        }
         const WinogradShape shape = MakeShape(test, block, tile);
         const Data data = MakeData(test, shape);
         // One group of tiles at a time, and all that the cache takes.
@@ -334,7 +386,7 @@ Check(const Case & test)
           const auto dst = RunCase(test, convolution, data, callers);
           EXPECT_LE(Compare(test, shape, data, dst).largest, tile == 4 ? 5e-6 : 1e-6)
             << convolution.GetVariant() << ", block " << block << ", " << test.images << " images, " << test.inChannels
-            << " to " << test.outChannels << " channels, " << test.height << " x " << test.width;
+            << " to " << test.outChannels << " channels, " << test.depth << " x " << test.height << " x " << test.width;
         }
       }
     }
@@ -453,4 +505,79 @@ TEST(SimdWinograd, ManyWeightsPassThroughTheCacheOnce)
   const WinogradConvolution convolution(shape, {}, 1, std::size_t{ 1 } << 21);
   const auto weightBytes = static_cast<double>(convolution.GetPackedElements() * sizeof(float));
   EXPECT_LT(convolution.GetTrafficBytes(convolution.GetNumberOfItems()), 2 * weightBytes);
+}
+
+TEST(SimdWinograd, VolumeExtents)
+{
+  for (const std::int64_t depth : { 1, 2, 3, 4, 7 })
+  {
+    for (const std::int64_t height : { 1, 4, 5 })
+    {
+      for (const std::int64_t width : { 1, 2, 3, 6, 7 })
+      {
+        Check(MakeCase3(2, 8, 8, { depth, height, width }));
+      }
+    }
+  }
+  Check(MakeCase3(3, 16, 16, { 8, 8, 8 }));
+  Check(MakeCase3(1, 8, 16, { 9, 14, 15 }));
+}
+
+TEST(SimdWinograd, VolumeChannels)
+{
+  for (const std::int64_t in : { 1, 8, 15, 17, 40 })
+  {
+    for (const std::int64_t out : { 1, 7, 16, 24, 33, 64, 80 })
+    {
+      Check(MakeCase3(1, in, out, { 3, 4, 5 }));
+    }
+  }
+}
+
+TEST(SimdWinograd, VolumePaddings)
+{
+  Check(MakeCase3(1, 8, 8, { 5, 6, 4 }, { 0, 0, 0, 0, 0, 0 }));
+  Check(MakeCase3(2, 8, 8, { 3, 3, 3 }, { 0, 0, 0, 0, 0, 0 }));
+  Check(MakeCase3(1, 8, 8, { 3, 4, 5 }, { 2, 2, 2, 2, 2, 2 }));
+  Check(MakeCase3(1, 8, 8, { 4, 5, 6 }, { 0, 2, 1, 0, 2, 1 }));
+  Check(MakeCase3(1, 8, 8, { 5, 6, 7 }, { 1, 0, 0, 1, 1, 0 }));
+  Check(MakeCase3(1, 8, 8, { 2, 3, 2 }, { 5, 8, 4, 3, 6, 7 }));
+}
+
+TEST(SimdWinograd, VolumePostOperations)
+{
+  const PostOperation all[] = { { PostKind::Relu },
+                                { PostKind::LeakyRelu, 0.1F },
+                                { PostKind::Clip, -1, 2 },
+                                { PostKind::Linear, 0.5F, -1 },
+                                { PostKind::AddChannel },
+                                { PostKind::MultiplyChannel },
+                                { PostKind::AddValue },
+                                { PostKind::MultiplyValue },
+                                { PostKind::AddValue, 0, 0, { 0, 0, 1 } } };
+  for (const auto & post : all)
+  {
+    Check(MakeCase3(3, 5, 16, { 3, 4, 5 }, { 1, 1, 1, 1, 1, 1 }, true, { post }));
+    Check(MakeCase3(3, 8, 13, { 4, 5, 4 }, { 1, 1, 1, 1, 1, 1 }, false, { post }));
+  }
+  Check(MakeCase3(3,
+                  8,
+                  20,
+                  { 5, 3, 6 },
+                  { 1, 1, 1, 1, 1, 1 },
+                  true,
+                  { all[4], all[1], all[8], all[5], all[3], all[7], all[6], all[2] }));
+}
+
+TEST(SimdWinograd, VolumeErrorIsThatOfDirectSums)
+{
+  const Case test = MakeCase3(1, 64, 16, { 6, 8, 8 });
+  const WinogradShape shape = MakeShape(test, 8, 2);
+  const Data data = MakeData(test, shape);
+  const WinogradConvolution convolution(shape);
+  const std::string variant = convolution.GetVariant();
+  EXPECT_EQ(variant.substr(variant.find(':')), ":f2x2x2");
+  const Errors errors = Compare(test, shape, data, RunCase(test, convolution, data, 1));
+  RecordProperty("rms", std::to_string(errors.rms * 1e7));
+  EXPECT_LE(errors.rms, 4e-7);
 }

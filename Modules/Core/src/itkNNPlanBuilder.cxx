@@ -15,9 +15,9 @@
  *  limitations under the License.
  *
  *=========================================================================*/
+#include "itkNNArenaPlanner.h"
 #include "itkNNLoopKernel.h"
 #include "itkNNLoopSchedule.h"
-#include "itkNNArenaPlanner.h"
 #include "itkNNPlanData.h"
 
 #include <algorithm>

@@ -67,13 +67,13 @@ struct WinogradArguments
 };
 
 /** \class WinogradConvolution
- * \brief Convolution by Winograd's minimal filtering, F(4x4, 3x3), F(2x2, 3x3)
- * or F(2x2x2, 3x3x3).
+ * \brief Convolution by Winograd's minimal filtering, F(4x4, 3x3), F(2x2, 3x3),
+ * F(2x4x4, 3x3x3) or F(2x2x2, 3x3x3).
  *
  * A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks",
  * CVPR 2016, arXiv:1509.09308. An output tile of m x m takes (m + 2)^2 products
  * a pair of channels instead of 9 m^2: 4 times fewer for m = 4, 2.25 for m = 2,
- * and 3.375 for tiles of 2 x 2 x 2. A group of tiles is transformed, multiplied
+ * and in volumes 6 times for tiles of 2 x 4 x 4, 3.375 for 2 x 2 x 2. A group of tiles is transformed, multiplied
  * by the transformed weights, as one matrix product a point, and transformed
  * back while it stays in the core's second-level cache.
  *

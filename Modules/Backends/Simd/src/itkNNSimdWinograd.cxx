@@ -238,8 +238,9 @@ MakeTile(const WinogradAccess & access, std::int64_t index)
   const std::int64_t row = index / access.tilesX;
   const std::int64_t slice = row / access.tilesY;
   Tile tile;
-  tile.image = slice / access.tilesZ;
-  tile.z = slice % access.tilesZ * VDepth;
+  // Divisions take long.
+  tile.image = access.tilesZ == 1 ? slice : slice / access.tilesZ;
+  tile.z = (slice - tile.image * access.tilesZ) * VDepth;
   tile.y = row % access.tilesY * VTile;
   tile.x = index % access.tilesX * VTile;
   tile.slices = static_cast<int>(std::min<std::int64_t>(shape.outDepth - tile.z, VDepth));
@@ -608,6 +609,7 @@ TransformOutput(
   const std::int64_t valid = shape.outChannels - output.block * VBlock;
   float * dst =
     output.arguments.dst + (tile.image * output.access.outBlocks + output.block) * output.access.outPixels * VBlock;
+  const std::int64_t row = z * shape.outHeight + tile.y;
   for (int lane = 0; lane < VBlock; lane += lanes)
   {
     V half[VTile][n];
@@ -634,7 +636,7 @@ TransformOutput(
       {
         x = hn::Add(x, bias);
       }
-      const std::int64_t offset = ((z * shape.outHeight + tile.y + y) * shape.outWidth + tile.x) * VBlock;
+      const std::int64_t offset = (row + y) * shape.outWidth * VBlock + tile.x * VBlock;
       ApplyPostOperations(d, output, tile, offset, lane, out);
       if (valid < VBlock)
       {
@@ -815,10 +817,16 @@ GetTarget(int block, int depthTile, int tile)
   target.name = hwy::TargetName(HWY_TARGET);
   const int lanes = static_cast<int>(block == 8 ? hn::MaxLanes(BlockTag<8>()) : hn::MaxLanes(BlockTag<16>()));
   target.panelBlocks = std::max(panelVectors * lanes / block, 1);
-  const bool isBlock8 = block == 8;
-  target.run = depthTile == 2 ? (isBlock8 ? &Run<8, 2, 2> : &Run<16, 2, 2>)
-             : tile == 4      ? (isBlock8 ? &Run<8, 1, 4> : &Run<16, 1, 4>)
-                              : (isBlock8 ? &Run<8, 1, 2> : &Run<16, 1, 2>);
+  if (depthTile == 2)
+  {
+    target.run =
+      block == 8 ? (tile == 4 ? &Run<8, 2, 4> : &Run<8, 2, 2>) : (tile == 4 ? &Run<16, 2, 4> : &Run<16, 2, 2>);
+  }
+  else
+  {
+    target.run =
+      block == 8 ? (tile == 4 ? &Run<8, 1, 4> : &Run<8, 1, 2>) : (tile == 4 ? &Run<16, 1, 4> : &Run<16, 1, 2>);
+  }
   return target;
 }
 } // namespace
@@ -1034,15 +1042,11 @@ WinogradConvolution::PackWeights(const float * weights, float * packed) const
   const WinogradAccess access(*this);
   if (m_Shape.depthTile == 2)
   {
-    PackTransformed<2, 2>(access, weights, packed);
-  }
-  else if (m_Shape.tile == 4)
-  {
-    PackTransformed<1, 4>(access, weights, packed);
+    m_Shape.tile == 4 ? PackTransformed<2, 4>(access, weights, packed) : PackTransformed<2, 2>(access, weights, packed);
   }
   else
   {
-    PackTransformed<1, 2>(access, weights, packed);
+    m_Shape.tile == 4 ? PackTransformed<1, 4>(access, weights, packed) : PackTransformed<1, 2>(access, weights, packed);
   }
 }
 

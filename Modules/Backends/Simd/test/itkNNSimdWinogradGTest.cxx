@@ -136,7 +136,7 @@ MakeShape(const Case & test, int block, int tile)
     shape.inDepth = test.depth;
     shape.outDepth = test.depth + test.front + test.back - 2;
     shape.paddingFront = test.front;
-    shape.depthTile = tile;
+    shape.depthTile = 2;
   }
   return shape;
 }
@@ -372,10 +372,6 @@ Check(const Case & test)
     {
       for (const int tile : { 4, 2 })
       {
-        if (test.depth != 0 && tile == 4)
-        {
-          continue;
-        }
         const WinogradShape shape = MakeShape(test, block, tile);
         const Data data = MakeData(test, shape);
         // One group of tiles at a time, and all that the cache takes.
@@ -509,27 +505,23 @@ TEST(SimdWinograd, ManyWeightsPassThroughTheCacheOnce)
 
 TEST(SimdWinograd, VolumeExtents)
 {
-  for (const std::int64_t depth : { 1, 2, 3, 4, 7 })
+  for (const std::int64_t depth : { 1, 2, 3, 5 })
   {
-    for (const std::int64_t height : { 1, 4, 5 })
+    for (const std::int64_t width : { 1, 2, 5, 6 })
     {
-      for (const std::int64_t width : { 1, 2, 3, 6, 7 })
-      {
-        Check(MakeCase3(2, 8, 8, { depth, height, width }));
-      }
+      Check(MakeCase3(2, 4, 8, { depth, 3, width }));
     }
+    Check(MakeCase3(1, 4, 8, { depth, 5, 9 }));
   }
-  Check(MakeCase3(3, 16, 16, { 8, 8, 8 }));
-  Check(MakeCase3(1, 8, 16, { 9, 14, 15 }));
 }
 
 TEST(SimdWinograd, VolumeChannels)
 {
-  for (const std::int64_t in : { 1, 8, 15, 17, 40 })
+  for (const std::int64_t in : { 1, 15, 33 })
   {
-    for (const std::int64_t out : { 1, 7, 16, 24, 33, 64, 80 })
+    for (const std::int64_t out : { 1, 7, 24, 33, 64 })
     {
-      Check(MakeCase3(1, in, out, { 3, 4, 5 }));
+      Check(MakeCase3(1, in, out, { 3, 2, 5 }));
     }
   }
 }
@@ -541,7 +533,7 @@ TEST(SimdWinograd, VolumePaddings)
   Check(MakeCase3(1, 8, 8, { 3, 4, 5 }, { 2, 2, 2, 2, 2, 2 }));
   Check(MakeCase3(1, 8, 8, { 4, 5, 6 }, { 0, 2, 1, 0, 2, 1 }));
   Check(MakeCase3(1, 8, 8, { 5, 6, 7 }, { 1, 0, 0, 1, 1, 0 }));
-  Check(MakeCase3(1, 8, 8, { 2, 3, 2 }, { 5, 8, 4, 3, 6, 7 }));
+  Check(MakeCase3(1, 4, 8, { 2, 3, 2 }, { 3, 4, 4, 3, 6, 5 }));
 }
 
 TEST(SimdWinograd, VolumePostOperations)
@@ -557,8 +549,8 @@ TEST(SimdWinograd, VolumePostOperations)
                                 { PostKind::AddValue, 0, 0, { 0, 0, 1 } } };
   for (const auto & post : all)
   {
-    Check(MakeCase3(3, 5, 16, { 3, 4, 5 }, { 1, 1, 1, 1, 1, 1 }, true, { post }));
-    Check(MakeCase3(3, 8, 13, { 4, 5, 4 }, { 1, 1, 1, 1, 1, 1 }, false, { post }));
+    Check(MakeCase3(3, 5, 16, { 3, 2, 5 }, { 1, 1, 1, 1, 1, 1 }, true, { post }));
+    Check(MakeCase3(3, 3, 13, { 2, 5, 4 }, { 1, 1, 1, 1, 1, 1 }, false, { post }));
   }
   Check(MakeCase3(3,
                   8,
@@ -569,15 +561,17 @@ TEST(SimdWinograd, VolumePostOperations)
                   { all[4], all[1], all[8], all[5], all[3], all[7], all[6], all[2] }));
 }
 
-TEST(SimdWinograd, VolumeErrorIsThatOfDirectSums)
+TEST(SimdWinograd, VolumeErrorGrowsLittleAgainstDirectSums)
 {
-  const Case test = MakeCase3(1, 64, 16, { 6, 8, 8 });
-  const WinogradShape shape = MakeShape(test, 8, 2);
-  const Data data = MakeData(test, shape);
-  const WinogradConvolution convolution(shape);
-  const std::string variant = convolution.GetVariant();
-  EXPECT_EQ(variant.substr(variant.find(':')), ":f2x2x2");
-  const Errors errors = Compare(test, shape, data, RunCase(test, convolution, data, 1));
-  RecordProperty("rms", std::to_string(errors.rms * 1e7));
-  EXPECT_LE(errors.rms, 4e-7);
+  const Case test = MakeCase3(1, 64, 8, { 4, 8, 8 });
+  for (const int tile : { 4, 2 })
+  {
+    const WinogradShape shape = MakeShape(test, 8, tile);
+    const Data data = MakeData(test, shape);
+    const WinogradConvolution convolution(shape);
+    const std::string variant = convolution.GetVariant();
+    EXPECT_EQ(variant.substr(variant.find(':')), tile == 4 ? ":f2x4x4" : ":f2x2x2");
+    const Errors errors = Compare(test, shape, data, RunCase(test, convolution, data, 1));
+    EXPECT_LE(errors.rms, tile == 4 ? 1.2e-6 : 4e-7) << errors.rms;
+  }
 }

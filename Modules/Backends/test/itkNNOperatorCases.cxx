@@ -210,6 +210,32 @@ AddConvolutions(Table & table)
                        { { 2, 1, 24, 6, 5 }, { 24, 1, 1 }, { 2, 3, 24, 6, 5 } });
   table.AddConvolution("Tiles", { 3, 16, 14, 19 }, { 32, 16, 3, 3 }, true, { {}, { 1 } });
   table.AddConvolution("TilesPadded", { 2, 24, 9, 8 }, { 40, 24, 3, 3 }, true, { {}, { 0, 2 }, { 2, 1 } });
+  // Tiles with depth.
+  table.AddConvolution("Axes3Tiles", { 2, 16, 5, 9, 8 }, { 32, 16, 3, 3, 3 }, true, { {}, { 1 } });
+  table.AddConvolution(
+    "Axes3TilesPadded", { 1, 24, 4, 5, 6 }, { 21, 24, 3, 3, 3 }, true, { {}, { 0, 2, 1 }, { 2, 1, 0 } });
+  table.AddConvolution("Axes3SupportAxis", { 2, 2, 5, 3, 4, 5 }, { 7, 5, 3, 3, 3 }, false, { {}, { 1 } });
+  table.AddConvolution("Axes3SinglePixel", { 1, 16, 1, 1, 1 }, { 8, 16, 3, 3, 3 }, true, { {}, { 1 } });
+  table.AddConvolution("Axes3NoBatchAxis", { 16, 4, 5, 3 }, { 16, 16, 3, 3, 3 }, true, { {}, { 1 } });
+  table.AddConvolution("Axes3ThenSame", { 2, 16, 3, 4, 5 }, { 16, 16, 3, 3, 3 }, true, add, { { 2, 16, 3, 4, 5 } });
+  table.AddConvolution("Axes3ThenChannel", { 2, 5, 3, 4, 5 }, { 16, 5, 3, 3, 3 }, false, scale, { { 16, 1, 1, 1 } });
+  table.AddConvolution("Axes3ThenPlane", { 1, 8, 3, 4, 5 }, { 8, 8, 3, 3, 3 }, true, add, { { 4, 5 } });
+  table.AddConvolution(
+    "Axes3ThenWholeSupport", { 2, 3, 8, 3, 4, 5 }, { 16, 8, 3, 3, 3 }, true, add, { { 2, 1, 16, 3, 4, 5 } });
+  table.AddConvolution("Axes3ThenChain",
+                       { 2, 16, 3, 4, 5 },
+                       { 13, 16, 3, 3, 3 },
+                       true,
+                       { {},
+                         { 1 },
+                         {},
+                         {},
+                         1,
+                         { { Binary{ BinaryFunction::Multiply } },
+                           { Unary{ UnaryFunction::LeakyRelu, 0.1, 0 } },
+                           { Binary{ BinaryFunction::Add } },
+                           { Unary{ UnaryFunction::Clip, -1, 1.5 } } } },
+                       { { 13, 1, 1, 1 }, { 1, 13, 3, 4, 5 } });
   table.AddConvolution("ThenChain",
                        { 1, 16, 5, 6 },
                        { 16, 16, 3, 3 },

@@ -805,7 +805,7 @@ TEST(OperatorHarness, WinogradAgreesWithTheOracle)
       ++checked;
     }
   }
-  EXPECT_GT(checked, 70);
+  EXPECT_GT(checked, 80);
 }
 
 TEST(OperatorHarness, WinogradTakesWholeOperands)
@@ -821,7 +821,11 @@ TEST(OperatorHarness, WinogradTakesWholeOperands)
                              "ConvolutionThenWholeSupport",
                              "ConvolutionThenWholeTarget",
                              "ConvolutionThenWholeImage",
-                             "ConvolutionThenWholeChain" })
+                             "ConvolutionThenWholeChain",
+                             "ConvolutionAxes3ThenSame",
+                             "ConvolutionAxes3ThenChannel",
+                             "ConvolutionAxes3ThenWholeSupport",
+                             "ConvolutionAxes3ThenChain" })
   {
     const auto step = GetConvolutionStep(FindRow(name));
     EXPECT_TRUE(IsWinograd(step)) << name;
@@ -845,7 +849,10 @@ TEST(OperatorHarness, WinogradSaysWhyNot)
     EXPECT_NE(reasonOf("ConvolutionChannels16To16").find("UNIVERSEG_WINOGRAD is never"), std::string::npos);
   }
   const WinogradScope scope("always");
-  EXPECT_NE(reasonOf("ConvolutionKernel5").find("kernels of 3 by 3, not [5, 5]"), std::string::npos);
+  EXPECT_NE(reasonOf("ConvolutionKernel5").find("kernels of 3 by 3 or 3 by 3 by 3, not [5, 5]"), std::string::npos);
+  EXPECT_NE(reasonOf("ConvolutionAxes3Rectangular").find("3 by 3 by 3, not [1, 5, 3]"), std::string::npos);
+  EXPECT_NE(reasonOf("ConvolutionAxes1Blocks").find("3 by 3 by 3, not [3]"), std::string::npos);
+  EXPECT_NE(reasonOf("ConvolutionAxes3ThenPlane").find("nor whole images of the result"), std::string::npos);
   EXPECT_NE(reasonOf("ConvolutionDilation2").find("neither stride nor dilation nor groups"), std::string::npos);
   EXPECT_NE(reasonOf("ConvolutionWeightsAreInputs").find("the weights are not constant"), std::string::npos);
   EXPECT_NE(reasonOf("ConvolutionThenRow").find("nor whole images of the result"), std::string::npos);
@@ -885,6 +892,27 @@ TEST(OperatorHarness, TheEstimateTakesWinogradForLargeLayers)
   const TensorMap inputs{ { "x", RandomValues({ 1, 4, 64, 32, 32 }, 6) } };
   EXPECT_TRUE(IsClose(
     plan->Run(inputs).at("y"), ExecutionPlan::Compile(graph, weights, OracleOptions())->Run(inputs).at("y"), 2e-5));
+}
+
+TEST(OperatorHarness, TheEstimateTakesWinogradForLargeVolumes)
+{
+  if (!IsRegistered("onednn"))
+  {
+    GTEST_SKIP() << "this build has no oneDNN backend";
+  }
+  for (const std::int64_t extent : { 24, 2 })
+  {
+    Graph graph;
+    StateDict weights;
+    weights.Add("w", RandomValues({ 64, 64, 3, 3, 3 }, 5, -0.1, 0.1).To(DataType::Float32));
+    Convolution same;
+    same.padding = { 1 };
+    const ValueId x = graph.AddInput("x", { 1, 64, extent, extent, extent });
+    graph.AddOutput("y", graph.Convolve(x, graph.AddParameter("w", { 64, 64, 3, 3, 3 }), std::nullopt, same, "conv"));
+    const auto plan = ExecutionPlan::Compile(graph, weights, OptionsOf({ "onednn", DataType::Float32 }));
+    const auto & steps = plan->GetSteps();
+    EXPECT_EQ(std::any_of(steps.begin(), steps.end(), IsWinograd), extent == 24) << StepsOf(*plan);
+  }
 }
 
 TEST(OperatorHarness, TableNamesAreUnique)

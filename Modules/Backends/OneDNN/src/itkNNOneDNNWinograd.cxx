@@ -34,14 +34,16 @@ namespace
  * ratios decide, and differ less between machines than the rates. */
 struct Rates
 {
-  double direct;    ///< operations of oneDNN's convolution
-  double products;  ///< operations of the products of transformed tiles
-  double transform; ///< floats of transformed tiles, both transforms
-  double memory;    ///< bytes from and to beyond the second-level cache
-  double reorder;   ///< bytes read and written
+  double direct;          ///< operations of oneDNN's convolution
+  double volume;          ///< the same with 3x3x3 weights, less those on padding
+  double products;        ///< operations of the products of transformed tiles
+  double transform;       ///< floats of transformed tiles, both transforms
+  double volumeTransform; ///< the same of tiles with depth
+  double memory;          ///< bytes from and to beyond the second-level cache
+  double reorder;         ///< bytes read and written
 };
-constexpr Rates wideRates{ 175e9, 190e9, 5e9, 20e9, 8e9 };  // 512 bits
-constexpr Rates usualRates{ 88e9, 95e9, 4.3e9, 20e9, 8e9 }; // 256 bits
+constexpr Rates wideRates{ 175e9, 160e9, 190e9, 5e9, 4.2e9, 20e9, 8e9 }; // 512 bits
+constexpr Rates usualRates{ 88e9, 83e9, 95e9, 4.3e9, 2.6e9, 20e9, 8e9 }; // 256 bits
 
 /** Seconds that keep small layers, whose estimates are the least certain, from changing. */
 constexpr double marginSeconds = 5e-6;
@@ -56,9 +58,32 @@ ToMilliseconds(double seconds)
   return out.str();
 }
 
+/** Taps of 3 that meet the input, summed over the outputs of an axis. */
+std::int64_t
+CountTaps(std::int64_t in, std::int64_t out, std::int64_t padding)
+{
+  std::int64_t count = 0;
+  for (std::int64_t tap = 0; tap < 3; ++tap)
+  {
+    const std::int64_t begin = std::max<std::int64_t>(padding - tap, 0);
+    const std::int64_t end = std::min(padding - tap + in, out);
+    count += std::max<std::int64_t>(end - begin, 0);
+  }
+  return count;
+}
+
 double
 EstimateDirect(const simd::WinogradShape & shape, const Rates & rates, unsigned int threads)
 {
+  if (shape.depthTile > 1)
+  {
+    const auto products =
+      static_cast<double>(shape.images * CountTaps(shape.inDepth, shape.outDepth, shape.paddingFront)) *
+      static_cast<double>(CountTaps(shape.inHeight, shape.outHeight, shape.paddingTop)) *
+      static_cast<double>(CountTaps(shape.inWidth, shape.outWidth, shape.paddingLeft));
+    const auto channels = static_cast<double>(shape.inChannels * shape.outChannels);
+    return 2 * products * channels / rates.volume / threads + 4 * 27 * channels / rates.memory;
+  }
   const auto pixels = static_cast<double>(shape.images * shape.outHeight * shape.outWidth);
   const double weights = 9.0 * static_cast<double>(shape.inChannels * shape.outChannels);
   return 2 * pixels * weights / rates.direct / threads + 4 * weights / rates.memory;
@@ -71,32 +96,36 @@ EstimateWinograd(const simd::WinogradShape & shape, const Rates & rates, unsigne
   const auto ceil = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   // Of the thread that has most.
   const std::int64_t items = ceil(convolution.GetNumberOfItems(), threads);
+  const int depth = shape.depthTile > 1 ? shape.depthTile + 2 : 1;
   const auto points =
-    static_cast<double>(items * simd::WinogradConvolution::tilesPerItem * (shape.tile + 2) * (shape.tile + 2));
+    static_cast<double>(items * simd::WinogradConvolution::tilesPerItem * depth * (shape.tile + 2) * (shape.tile + 2));
   const std::int64_t in = ceil(shape.inChannels, shape.block) * shape.block;
   const std::int64_t out = ceil(shape.outChannels, shape.block) * shape.block;
   // Channels that do not fill the blocks come from plain memory and go there.
   const auto reordered = [&](std::int64_t channels, std::int64_t pixels)
   { return channels % shape.block == 0 ? 0.0 : 8.0 * static_cast<double>(shape.images * pixels * channels); };
-  const double reorderBytes = reordered(shape.inChannels, shape.inHeight * shape.inWidth) +
-                              reordered(shape.outChannels, shape.outHeight * shape.outWidth);
+  const double reorderBytes = reordered(shape.inChannels, shape.inDepth * shape.inHeight * shape.inWidth) +
+                              reordered(shape.outChannels, shape.outDepth * shape.outHeight * shape.outWidth);
+  const double transform = shape.depthTile > 1 ? rates.volumeTransform : rates.transform;
   return marginSeconds + 2 * points * static_cast<double>(shape.inChannels * out) / rates.products +
-         points * static_cast<double>(in + out) / rates.transform + convolution.GetTrafficBytes(items) / rates.memory +
+         points * static_cast<double>(in + out) / transform + convolution.GetTrafficBytes(items) / rates.memory +
          reorderBytes / rates.reorder / threads;
 }
 
 /** Which image of an operand each image of the result takes; false when the
- * operand is repeated within images. */
+ * operand is repeated within images. channelAxis: of the result. */
 bool
-MapImages(const Shape & operand, const Shape & result, std::vector<std::int64_t> & images)
+MapImages(const Shape & operand, const Shape & result, int channelAxis, std::vector<std::int64_t> & images)
 {
-  if (operand.size() < 3 || !std::equal(operand.end() - 3, operand.end(), result.end() - 3))
+  const auto axes = static_cast<std::size_t>(channelAxis);
+  const std::size_t imageAxes = result.size() - axes;
+  const auto imageOf = [=](const Shape & shape) { return shape.end() - static_cast<std::ptrdiff_t>(imageAxes); };
+  if (operand.size() < imageAxes || !std::equal(imageOf(operand), operand.end(), imageOf(result)))
   {
     return false;
   }
-  const std::size_t axes = result.size() - 3;
   const std::size_t added = result.size() - operand.size();
-  const std::int64_t count = NumberOfElements(Shape(result.begin(), result.end() - 3));
+  const std::int64_t count = NumberOfElements(Shape(result.begin(), imageOf(result)));
   bool isSame = true;
   for (std::int64_t image = 0; image < count; ++image)
   {
@@ -146,20 +175,20 @@ Translate(const Unary & op, simd::PostOperation & post)
 }
 
 std::string
-Translate(const Binary & op, const Operand & operand, const Shape & result, simd::PostOperation & post)
+Translate(const Binary & op, const Operand & operand, const Shape & result, int channelAxis, simd::PostOperation & post)
 {
   if (op.function != BinaryFunction::Add && op.function != BinaryFunction::Multiply)
   {
     return std::string("has no post-operation ") + ToString(op.function);
   }
   const bool isSum = op.function == BinaryFunction::Add;
-  if (IsPerChannel(operand.type.shape, result, static_cast<int>(result.size()) - 3))
+  if (IsPerChannel(operand.type.shape, result, channelAxis))
   {
     post.kind = isSum ? simd::PostKind::AddChannel : simd::PostKind::MultiplyChannel;
     return "";
   }
   post.kind = isSum ? simd::PostKind::AddValue : simd::PostKind::MultiplyValue;
-  if (!MapImages(operand.type.shape, result, post.images))
+  if (!MapImages(operand.type.shape, result, channelAxis, post.images))
   {
     return "a post-operation's operand " + nn::ToString(operand.type.shape) +
            " is neither one value a channel nor whole images of the result";
@@ -270,8 +299,10 @@ public:
     const Shape & srcShape = operatorCase.inputs[0].type.shape;
     const Shape & dstShape = operatorCase.output.shape;
     std::vector<Layout> inputLayouts(operatorCase.inputs.size());
-    const auto blocked = [](const Shape & shape)
-    { return Layout{ GetBlockedKind(), static_cast<int>(shape.size()) - 3 }; };
+    const auto axes = static_cast<int>(op.stride.size());
+    const auto blocked = [=](const Shape & shape)
+    { return Layout{ GetBlockedKind(), static_cast<int>(shape.size()) - 1 - axes }; };
+    const int channelAxis = static_cast<int>(dstShape.size()) - 1 - axes;
     inputLayouts[0] = blocked(srcShape);
 
     std::vector<simd::PostOperation> posts;
@@ -286,7 +317,7 @@ public:
       else
       {
         const Operand & operand = operatorCase.inputs[next];
-        reason = Translate(std::get<Binary>(post.operation), operand, dstShape, translated);
+        reason = Translate(std::get<Binary>(post.operation), operand, dstShape, channelAxis, translated);
         if (!translated.IsPerChannel())
         {
           inputLayouts[next] = blocked(operand.type.shape);
@@ -300,16 +331,7 @@ public:
       posts.push_back(std::move(translated));
     }
 
-    simd::WinogradShape shape;
-    shape.images = NumberOfElements(Shape(dstShape.begin(), dstShape.end() - 3));
-    shape.inChannels = *(srcShape.end() - 3);
-    shape.outChannels = *(dstShape.end() - 3);
-    shape.inHeight = *(srcShape.end() - 2);
-    shape.inWidth = *(srcShape.end() - 1);
-    shape.outHeight = *(dstShape.end() - 2);
-    shape.outWidth = *(dstShape.end() - 1);
-    shape.paddingTop = op.padding[0];
-    shape.paddingLeft = op.padding[1];
+    simd::WinogradShape shape = MakeShape(op, srcShape, dstShape);
     shape.block = inputLayouts[0].GetBlock();
     const Rates & rates = shape.block == 16 ? wideRates : usualRates;
     shape.tile = 2;
@@ -339,14 +361,40 @@ public:
   }
 
 private:
+  /** All but the block and the tile of an image. */
+  static simd::WinogradShape MakeShape(const Convolution & op, const Shape & src, const Shape & dst)
+  {
+    const auto axes = static_cast<std::ptrdiff_t>(op.stride.size());
+    const auto channels = [=](const Shape & shape) { return shape.end() - 1 - axes; };
+    simd::WinogradShape shape;
+    shape.images = NumberOfElements(Shape(dst.begin(), channels(dst)));
+    shape.inChannels = *channels(src);
+    shape.outChannels = *channels(dst);
+    shape.inHeight = *(src.end() - 2);
+    shape.inWidth = *(src.end() - 1);
+    shape.outHeight = *(dst.end() - 2);
+    shape.outWidth = *(dst.end() - 1);
+    shape.paddingTop = *(op.padding.end() - 2);
+    shape.paddingLeft = *(op.padding.end() - 1);
+    if (axes == 3)
+    {
+      shape.inDepth = *(src.end() - 3);
+      shape.outDepth = *(dst.end() - 3);
+      shape.paddingFront = op.padding[0];
+      shape.depthTile = 2;
+    }
+    return shape;
+  }
+
   static std::string GetUnsupportedReason(const Convolution & op, const OperatorCase & operatorCase)
   {
     const auto isAll = [](const std::vector<std::int64_t> & values, std::int64_t value)
     { return std::all_of(values.begin(), values.end(), [=](std::int64_t v) { return v == value; }); };
     const Shape & weights = operatorCase.inputs[1].type.shape;
-    if (op.stride.size() != 2 || weights[2] != 3 || weights[3] != 3)
+    const Shape kernel(weights.begin() + 2, weights.end());
+    if (kernel.size() < 2 || kernel.size() > 3 || !isAll(kernel, 3))
     {
-      return "kernels of 3 by 3, not " + nn::ToString(Shape(weights.begin() + 2, weights.end()));
+      return "kernels of 3 by 3 or 3 by 3 by 3, not " + nn::ToString(kernel);
     }
     if (!isAll(op.stride, 1) || !isAll(op.dilation, 1) || op.groups != 1)
     {

@@ -43,8 +43,6 @@ namespace
 using itk::nn::Network;
 using itk::nn::PlanOptions;
 
-constexpr std::uint64_t seed = 20230412;
-
 struct Timing
 {
   std::vector<double> seconds;
@@ -117,7 +115,7 @@ RunBench(const Arguments & arguments)
   const NetworkProblem problem = GetNetworkProblem(commandLine);
   const Network::ConstPointer network = problem.network;
   const itk::nn::ShapeMap & shapes = problem.shapes;
-  std::mt19937_64 generator(seed);
+  std::mt19937_64 generator(networkProblemSeed);
   itk::nn::NetworkRunner runner(network, MakeRandomWeights(*network, generator), options);
   itk::nn::TensorMap inputs;
   inputs["target"] = MakeUniform(shapes.at("target"), 0, 1, generator);

@@ -35,8 +35,6 @@ using itk::nn::ExecutionPlan;
 using itk::nn::Graph;
 using Json = nlohmann::ordered_json;
 
-constexpr std::uint64_t seed = 20230412;
-
 double
 CountValueBytes(const Graph & graph)
 {
@@ -147,7 +145,7 @@ RunExplain(const Arguments & arguments)
     return exitSuccess;
   }
   const NetworkProblem problem = GetNetworkProblem(commandLine);
-  std::mt19937_64 generator(seed);
+  std::mt19937_64 generator(networkProblemSeed);
   itk::nn::NetworkRunner runner(
     problem.network, MakeRandomWeights(*problem.network, generator), GetPlanOptions(commandLine));
 

@@ -28,6 +28,9 @@
 
 namespace universeg
 {
+/** Of the random weights and inputs of a measured network. */
+constexpr std::uint64_t networkProblemSeed = 20230412;
+
 /** Uniform in [low, high), the same on every platform.
  * \param step 0, or what the values are multiples of. */
 itk::nn::Tensor MakeUniform(

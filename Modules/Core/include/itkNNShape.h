@@ -46,6 +46,13 @@ UniverSegCore_EXPORT Shape ContiguousStrides(const Shape & shape);
  * repeats. Throws Error where two extents differ and neither is 1. */
 UniverSegCore_EXPORT Shape BroadcastShapes(const Shape & a, const Shape & b);
 
+/** Whether an operand that broadcasts to a result has one value a channel:
+ * [1..., C, 1...], or [C, 1...] without the axes before. */
+UniverSegCore_EXPORT bool IsPerChannel(const Shape & operand, const Shape & result, int channelAxis);
+
+/** The same elements with axes of one element in front. \param rank not below the shape's. */
+UniverSegCore_EXPORT Shape WithLeadingOnes(const Shape & shape, std::size_t rank);
+
 /** An axis in [-rank, rank) as one in [0, rank); throws Error outside. */
 UniverSegCore_EXPORT int NormalizeAxis(int axis, int rank);
 } // namespace nn

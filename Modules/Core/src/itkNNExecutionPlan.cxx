@@ -126,6 +126,16 @@ ExecutionPlan::Compile(const Graph & graph,
   return plan;
 }
 
+void
+TraceStep(const ExecutionPlan::StepInfo & info, const std::string & times, double milliseconds)
+{
+  std::ostringstream line;
+  line.imbue(std::locale::classic());
+  line << "universeg,exec," << info.implementation << ',' << info.operatorName << ',' << info.name << ','
+       << ToString(info.outputShape) << times << ',' << info.description << ',' << milliseconds << '\n';
+  std::clog << line.str();
+}
+
 bool
 ExecuteSteps(const PlanData & data,
              const std::vector<const void *> & inputs,
@@ -192,12 +202,7 @@ ExecuteSteps(const PlanData & data,
       }
       else if (data.verbose)
       {
-        const ExecutionPlan::StepInfo & info = step.info;
-        std::ostringstream line;
-        line.imbue(std::locale::classic());
-        line << "universeg,exec," << info.implementation << ',' << info.operatorName << ',' << info.name << ','
-             << ToString(info.outputShape) << ',' << info.description << ',' << elapsed.count() << '\n';
-        std::clog << line.str();
+        TraceStep(step.info, "", elapsed.count());
       }
     }
     done += step.work;

@@ -26,23 +26,6 @@ namespace nn
 {
 namespace
 {
-/** The operand of a function of a convolution's result that has one value a
- * channel: [C, 1...] or [1..., C, 1...]. */
-bool
-IsPerChannel(const Shape & operand, const Shape & result, std::size_t rank)
-{
-  const std::size_t channelAxis = result.size() - rank - 1;
-  const std::size_t added = result.size() - operand.size();
-  for (std::size_t i = 0; i < operand.size(); ++i)
-  {
-    if (operand[i] != (added + i == channelAxis ? result[channelAxis] : 1))
-    {
-      return false;
-    }
-  }
-  return added <= channelAxis;
-}
-
 /** A function scale * x + offset of each channel, as far as a pass can read it. */
 struct Affine
 {
@@ -90,7 +73,9 @@ FindAffine(const Graph & graph,
         graph.GetShape(value) == graph.GetShape(node.output) && isConstant[static_cast<std::size_t>(operand)] &&
         isConstant[static_cast<std::size_t>(GetProducerNode(graph, value).inputs[1])] &&
         HaveTypeOf(graph, operand, GetProducerNode(graph, value)) &&
-        IsPerChannel(graph.GetShape(operand), graph.GetShape(value), convolution->stride.size()))
+        IsPerChannel(graph.GetShape(operand),
+                     graph.GetShape(value),
+                     static_cast<int>(graph.GetShape(value).size() - convolution->stride.size()) - 1))
     {
       return { value, binary->function, operand };
     }

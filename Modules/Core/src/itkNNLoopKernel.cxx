@@ -19,9 +19,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <iostream>
-#include <locale>
-#include <sstream>
+#include <string>
 #include <thread>
 
 namespace itk
@@ -259,12 +257,7 @@ LoopKernel::Execute(const KernelArguments & arguments) const
       {
         milliseconds = std::max(milliseconds, worker.GetMilliseconds()[s]);
       }
-      const ExecutionPlan::StepInfo & info = m_Body->steps[s].info;
-      std::ostringstream line;
-      line.imbue(std::locale::classic());
-      line << "universeg,exec," << info.implementation << ',' << info.operatorName << ',' << info.name << ','
-           << ToString(info.outputShape) << " x " << m_Groups << ',' << info.description << ',' << milliseconds << '\n';
-      std::clog << line.str();
+      TraceStep(m_Body->steps[s].info, " x " + std::to_string(m_Groups), milliseconds);
     }
   }
 }

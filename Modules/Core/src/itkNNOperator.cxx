@@ -573,6 +573,21 @@ Describe(const Operator & op)
       }
     }
   };
+  const auto putWindow = [&](const auto & window)
+  {
+    if (!AllEqual(window.padding, 0))
+    {
+      put("padding", ToString(window.padding));
+    }
+    if (window.paddingEnd != window.padding && !window.paddingEnd.empty())
+    {
+      put("paddingEnd", ToString(window.paddingEnd));
+    }
+    if (!AllEqual(window.dilation, 1))
+    {
+      put("dilation", ToString(window.dilation));
+    }
+  };
   const auto putInterpolation = [&](const Interpolation & interpolation)
   {
     put("mode", ToString(interpolation.mode));
@@ -587,18 +602,7 @@ Describe(const Operator & op)
                            {
                              put("stride", ToString(conv.stride));
                            }
-                           if (!AllEqual(conv.padding, 0))
-                           {
-                             put("padding", ToString(conv.padding));
-                           }
-                           if (conv.paddingEnd != conv.padding && !conv.paddingEnd.empty())
-                           {
-                             put("paddingEnd", ToString(conv.paddingEnd));
-                           }
-                           if (!AllEqual(conv.dilation, 1))
-                           {
-                             put("dilation", ToString(conv.dilation));
-                           }
+                           putWindow(conv);
                            if (conv.groups != 1)
                            {
                              put("groups", conv.groups);
@@ -670,18 +674,7 @@ Describe(const Operator & op)
                          {
                            putInterpolation(shifted.interpolation);
                            put("kernel", ToString(shifted.kernel));
-                           if (!AllEqual(shifted.padding, 0))
-                           {
-                             put("padding", ToString(shifted.padding));
-                           }
-                           if (shifted.paddingEnd != shifted.padding && !shifted.paddingEnd.empty())
-                           {
-                             put("paddingEnd", ToString(shifted.paddingEnd));
-                           }
-                           if (!AllEqual(shifted.dilation, 1))
-                           {
-                             put("dilation", ToString(shifted.dilation));
-                           }
+                           putWindow(shifted);
                            putPostOperations(shifted.postOperations);
                          },
                          [&](const Pointwise & pointwise) { putPostOperations(pointwise.postOperations); },

@@ -108,6 +108,10 @@ bool ExecuteSteps(const PlanData & data,
                   const std::function<bool(double)> & progress,
                   std::vector<double> * milliseconds = nullptr);
 
+/** Write a step's line of the trace.
+ * \param times behind the shape: how often a loop ran the step. */
+void TraceStep(const ExecutionPlan::StepInfo & info, const std::string & times, double milliseconds);
+
 /** Bytes of a value in a layout. */
 inline std::size_t
 CountBytes(const ValueType & type, const Layout & layout)

@@ -94,6 +94,29 @@ BroadcastShapes(const Shape & a, const Shape & b)
   return result;
 }
 
+bool
+IsPerChannel(const Shape & operand, const Shape & result, int channelAxis)
+{
+  const std::size_t added = result.size() - operand.size();
+  for (std::size_t i = 0; i < operand.size(); ++i)
+  {
+    const bool isChannel = static_cast<int>(added + i) == channelAxis;
+    if (operand[i] != (isChannel ? result[added + i] : 1))
+    {
+      return false;
+    }
+  }
+  return static_cast<int>(added) <= channelAxis;
+}
+
+Shape
+WithLeadingOnes(const Shape & shape, std::size_t rank)
+{
+  Shape padded(rank - shape.size(), 1);
+  padded.insert(padded.end(), shape.begin(), shape.end());
+  return padded;
+}
+
 int
 NormalizeAxis(int axis, int rank)
 {

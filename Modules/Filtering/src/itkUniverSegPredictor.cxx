@@ -164,12 +164,12 @@ UniverSegPredictor::RunMember(const nn::Tensor & targets,
     return nn::TensorMap{ { "support_images", GatherSupports(m_Prepared->GetImages(), member) },
                           { "support_labels", GatherSupports(m_Prepared->GetPlanes(label), member) } };
   };
-  const nn::NetworkRunner::SplitPlans plans = m_Runner->GetSplitPlans(shapes);
-  nn::RunHooks cancellation;
-  cancellation.isCancelled = hooks.isCancelled;
   UniverSegSupportCache::StatePointer state;
-  if (plans.saves)
+  if (m_Runner->SavesWork(shapes))
   {
+    const nn::NetworkRunner::SplitPlans plans = m_Runner->GetSplitPlans(shapes);
+    nn::RunHooks cancellation;
+    cancellation.isCancelled = hooks.isCancelled;
     state =
       m_Supports->GetCache().GetOrCompute({ m_Runner, m_Prepared, label, member, plans.key },
                                           plans.bytes,

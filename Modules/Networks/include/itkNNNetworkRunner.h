@@ -115,6 +115,10 @@ public:
 
   PlanPointer GetPlan(const ShapeMap & inputs);
 
+  /** Whether keeping a state leaves less work for each run. False also for a
+   * network without static inputs. Makes no plan. */
+  bool SavesWork(const ShapeMap & inputs);
+
   /** Throws Error when the network has no static inputs. */
   SplitPlans GetSplitPlans(const ShapeMap & inputs);
 

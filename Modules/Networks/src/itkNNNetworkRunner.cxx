@@ -151,6 +151,13 @@ NetworkRunner::GetPlan(const ShapeMap & inputs)
   return entry.wholePlan;
 }
 
+bool
+NetworkRunner::SavesWork(const ShapeMap & inputs)
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  return this->FindEntry(inputs).saves;
+}
+
 NetworkRunner::SplitPlans
 NetworkRunner::GetSplitPlans(const ShapeMap & inputs)
 {

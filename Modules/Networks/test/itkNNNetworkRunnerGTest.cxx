@@ -178,9 +178,11 @@ TEST_F(NetworkRunnerTest, OneSupportIsNotWorthAState)
   }
   NetworkRunner runner(network, weights);
   const ShapeMap one = ShapesOf(Inputs(1, 64));
+  EXPECT_FALSE(runner.SavesWork(one));
   EXPECT_FALSE(runner.GetSplitPlans(one).saves);
   EXPECT_LT(runner.GetPlan(one)->GetFlops(true), runner.GetSplitPlans(one).remainder->GetFlops(true));
   const ShapeMap many = ShapesOf(Inputs(8, 64));
+  EXPECT_TRUE(runner.SavesWork(many));
   EXPECT_TRUE(runner.GetSplitPlans(many).saves);
   EXPECT_LT(runner.GetSplitPlans(many).remainder->GetFlops(true), runner.GetPlan(many)->GetFlops(true));
 }

@@ -341,21 +341,6 @@ GetBlockedKind()
 {
   return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core ? Layout::Kind::Blocked16 : Layout::Kind::Blocked8;
 }
-
-bool
-IsPerChannel(const Shape & operand, const Shape & result, int channelAxis)
-{
-  const std::size_t added = result.size() - operand.size();
-  for (std::size_t i = 0; i < operand.size(); ++i)
-  {
-    const bool isChannel = static_cast<int>(added + i) == channelAxis;
-    if (operand[i] != (isChannel ? result[added + i] : 1))
-    {
-      return false;
-    }
-  }
-  return static_cast<int>(added) <= channelAxis;
-}
 } // namespace onednn
 } // namespace nn
 } // namespace itk

@@ -100,9 +100,6 @@ std::string GetUnsupportedReason(const OperatorCase & operatorCase);
 /** The block that oneDNN's kernels of this machine prefer: 16 or 8 channels. */
 Layout::Kind GetBlockedKind();
 
-/** Whether an operand's shape is one value a channel: [1..., C, 1...]. */
-bool IsPerChannel(const Shape & operand, const Shape & result, int channelAxis);
-
 /** Convolution by minimal filtering, for the cases where it is faster than
  * oneDNN's own. UNIVERSEG_WINOGRAD=always or never overrides the estimate. */
 const Implementation & GetWinogradImplementation();

@@ -30,15 +30,6 @@ namespace
 using Dims = dnnl::memory::dims;
 constexpr auto f32 = dnnl::memory::data_type::f32;
 
-/** Row-major dims with leading ones, so that operands have one rank. */
-Dims
-Leading(const Shape & shape, std::size_t rank)
-{
-  Dims dims(rank - shape.size(), 1);
-  dims.insert(dims.end(), shape.begin(), shape.end());
-  return dims;
-}
-
 dnnl::memory::desc
 PlainDescription(const Dims & dims)
 {
@@ -124,8 +115,8 @@ Propose(const Binary & op, const OperatorCase & operatorCase)
     {
       return Proposal::Unsupported("more than " + std::to_string(DNNL_MAX_NDIMS) + " axes");
     }
-    memoryA = PlainDescription(Leading(a, result.size()));
-    memoryB = PlainDescription(Leading(b, result.size()));
+    memoryA = PlainDescription(WithLeadingOnes(a, result.size()));
+    memoryB = PlainDescription(WithLeadingOnes(b, result.size()));
   }
   const dnnl::binary::primitive_desc description(GetEngine(), algorithm, memoryA, memoryB, memoryA, UserScratchpad());
   Proposal proposal = ProposePrimitive<dnnl::binary>(description,
@@ -169,7 +160,7 @@ Propose(const MatrixProduct & op, const OperatorCase & operatorCase)
   // A transposed operand is the same memory with its last two axes exchanged.
   const auto describe = [rank](const Shape & shape, bool transposed)
   {
-    Dims dims = Leading(shape, rank);
+    Dims dims = WithLeadingOnes(shape, rank);
     Shape strides = ContiguousStrides(Shape(dims.begin(), dims.end()));
     if (transposed)
     {

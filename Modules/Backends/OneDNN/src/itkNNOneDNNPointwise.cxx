@@ -37,14 +37,6 @@ constexpr std::int64_t chunk = 2048;
 /** Steps that one pass takes. */
 constexpr std::size_t maximumSteps = 8;
 
-Shape
-WithLeadingOnes(const Shape & shape, std::size_t rank)
-{
-  Shape padded(rank - shape.size(), 1);
-  padded.insert(padded.end(), shape.begin(), shape.end());
-  return padded;
-}
-
 /** The kernel's form of an operation; false when it has none. */
 bool
 Translate(const PostOperation & post, simd::PointwiseStep & step)

@@ -113,8 +113,9 @@ TEST(BenchProblems, ReadsEveryParameter)
     ])",
     "file.json");
   const std::vector<std::string> expected{
-    "stride=[2, 1] padding=[1, 1] paddingEnd=[2, 2] dilation=[1, 2] groups=2 bias=yes then clip(alpha=-1, beta=0.5) "
-    "then multiply",
+    // The parentheses say that two literals make one name.
+    ("stride=[2, 1] padding=[1, 1] paddingEnd=[2, 2] dilation=[1, 2] groups=2 bias=yes then clip(alpha=-1, beta=0.5) "
+     "then multiply"),
     "then add",
     "function=average kernel=[2, 3] stride=[1, 1] padding=[1, 1] includePadding=no",
     "mode=nearest size=[3] alignCorners=yes",

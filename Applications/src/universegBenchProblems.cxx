@@ -286,15 +286,12 @@ public:
   }
   void operator()(itk::nn::Binary & op) const
   {
-    m_Keys.Get("function", op.function, itk::nn::BinaryFunction::Equal);
+    m_Keys.Get("function", op.function, itk::nn::BinaryFunction::Gate);
+    m_Keys.Get("alpha", op.alpha);
   }
   void operator()(itk::nn::Convolution & op) const
   {
-    m_Keys.Get("stride", op.stride);
-    m_Keys.Get("padding", op.padding);
-    m_Keys.Get("paddingEnd", op.paddingEnd);
-    m_Keys.Get("dilation", op.dilation);
-    m_Keys.Get("groups", op.groups);
+    this->GetWindow(op);
     this->GetPostOperations(op.postOperations);
   }
   void operator()(itk::nn::Pooling & op) const
@@ -365,9 +362,53 @@ public:
   void operator()(itk::nn::Insertion & op) const
   {
     m_Keys.Get("begin", op.begin);
+    m_Keys.Get("step", op.step);
   }
+  void operator()(itk::nn::TransposedConvolution & op) const
+  {
+    this->GetWindow(op);
+    m_Keys.Get("size", op.size);
+    this->GetPostOperations(op.postOperations);
+  }
+  void operator()(itk::nn::ConvolutionWeightsGradient & op) const
+  {
+    m_Keys.Get("kernel", op.kernel);
+    this->GetWindow(op);
+  }
+  void operator()(itk::nn::PoolingGradient & op) const
+  {
+    (*this)(op.pooling);
+    m_Keys.Get("size", op.size);
+  }
+  void operator()(itk::nn::TransposedInterpolation & op) const
+  {
+    m_Keys.Get("mode", op.mode, itk::nn::InterpolationMode::Linear);
+    m_Keys.Get("size", op.size);
+    m_Keys.Get("alignCorners", op.alignCorners);
+  }
+  void operator()(itk::nn::Gather & op) const
+  {
+    m_Keys.Get("axis", op.axis);
+  }
+  void operator()(itk::nn::ScatterAdd & op) const
+  {
+    m_Keys.Get("axis", op.axis);
+    m_Keys.Get("size", op.size);
+  }
+  void operator()(itk::nn::Barrier &) const
+  {}
 
 private:
+  template <typename TOperator>
+  void GetWindow(TOperator & op) const
+  {
+    m_Keys.Get("stride", op.stride);
+    m_Keys.Get("padding", op.padding);
+    m_Keys.Get("paddingEnd", op.paddingEnd);
+    m_Keys.Get("dilation", op.dilation);
+    m_Keys.Get("groups", op.groups);
+  }
+
   void GetPostOperations(std::vector<itk::nn::PostOperation> & operations) const
   {
     const Json * list = m_Keys.Find("postOperations");
@@ -448,7 +489,10 @@ AddOperator(BenchProblem & problem, Keys & keys)
     const Shape shape = keys.ToShape("inputs", list[static_cast<std::size_t>(i)], expected);
     const std::string name = "input " + std::to_string(i);
     const bool isConstant = std::find(constants.begin(), constants.end(), i) != constants.end();
-    inputs.push_back(isConstant ? problem.graph.AddParameter(name, shape) : problem.graph.AddInput(name, shape));
+    const bool isIndex =
+      i == 1 && (std::holds_alternative<itk::nn::Gather>(op) || std::holds_alternative<itk::nn::ScatterAdd>(op));
+    const auto type = isIndex ? itk::nn::DataType::Int64 : itk::nn::DataType::Float32;
+    inputs.push_back(isConstant ? problem.graph.AddParameter(name, shape) : problem.graph.AddInput(name, shape, type));
   }
   if (auto * convolution = std::get_if<itk::nn::Convolution>(&op))
   {

@@ -105,7 +105,19 @@ TEST(BenchProblems, ReadsEveryParameter)
                       "postOperations": [{"operator": "Unary", "parameters": {"function": "relu"}}]}},
       {"operator": "Pointwise", "inputs": [[2, 3], [3]],
        "parameters": {"postOperations": [{"operator": "Binary", "parameters": {"function": "add"}}]}},
-      {"operator": "Insertion", "inputs": [[4], [2]], "parameters": {"begin": [1]}},
+      {"operator": "Insertion", "inputs": [[4], [2]], "parameters": {"begin": [1], "step": [2]}},
+      {"operator": "TransposedConvolution", "inputs": [[1, 4, 3, 3], [4, 2, 3, 3], [1, 4, 6, 5]],
+       "parameters": {"stride": [2], "padding": [1], "paddingEnd": [0, 1], "groups": 2, "size": [6, 5],
+                      "postOperations": [{"operator": "Binary", "parameters": {"function": "gate", "alpha": 0.5}}]}},
+      {"operator": "ConvolutionWeightsGradient", "inputs": [[1, 4, 5], [1, 2, 3]],
+       "parameters": {"kernel": [3], "padding": [1], "dilation": [2]}},
+      {"operator": "PoolingGradient", "inputs": [[1, 2, 2]],
+       "parameters": {"function": "average", "kernel": [2], "size": [4]}},
+      {"operator": "TransposedInterpolation", "inputs": [[1, 4]],
+       "parameters": {"mode": "nearest", "size": [2], "alignCorners": true}},
+      {"operator": "Gather", "inputs": [[2, 5], [3]], "parameters": {"axis": 1}},
+      {"operator": "ScatterAdd", "inputs": [[2, 3], [3]], "parameters": {"axis": 1, "size": 5}},
+      {"operator": "Barrier", "inputs": [[2]]},
       {"operator": "Unary", "inputs": [[]], "parameters": {"function": "rsqrt"}, "name": "n", "seed": 7,
        "range": [1, 2], "step": 0.5, "tolerance": 1e-3},
       {"network": "universeg", "configuration": {"encoder_blocks": [2, 3]},
@@ -129,7 +141,14 @@ TEST(BenchProblems, ReadsEveryParameter)
     "transposeA=yes transposeB=yes",
     "mode=nearest size=[8] alignCorners=yes kernel=[3] padding=[1] paddingEnd=[3] dilation=[2] then relu",
     "then add",
-    "begin=[1]"
+    "begin=[1] step=[2]",
+    "stride=[2, 2] padding=[1, 1] paddingEnd=[0, 1] groups=2 size=[6, 5] then gate(alpha=0.5)",
+    "kernel=[3] padding=[1] dilation=[2]",
+    "function=average kernel=[2] stride=[2] size=[4]",
+    "mode=nearest size=[2] alignCorners=yes",
+    "axis=1",
+    "axis=1 size=5",
+    ""
   };
   ASSERT_EQ(problems.size(), expected.size() + 2);
   for (std::size_t i = 0; i < expected.size(); ++i)
@@ -140,15 +159,15 @@ TEST(BenchProblems, ReadsEveryParameter)
   using Kind = itk::nn::Graph::ValueKind;
   EXPECT_EQ(problems[0].graph.GetValuesOfKind(Kind::Parameter).size(), 2U);
   EXPECT_EQ(problems[0].graph.GetValuesOfKind(Kind::Input).size(), 2U);
-  const BenchProblem & unary = problems[15];
-  EXPECT_EQ(unary.where, "file.json: problem 15 'n'");
+  const BenchProblem & unary = problems[22];
+  EXPECT_EQ(unary.where, "file.json: problem 22 'n'");
   EXPECT_EQ(unary.seed, 7U);
   EXPECT_EQ(unary.low, 1);
   EXPECT_EQ(unary.high, 2);
   EXPECT_EQ(unary.step, 0.5);
   EXPECT_EQ(unary.tolerance, 1e-3);
-  EXPECT_TRUE(problems[16].isNetwork);
-  EXPECT_EQ(problems[16].kind, "universeg");
+  EXPECT_TRUE(problems[23].isNetwork);
+  EXPECT_EQ(problems[23].kind, "universeg");
 }
 
 TEST(BenchProblems, RefusalsNameTheProblemAndTheKey)

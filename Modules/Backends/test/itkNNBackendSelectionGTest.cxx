@@ -69,12 +69,30 @@ TEST(BackendSelection, ReferenceHasEveryOperator)
 {
   RegisterBackends();
   const auto reference = Backend::Select("reference", Device{}, DataType::Float32).front();
-  const Operator operators[] = {
-    Unary{},     Binary{},      Convolution{}, Pooling{},   Interpolation{}, Concatenation{}, Slice{},
-    Reshape{},   Permutation{}, Broadcast{},   Reduction{}, Softmax{},       MatrixProduct{}, ShiftedInterpolation{},
-    Pointwise{}, Insertion{}
-  };
-  static_assert(std::variant_size_v<Operator> == 16, "a new operator belongs in this list");
+  const Operator operators[] = { Unary{},
+                                 Binary{},
+                                 Convolution{},
+                                 Pooling{},
+                                 Interpolation{},
+                                 Concatenation{},
+                                 Slice{},
+                                 Reshape{},
+                                 Permutation{},
+                                 Broadcast{},
+                                 Reduction{},
+                                 Softmax{},
+                                 MatrixProduct{},
+                                 ShiftedInterpolation{},
+                                 Pointwise{},
+                                 Insertion{},
+                                 TransposedConvolution{},
+                                 ConvolutionWeightsGradient{},
+                                 PoolingGradient{},
+                                 TransposedInterpolation{},
+                                 Gather{},
+                                 ScatterAdd{},
+                                 Barrier{} };
+  static_assert(std::variant_size_v<Operator> == 23, "a new operator belongs in this list");
   for (const auto & op : operators)
   {
     const auto implementations = reference->GetImplementations(op);

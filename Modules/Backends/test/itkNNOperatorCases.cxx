@@ -634,6 +634,159 @@ AddInsertions(Table & table)
   table.Add("InsertionNothing", Insertion{ { 1, 4 } }, { { 3, 4 }, { 2, 0 } });
   table.Add("InsertionInside", Insertion{ { 1, 2, 1 } }, { { 4, 5, 6 }, { 2, 3, 4 } });
   table.Add("InsertionVector", Insertion{ { 2 } }, { { 7 }, { 3 } });
+  table.Add("InsertionSteps", Insertion{ { 0, 0, 1, 0 }, { 1, 1, 2, 3 } }, { { 2, 16, 8, 7 }, { 2, 16, 3, 3 } });
+  table.Add("InsertionChannelSteps", Insertion{ { 0, 1, 0, 0 }, { 1, 2, 1, 1 } }, { { 2, 16, 3, 4 }, { 2, 7, 3, 4 } });
+}
+
+/** Both gradients of a convolution, with the parameters of a transposed one. */
+void
+AddGradients(Table & table,
+             const std::string & name,
+             const Shape & src,
+             const Shape & gradient,
+             const Shape & weights,
+             const TransposedConvolution & op)
+{
+  TransposedConvolution transposed = op;
+  transposed.size.assign(src.end() - static_cast<std::ptrdiff_t>(weights.size() - 2), src.end());
+  table.Add("TransposedConvolution" + name, transposed, { gradient, weights });
+  ConvolutionWeightsGradient byWeights;
+  byWeights.kernel.assign(weights.begin() + 2, weights.end());
+  byWeights.stride = op.stride;
+  byWeights.padding = op.padding;
+  byWeights.paddingEnd = op.paddingEnd;
+  byWeights.dilation = op.dilation;
+  byWeights.groups = op.groups;
+  table.Add("ConvolutionWeightsGradient" + name, byWeights, { src, gradient });
+}
+
+void
+AddConvolutionGradients(Table & table)
+{
+  const auto op = [](const Axes & stride, const Axes & padding, const Axes & dilation = {}, std::int64_t groups = 1)
+  { return TransposedConvolution{ stride, padding, {}, dilation, groups, {}, {} }; };
+  for (const std::int64_t in : { 1, 3, 8, 17, 32 })
+  {
+    for (const std::int64_t out : { 1, 8, 9, 16 })
+    {
+      AddGradients(table,
+                   "Channels" + Number(in) + "To" + Number(out),
+                   { 2, in, 7, 9 },
+                   { 2, out, 7, 9 },
+                   { out, in, 3, 3 },
+                   op({}, { 1 }));
+    }
+  }
+  AddGradients(table, "Supports", { 1, 3, 16, 12, 10 }, { 1, 3, 32, 12, 10 }, { 32, 16, 3, 3 }, op({}, { 1 }));
+  AddGradients(table, "Kernel1", { 2, 16, 6, 5 }, { 2, 8, 6, 5 }, { 8, 16, 1, 1 }, op({}, {}));
+  AddGradients(table, "Kernel2", { 2, 16, 6, 5 }, { 2, 8, 5, 4 }, { 8, 16, 2, 2 }, op({}, {}));
+  AddGradients(table, "Kernel5", { 1, 3, 11, 8 }, { 1, 6, 11, 8 }, { 6, 3, 5, 5 }, op({}, { 2 }));
+  AddGradients(table, "NoPadding", { 2, 16, 9, 8 }, { 2, 16, 7, 6 }, { 16, 16, 3, 3 }, op({}, {}));
+  AddGradients(table, "MorePadding", { 2, 16, 5, 4 }, { 2, 16, 9, 8 }, { 16, 16, 3, 3 }, op({}, { 3 }));
+  AddGradients(table, "Stride2", { 2, 16, 11, 8 }, { 2, 8, 6, 4 }, { 8, 16, 3, 3 }, op({ 2 }, { 1 }));
+  AddGradients(table, "Stride2Even", { 2, 16, 12, 8 }, { 2, 8, 6, 4 }, { 8, 16, 3, 3 }, op({ 2 }, { 1 }));
+  AddGradients(table, "Upsampling", { 2, 8, 12, 8 }, { 2, 16, 6, 4 }, { 16, 8, 2, 2 }, op({ 2 }, {}));
+  AddGradients(table, "Dilation", { 1, 8, 9, 10 }, { 1, 16, 9, 10 }, { 16, 8, 3, 3 }, op({}, { 2 }, { 2 }));
+  AddGradients(table, "Groups", { 2, 16, 7, 6 }, { 2, 32, 7, 6 }, { 32, 4, 3, 3 }, op({}, { 1 }, {}, 4));
+  AddGradients(table, "Depthwise", { 2, 16, 7, 6 }, { 2, 16, 7, 6 }, { 16, 1, 3, 3 }, op({}, { 1 }, {}, 16));
+  AddGradients(table, "Axes1", { 2, 3, 13 }, { 2, 4, 13 }, { 4, 3, 3 }, op({}, { 1 }));
+  AddGradients(table, "Volume", { 2, 8, 5, 6, 7 }, { 2, 16, 5, 6, 7 }, { 16, 8, 3, 3, 3 }, op({}, { 1 }));
+  AddGradients(table, "VolumeStride2", { 1, 8, 4, 6, 8 }, { 1, 16, 2, 3, 4 }, { 16, 8, 2, 2, 2 }, op({ 2 }, {}));
+  AddGradients(
+    table, "VolumeDepthwise", { 1, 16, 5, 4, 6 }, { 1, 16, 5, 4, 6 }, { 16, 1, 3, 3, 3 }, op({}, { 1 }, {}, 16));
+  AddGradients(
+    table, "Anisotropic", { 1, 8, 5, 6, 7 }, { 1, 16, 5, 3, 7 }, { 16, 8, 1, 3, 3 }, op({ 1, 2, 1 }, { 0, 1, 1 }));
+
+  TransposedConvolution uneven = op({}, {});
+  uneven.padding = { 1, 0 };
+  uneven.paddingEnd = { 2, 1 };
+  AddGradients(table, "UnevenPadding", { 2, 16, 6, 7 }, { 2, 16, 7, 6 }, { 16, 16, 3, 3 }, uneven);
+  table.Add("TransposedConvolutionDefaultSize", op({ 2 }, { 1 }), { { 2, 16, 5, 4 }, { 16, 8, 3, 3 } });
+  for (const std::int64_t stride : { 1, 2 })
+  {
+    TransposedConvolution fused = op({ stride }, { 1 });
+    fused.postOperations = { { Binary{ BinaryFunction::Add } }, { Binary{ BinaryFunction::Gate, 0.01 } } };
+    const std::int64_t extent = (8 - 1) * stride + 1;
+    table.Add("TransposedConvolutionFusedStride" + Number(stride),
+              fused,
+              { { 1, 2, 16, 8, 8 }, { 16, 16, 3, 3 }, { 1, 1, 16, extent, extent }, { 1, 2, 16, extent, extent } });
+  }
+}
+
+void
+AddOtherGradients(Table & table)
+{
+  for (const auto function : { PoolingFunction::Maximum, PoolingFunction::Average })
+  {
+    const auto add = [&](const std::string & name, Pooling pooling, const Shape & gradient, const Shape & src)
+    {
+      pooling.function = function;
+      PoolingGradient op{ pooling, {} };
+      op.size.assign(src.end() - static_cast<std::ptrdiff_t>(pooling.kernel.size()), src.end());
+      const bool isMaximum = function == PoolingFunction::Maximum;
+      const std::string full = std::string("PoolingGradient") + (isMaximum ? "Maximum" : "Average") + name;
+      // Ties: the first one wins.
+      table.Add(full, op, isMaximum ? std::vector<Shape>{ gradient, src } : std::vector<Shape>{ gradient }).quantized =
+        isMaximum;
+    };
+    Pooling window;
+    window.kernel = { 2, 2 };
+    add("Halves", window, { 2, 16, 4, 3 }, { 2, 16, 8, 6 });
+    add("Supports", window, { 1, 3, 16, 8, 8 }, { 1, 3, 16, 16, 16 });
+    add("OddChannels", window, { 2, 9, 4, 3 }, { 2, 9, 8, 6 });
+    add("Rest", window, { 2, 16, 3, 3 }, { 2, 16, 7, 7 });
+    window.kernel = { 3, 3 };
+    window.stride = { 2, 2 };
+    window.padding = { 1, 1 };
+    add("Overlapping", window, { 2, 16, 4, 3 }, { 2, 16, 8, 6 });
+    window.includePadding = false;
+    add("WithoutPadding", window, { 2, 16, 4, 3 }, { 2, 16, 8, 6 });
+    Pooling volume;
+    volume.kernel = { 2, 2, 2 };
+    add("Volume", volume, { 1, 8, 2, 3, 2 }, { 1, 8, 4, 6, 4 });
+    volume.kernel = { 1, 2, 2 };
+    add("Anisotropic", volume, { 1, 8, 4, 3, 2 }, { 1, 8, 4, 6, 4 });
+    Pooling line;
+    line.kernel = { 3 };
+    add("Axes1", line, { 2, 4, 3 }, { 2, 4, 9 });
+  }
+  for (const auto mode : { InterpolationMode::Linear, InterpolationMode::Nearest })
+  {
+    for (const bool corners : { true, false })
+    {
+      const std::string name = std::string("TransposedInterpolation") +
+                               (mode == InterpolationMode::Linear ? "Linear" : "Nearest") + (corners ? "Corners" : "");
+      const auto add = [&](const std::string & kind, const Shape & src, const Axes & size)
+      { table.Add(name + kind, TransposedInterpolation{ mode, size, corners }, { src }); };
+      add("Double", { 2, 16, 8, 6 }, { 4, 3 });
+      add("Supports", { 1, 3, 16, 8, 12 }, { 4, 6 });
+      add("OddChannels", { 2, 5, 8, 6 }, { 4, 3 });
+      add("Shrinking", { 2, 16, 3, 4 }, { 7, 6 });
+      add("FromOne", { 2, 16, 4, 2 }, { 1, 1 });
+      add("ToOne", { 2, 16, 1, 1 }, { 4, 3 });
+      add("Volume", { 1, 8, 4, 6, 8 }, { 2, 3, 4 });
+      add("Line", { 2, 3, 9 }, { 4 });
+    }
+  }
+  table.Add("Barrier", Barrier{}, { { 2, 16, 3, 4 } });
+  table.Add("Gather", Gather{}, { { 7, 5 }, { 4 } });
+  table.Add("GatherLast", Gather{ -1 }, { { 3, 2, 7 }, { 2, 3 } });
+  table.Add("GatherMiddle", Gather{ 1 }, { { 2, 7, 4 }, { 5 } });
+  table.Add("GatherOne", Gather{ 1 }, { { 2, 7, 4 }, {} });
+  table.Add("ScatterAdd", ScatterAdd{ 0, 7 }, { { 4, 5 }, { 4 } });
+  table.Add("ScatterAddMiddle", ScatterAdd{ 1, 7 }, { { 2, 5, 4 }, { 5 } });
+  table.Add("ScatterAddTwo", ScatterAdd{ -1, 7 }, { { 3, 2, 6 }, { 2, 6 } });
+}
+/** Values of [-1, 1) as numbers of [0, 7). */
+Tensor
+ToIndices(const Tensor & values)
+{
+  Tensor indices(values.GetShape(), DataType::Int64);
+  for (std::int64_t e = 0; e < values.GetNumberOfElements(); ++e)
+  {
+    indices.GetData<std::int64_t>()[e] = static_cast<std::int64_t>((values.GetData<double>()[e] + 1) * 3.5);
+  }
+  return indices;
 }
 } // namespace
 
@@ -656,7 +809,8 @@ TableRow::MakeInputs() const
         data[e] = static_cast<double>(static_cast<float>(values.at(static_cast<std::size_t>(e))));
       }
     }
-    inputs.push_back(std::move(tensor));
+    const bool isIndex = i == 1 && (std::holds_alternative<Gather>(op) || std::holds_alternative<ScatterAdd>(op));
+    inputs.push_back(isIndex ? ToIndices(tensor) : std::move(tensor));
   }
   return inputs;
 }
@@ -676,6 +830,8 @@ GetOperatorTable()
     AddShiftedInterpolations(table);
     AddPointwise(table);
     AddInsertions(table);
+    AddConvolutionGradients(table);
+    AddOtherGradients(table);
     return table.rows;
   }();
   return rows;

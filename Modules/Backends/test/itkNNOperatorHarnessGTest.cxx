@@ -15,7 +15,7 @@
  *  limitations under the License.
  *
  *=========================================================================*/
-#include "itkNNOperatorCases.h"
+#include "itkNNNaiveOperators.h"
 
 #include <cctype>
 #include <cstdlib>
@@ -44,7 +44,9 @@ struct RowGraph
       }
       else
       {
-        ids.push_back(graph.AddInput(name, tensors[i].GetShape()));
+        const bool isFloat = IsFloatingPoint(tensors[i].GetDataType());
+        ids.push_back(
+          graph.AddInput(name, tensors[i].GetShape(), isFloat ? DataType::Float32 : tensors[i].GetDataType()));
         inputs[name] = tensors[i];
       }
     }
@@ -61,6 +63,25 @@ RunRow(const TableRow & row, const std::vector<Tensor> & tensors, const PlanOpti
 {
   const RowGraph rowGraph(row, tensors);
   return ExecutionPlan::Compile(rowGraph.graph, rowGraph.weights, options)->Run(rowGraph.inputs).at("y");
+}
+
+Tensor
+Absolute(const Tensor & tensor)
+{
+  Tensor copy = tensor.Clone();
+  double * data = copy.GetData<double>();
+  for (std::int64_t e = 0; e < copy.GetNumberOfElements(); ++e)
+  {
+    data[e] = std::abs(data[e]);
+  }
+  return copy;
+}
+
+/** In a floating-point type, or as it is when of integers. */
+Tensor
+InPrecision(const Tensor & tensor, DataType precision)
+{
+  return IsFloatingPoint(tensor.GetDataType()) ? tensor.To(precision) : tensor;
 }
 
 /** Sums of the products' magnitudes, for the operators whose error grows with
@@ -83,8 +104,19 @@ GetMagnitude(const TableRow & row, const std::vector<Tensor> & tensors)
       }
     }
   }
-  else if (!std::holds_alternative<MatrixProduct>(row.op) && !std::holds_alternative<Interpolation>(row.op) &&
-           !std::holds_alternative<Reduction>(row.op) && !std::holds_alternative<Pooling>(row.op))
+  else if (auto * transposed = std::get_if<TransposedConvolution>(&magnitude.op))
+  {
+    if (!transposed->postOperations.empty())
+    {
+      transposed->postOperations.clear();
+      return RunRow(magnitude, { Absolute(tensors[0]), Absolute(tensors[1]) }, OracleOptions());
+    }
+  }
+  else if (!std::holds_alternative<ConvolutionWeightsGradient>(row.op) &&
+           !std::holds_alternative<TransposedInterpolation>(row.op) &&
+           !std::holds_alternative<PoolingGradient>(row.op) && !std::holds_alternative<MatrixProduct>(row.op) &&
+           !std::holds_alternative<Interpolation>(row.op) && !std::holds_alternative<Reduction>(row.op) &&
+           !std::holds_alternative<Pooling>(row.op))
   {
     return Tensor();
   }
@@ -98,13 +130,9 @@ GetMagnitude(const TableRow & row, const std::vector<Tensor> & tensors)
         break;
       }
     }
-    Tensor copy = tensors[i].Clone();
-    double * data = copy.GetData<double>();
-    for (std::int64_t e = 0; e < copy.GetNumberOfElements(); ++e)
-    {
-      data[e] = std::abs(data[e]);
-    }
-    absolute.push_back(std::move(copy));
+    // A maximum's gradient goes where it does with the signs.
+    const bool keepsSigns = std::holds_alternative<PoolingGradient>(row.op) && i == 1;
+    absolute.push_back(keepsSigns ? tensors[i] : Absolute(tensors[i]));
   }
   return RunRow(magnitude, absolute, OracleOptions());
 }
@@ -114,7 +142,8 @@ GetTolerance(const TableRow & row, DataType precision)
 {
   const bool moves = std::holds_alternative<Concatenation>(row.op) || std::holds_alternative<Slice>(row.op) ||
                      std::holds_alternative<Reshape>(row.op) || std::holds_alternative<Permutation>(row.op) ||
-                     std::holds_alternative<Broadcast>(row.op) || std::holds_alternative<Insertion>(row.op);
+                     std::holds_alternative<Broadcast>(row.op) || std::holds_alternative<Insertion>(row.op) ||
+                     std::holds_alternative<Gather>(row.op) || std::holds_alternative<Barrier>(row.op);
   if (moves)
   {
     return 0;
@@ -140,386 +169,6 @@ protected:
     return rows;
   }
 };
-
-// --- Straightforward loops, independent of the engine's kernels. ---
-
-/** Calls f(index) for every index of a shape, in row-major order. */
-template <typename TFunction>
-void
-ForEach(const Shape & shape, TFunction && f)
-{
-  const std::int64_t count = NumberOfElements(shape);
-  Shape index(shape.size(), 0);
-  for (std::int64_t i = 0; i < count; ++i)
-  {
-    f(index);
-    for (std::size_t d = shape.size(); d-- > 0;)
-    {
-      if (++index[d] < shape[d])
-      {
-        break;
-      }
-      index[d] = 0;
-    }
-  }
-}
-
-/** Element of an operand that broadcasts, at an index of the result. */
-double
-Broadcasted(const Tensor & tensor, const Shape & index)
-{
-  const std::size_t added = index.size() - static_cast<std::size_t>(tensor.GetRank());
-  Shape own(tensor.GetShape().size());
-  for (std::size_t i = 0; i < own.size(); ++i)
-  {
-    own[i] = tensor.GetShape()[i] == 1 ? 0 : index[added + i];
-  }
-  return tensor.GetElement(own);
-}
-
-using Tensors = std::vector<Tensor>;
-
-/** The value of an operator at one index of its result. */
-double
-NaivePostOperations(const std::vector<PostOperation> & operations,
-                    const Tensors & in,
-                    std::size_t operand,
-                    const Shape & index,
-                    double value)
-{
-  for (const auto & post : operations)
-  {
-    if (const auto * unary = std::get_if<Unary>(&post.operation))
-    {
-      value = Evaluate(*unary, value);
-    }
-    else
-    {
-      value = Evaluate(std::get<Binary>(post.operation).function, value, Broadcasted(in[operand++], index));
-    }
-  }
-  return value;
-}
-
-double
-Naive(const Convolution & op, const Tensors & in, const Shape & index, const Shape & shape)
-{
-  const std::size_t rank = op.stride.size();
-  const std::size_t channelAxis = index.size() - rank - 1;
-  const Shape & weights = in[1].GetShape();
-  const std::int64_t out = index[channelAxis];
-  const std::int64_t firstChannel = out / (shape[channelAxis] / op.groups) * weights[1];
-  double sum = op.hasBias ? in[2].GetElement({ out }) : 0;
-  ForEach(Shape(weights.begin() + 1, weights.end()),
-          [&](const Shape & tap)
-          {
-            Shape at = index;
-            at[channelAxis] = firstChannel + tap[0];
-            Shape weight{ out };
-            weight.insert(weight.end(), tap.begin(), tap.end());
-            for (std::size_t d = 0; d < rank; ++d)
-            {
-              std::int64_t & position = at[channelAxis + 1 + d];
-              position = position * op.stride[d] - op.padding[d] + tap[1 + d] * op.dilation[d];
-              if (position < 0 || position >= in[0].GetShape()[channelAxis + 1 + d])
-              {
-                return;
-              }
-            }
-            sum += in[0].GetElement(at) * in[1].GetElement(weight);
-          });
-  std::size_t operand = op.hasBias ? 3 : 2;
-  return NaivePostOperations(op.postOperations, in, operand, index, sum);
-}
-
-double
-Naive(const Pooling & op, const Tensors & in, const Shape & index, const Shape &)
-{
-  const std::size_t first = index.size() - op.kernel.size();
-  double maximum = -std::numeric_limits<double>::infinity();
-  double sum = 0;
-  int inside = 0;
-  int all = 0;
-  ForEach(op.kernel,
-          [&](const Shape & tap)
-          {
-            Shape at = index;
-            ++all;
-            for (std::size_t d = 0; d < tap.size(); ++d)
-            {
-              at[first + d] = index[first + d] * op.stride[d] - op.padding[d] + tap[d];
-              if (at[first + d] < 0 || at[first + d] >= in[0].GetShape()[first + d])
-              {
-                return;
-              }
-            }
-            const double value = in[0].GetElement(at);
-            maximum = std::max(maximum, value);
-            sum += value;
-            ++inside;
-          });
-  return op.function == PoolingFunction::Maximum ? maximum : sum / (op.includePadding ? all : inside);
-}
-
-double
-Naive(const Interpolation & op, const Tensors & in, const Shape & index, const Shape &)
-{
-  const std::size_t first = index.size() - op.size.size();
-  std::vector<double> positions;
-  for (std::size_t d = 0; d < op.size.size(); ++d)
-  {
-    const auto n = static_cast<double>(in[0].GetShape()[first + d]);
-    const auto m = static_cast<double>(op.size[d]);
-    const auto i = static_cast<double>(index[first + d]);
-    const double corners = m > 1 ? i * (n - 1) / (m - 1) : 0;
-    double position = op.alignCorners ? corners : (i + 0.5) * n / m - 0.5;
-    if (op.mode == InterpolationMode::Nearest)
-    {
-      position = op.alignCorners ? std::floor(corners + 0.5) : std::floor(i * n / m);
-    }
-    positions.push_back(std::min(std::max(position, 0.0), n - 1));
-  }
-  double sum = 0;
-  ForEach(Shape(positions.size(), 2),
-          [&](const Shape & corner)
-          {
-            Shape at = index;
-            double weight = 1;
-            for (std::size_t d = 0; d < positions.size(); ++d)
-            {
-              const double low = std::floor(positions[d]);
-              at[first + d] = std::min(static_cast<std::int64_t>(low) + corner[d], in[0].GetShape()[first + d] - 1);
-              weight *= corner[d] == 1 ? positions[d] - low : 1 - (positions[d] - low);
-            }
-            sum += weight * in[0].GetElement(at);
-          });
-  return sum;
-}
-
-double
-Naive(const ShiftedInterpolation & op, const Tensors & in, const Shape & index, const Shape & shape)
-{
-  const std::size_t channelAxis = index.size() - op.kernel.size() - 1;
-  double sum = 0;
-  std::int64_t number = 0;
-  ForEach(op.kernel,
-          [&](const Shape & tap)
-          {
-            Shape at = index;
-            at[channelAxis] += number++ * shape[channelAxis];
-            bool inside = true;
-            for (std::size_t d = 0; d < tap.size(); ++d)
-            {
-              std::int64_t & position = at[channelAxis + 1 + d];
-              position += op.dilation[d] * tap[d] - op.padding[d];
-              inside = inside && position >= 0 && position < op.interpolation.size[d];
-            }
-            sum += inside ? Naive(op.interpolation, in, at, shape) : 0;
-          });
-  return NaivePostOperations(op.postOperations, in, 1, index, sum);
-}
-
-double
-Naive(const Pointwise & op, const Tensors & in, const Shape & index, const Shape &)
-{
-  return NaivePostOperations(op.postOperations, in, 1, index, Broadcasted(in[0], index));
-}
-
-double
-Naive(const Insertion & op, const Tensors & in, const Shape & index, const Shape &)
-{
-  Shape at = index;
-  for (std::size_t d = 0; d < at.size(); ++d)
-  {
-    at[d] -= op.begin[d];
-    if (at[d] < 0 || at[d] >= in[1].GetShape()[d])
-    {
-      return in[0].GetElement(index);
-    }
-  }
-  return in[1].GetElement(at);
-}
-
-double
-Naive(const Concatenation & op, const Tensors & in, const Shape & index, const Shape &)
-{
-  const auto axis = static_cast<std::size_t>(op.axis);
-  Shape at = index;
-  std::size_t part = 0;
-  while (at[axis] >= in[part].GetShape()[axis])
-  {
-    at[axis] -= in[part++].GetShape()[axis];
-  }
-  return Broadcasted(in[part], at);
-}
-
-double
-Naive(const Slice & op, const Tensors & in, const Shape & index, const Shape &)
-{
-  Shape at = index;
-  for (std::size_t i = 0; i < at.size(); ++i)
-  {
-    at[i] = op.begin[i] + index[i] * op.step[i];
-  }
-  return in[0].GetElement(at);
-}
-
-double
-Naive(const Reshape &, const Tensors & in, const Shape & index, const Shape & shape)
-{
-  std::int64_t number = 0;
-  for (std::size_t i = 0; i < shape.size(); ++i)
-  {
-    number = number * shape[i] + index[i];
-  }
-  Shape at(in[0].GetShape().size());
-  for (std::size_t i = at.size(); i-- > 0;)
-  {
-    at[i] = number % in[0].GetShape()[i];
-    number /= in[0].GetShape()[i];
-  }
-  return in[0].GetElement(at);
-}
-
-double
-Naive(const Permutation & op, const Tensors & in, const Shape & index, const Shape &)
-{
-  Shape at(index.size());
-  for (std::size_t i = 0; i < at.size(); ++i)
-  {
-    at[static_cast<std::size_t>(op.order[i])] = index[i];
-  }
-  return in[0].GetElement(at);
-}
-
-double
-Naive(const Broadcast &, const Tensors & in, const Shape & index, const Shape &)
-{
-  return Broadcasted(in[0], index);
-}
-
-double
-Naive(const Unary & op, const Tensors & in, const Shape & index, const Shape &)
-{
-  return Evaluate(op, in[0].GetElement(index));
-}
-
-double
-Naive(const Binary & op, const Tensors & in, const Shape & index, const Shape &)
-{
-  return Evaluate(op.function, Broadcasted(in[0], index), Broadcasted(in[1], index));
-}
-
-double
-Naive(const Reduction & op, const Tensors & in, const Shape & index, const Shape &)
-{
-  const Shape & src = in[0].GetShape();
-  Shape extents(src.size(), 1);
-  Shape start(src.size(), 0);
-  std::size_t next = 0;
-  for (std::size_t i = 0; i < src.size(); ++i)
-  {
-    const bool reduced = std::find(op.axes.begin(), op.axes.end(), static_cast<int>(i)) != op.axes.end();
-    if (reduced)
-    {
-      extents[i] = src[i];
-      next += op.keepAxes ? 1 : 0;
-    }
-    else
-    {
-      start[i] = index[next++];
-    }
-  }
-  double sum = 0;
-  double count = 0;
-  double maximum = -std::numeric_limits<double>::infinity();
-  double minimum = std::numeric_limits<double>::infinity();
-  ForEach(extents,
-          [&](const Shape & offset)
-          {
-            Shape at = start;
-            for (std::size_t i = 0; i < at.size(); ++i)
-            {
-              at[i] += offset[i];
-            }
-            const double value = in[0].GetElement(at);
-            sum += value;
-            count += 1;
-            maximum = std::max(maximum, value);
-            minimum = std::min(minimum, value);
-          });
-  switch (op.function)
-  {
-    case ReductionFunction::Sum:
-      return sum;
-    case ReductionFunction::Mean:
-      return sum / count;
-    case ReductionFunction::Maximum:
-      return maximum;
-    case ReductionFunction::Minimum:
-      break;
-  }
-  return minimum;
-}
-
-double
-Naive(const Softmax & op, const Tensors & in, const Shape & index, const Shape & shape)
-{
-  const auto axis = static_cast<std::size_t>(op.axis);
-  Shape at = index;
-  double maximum = -std::numeric_limits<double>::infinity();
-  for (at[axis] = 0; at[axis] < shape[axis]; ++at[axis])
-  {
-    maximum = std::max(maximum, in[0].GetElement(at));
-  }
-  double sum = 0;
-  for (at[axis] = 0; at[axis] < shape[axis]; ++at[axis])
-  {
-    sum += std::exp(in[0].GetElement(at) - maximum);
-  }
-  const double value = in[0].GetElement(index) - maximum;
-  return op.logarithm ? value - std::log(sum) : std::exp(value) / sum;
-}
-
-double
-Naive(const MatrixProduct & op, const Tensors & in, const Shape & index, const Shape &)
-{
-  const Shape & a = in[0].GetShape();
-  const std::int64_t inner = a[a.size() - (op.transposeA ? 2 : 1)];
-  const std::size_t last = index.size() - 1;
-  double sum = 0;
-  for (std::int64_t k = 0; k < inner; ++k)
-  {
-    Shape atA = index;
-    Shape atB = index;
-    atA[last - 1] = op.transposeA ? k : index[last - 1];
-    atA[last] = op.transposeA ? index[last - 1] : k;
-    atB[last - 1] = op.transposeB ? index[last] : k;
-    atB[last] = op.transposeB ? k : index[last];
-    // An extent of 1 that is no batch axis is indexed by 0 anyway.
-    sum += Broadcasted(in[0], atA) * Broadcasted(in[1], atB);
-  }
-  return sum;
-}
-
-Tensor
-RunNaive(const TableRow & row, const Tensors & inputs)
-{
-  Operator op = row.op;
-  std::vector<ValueType> types;
-  for (const auto & input : inputs)
-  {
-    types.push_back({ input.GetShape(), DataType::Float64 });
-  }
-  const Shape shape = InferOutput(op, types).shape;
-  Tensor result(shape, DataType::Float64);
-  double * next = result.GetData<double>();
-  ForEach(
-    shape,
-    [&](const Shape & index)
-    { *next++ = std::visit([&](const auto & parameters) { return Naive(parameters, inputs, index, shape); }, op); });
-  return result;
-}
 
 std::vector<std::string>
 GetOperatorNames()
@@ -550,7 +199,7 @@ namespace
 void
 CheckOracle(const TableRow & row)
 {
-  const Tensors inputs = row.MakeInputs();
+  const std::vector<Tensor> inputs = row.MakeInputs();
   EXPECT_TRUE(IsClose(RunRow(row, inputs, OracleOptions()), RunNaive(row, inputs), 1e-12, GetMagnitude(row, inputs)))
     << row;
 }
@@ -562,7 +211,7 @@ CheckBackends(const TableRow & row)
 {
   const auto targets = GetTargets();
   ASSERT_GE(targets.size(), 2U) << "the reference backend serves float32 and float64";
-  const Tensors inputs = row.MakeInputs();
+  const std::vector<Tensor> inputs = row.MakeInputs();
   const Tensor expected = RunRow(row, inputs, OracleOptions());
   const Tensor magnitude = GetMagnitude(row, inputs);
   for (const auto & target : targets)
@@ -577,7 +226,7 @@ CheckBackends(const TableRow & row)
     TensorMap strided;
     for (const auto & input : rowGraph.inputs)
     {
-      strided[input.first] = Strided(input.second.To(target.precision));
+      strided[input.first] = Strided(InPrecision(input.second, target.precision));
     }
     EXPECT_TRUE(IsClose(plan->Run(strided).at("y"), result, 0))
       << row << "\nfrom strided inputs on " << target.backend << StepsOf(*plan);
@@ -590,7 +239,7 @@ CheckBackends(const TableRow & row)
 void
 CheckLayouts(const TableRow & row)
 {
-  const Tensors inputs = row.MakeInputs();
+  const std::vector<Tensor> inputs = row.MakeInputs();
   const Tensor expected = RunRow(row, inputs, OracleOptions());
   const Tensor magnitude = GetMagnitude(row, inputs);
   if (expected.GetNumberOfElements() == 0)
@@ -617,9 +266,9 @@ CheckLayouts(const TableRow & row)
         std::vector<Tensor> plain;
         for (std::size_t i = 0; i < inputs.size(); ++i)
         {
-          plain.push_back(inputs[i].To(DataType::Float32));
+          plain.push_back(InPrecision(inputs[i], DataType::Float32));
           Operand operand;
-          operand.type = { inputs[i].GetShape(), DataType::Float32 };
+          operand.type = { inputs[i].GetShape(), plain.back().GetDataType() };
           const bool isWeight = std::holds_alternative<Convolution>(row.op) &&
                                 (i == 1 || (i == 2 && std::get<Convolution>(node.op).hasBias));
           if (isWeight)
@@ -627,7 +276,7 @@ CheckLayouts(const TableRow & row)
             operand.constant = plain.back();
             operand.name = "input" + std::to_string(i);
           }
-          else if (operand.type.shape.size() >= 3)
+          else if (operand.type.shape.size() >= 3 && IsFloatingPoint(operand.type.type))
           {
             operand.layout = { kind, static_cast<int>(operand.type.shape.size()) - 3 };
           }
@@ -763,7 +412,7 @@ GetConvolutionStep(const TableRow & row)
     ExecutionPlan::Compile(rowGraph.graph, rowGraph.weights, OptionsOf({ "onednn", DataType::Float32 }));
   for (const auto & step : plan->GetSteps())
   {
-    if (step.operatorName == "Convolution")
+    if (step.operatorName == GetName(row.op))
     {
       return step;
     }
@@ -796,16 +445,20 @@ TEST(OperatorHarness, WinogradAgreesWithTheOracle)
   }
   const WinogradScope scope("always");
   int checked = 0;
+  int checkedTransposed = 0;
   for (const auto & row : GetOperatorTable())
   {
-    if (std::holds_alternative<Convolution>(row.op) && IsWinograd(GetConvolutionStep(row)))
+    const bool isTransposed = std::holds_alternative<TransposedConvolution>(row.op);
+    if ((isTransposed || std::holds_alternative<Convolution>(row.op)) && IsWinograd(GetConvolutionStep(row)))
     {
       SCOPED_TRACE(row.name);
       CheckLayouts(row);
       ++checked;
+      checkedTransposed += isTransposed ? 1 : 0;
     }
   }
-  EXPECT_GT(checked, 80);
+  EXPECT_GT(checked - checkedTransposed, 80);
+  EXPECT_GT(checkedTransposed, 20);
 }
 
 TEST(OperatorHarness, WinogradTakesWholeOperands)
@@ -825,7 +478,11 @@ TEST(OperatorHarness, WinogradTakesWholeOperands)
                              "ConvolutionAxes3ThenSame",
                              "ConvolutionAxes3ThenChannel",
                              "ConvolutionAxes3ThenWholeSupport",
-                             "ConvolutionAxes3ThenChain" })
+                             "ConvolutionAxes3ThenChain",
+                             "ConvolutionWeightsAreInputs",
+                             "TransposedConvolutionFusedStride1",
+                             "TransposedConvolutionUnevenPadding",
+                             "TransposedConvolutionVolume" })
   {
     const auto step = GetConvolutionStep(FindRow(name));
     EXPECT_TRUE(IsWinograd(step)) << name;
@@ -854,7 +511,8 @@ TEST(OperatorHarness, WinogradSaysWhyNot)
   EXPECT_NE(reasonOf("ConvolutionAxes1Blocks").find("3 by 3 by 3, not [3]"), std::string::npos);
   EXPECT_NE(reasonOf("ConvolutionAxes3ThenPlane").find("nor whole images of the result"), std::string::npos);
   EXPECT_NE(reasonOf("ConvolutionDilation2").find("neither stride nor dilation nor groups"), std::string::npos);
-  EXPECT_NE(reasonOf("ConvolutionWeightsAreInputs").find("the weights are not constant"), std::string::npos);
+  EXPECT_NE(reasonOf("TransposedConvolutionMorePadding").find("padding of at most 2, not [3, 3]"), std::string::npos);
+  EXPECT_NE(reasonOf("TransposedConvolutionStride2").find("neither stride nor dilation nor groups"), std::string::npos);
   EXPECT_NE(reasonOf("ConvolutionThenRow").find("nor whole images of the result"), std::string::npos);
   EXPECT_NE(reasonOf("ConvolutionThen16_tanh").find("has no post-operation tanh"), std::string::npos);
   EXPECT_NE(reasonOf("ConvolutionThenSame16_maximum").find("has no post-operation max"), std::string::npos);

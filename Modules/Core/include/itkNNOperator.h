@@ -43,8 +43,8 @@ namespace nn
  * everywhere) or with one entry (the same everywhere).
  *
  * To add an operator: its struct here, its case in itkNNOperator.cxx (shapes,
- * work, text), its kernel in the reference backend, its rows in the operator
- * table of the backend tests.
+ * work, text), its gradient in itkNNDifferentiation.cxx, its kernel in the
+ * reference backend, its rows in the operator table of the backend tests.
  * \ingroup UniverSegCore
  */
 
@@ -84,7 +84,8 @@ enum class BinaryFunction : std::uint8_t
   Maximum,
   Power,
   Greater, ///< 1 where a > b, else 0
-  Equal    ///< 1 where a == b, else 0
+  Equal,   ///< 1 where a == b, else 0
+  Gate     ///< b > 0 ? a : alpha * a, what becomes of a gradient behind a rectifier
 };
 
 enum class PoolingFunction : std::uint8_t
@@ -125,6 +126,7 @@ struct Unary
 struct Binary
 {
   BinaryFunction function = BinaryFunction::Add;
+  double alpha = 0; ///< of Gate
 };
 
 /** What an operator does to its result before storing it: a Unary, or a Binary
@@ -212,7 +214,86 @@ struct Pointwise
  * \ingroup UniverSegOperators */
 struct Insertion
 {
-  std::vector<std::int64_t> begin; ///< where the patch's first element goes, one entry an axis
+  std::vector<std::int64_t> begin;     ///< where the patch's first element goes, one entry an axis
+  std::vector<std::int64_t> step = {}; ///< from one element of the patch to the next, default 1, positive
+};
+
+/** The adjoint of a Convolution of the same parameters, without bias: what the
+ * frameworks call a transposed convolution, and the gradient of a convolution
+ * with respect to its src.
+ *
+ * Inputs: src [batch..., Co, spatial...], weights [Co, Ci / groups, kernel...]
+ * as the convolution has them, then one operand for each binary post-operation.
+ * Output [batch..., Ci, size...].
+ * \ingroup UniverSegOperators */
+struct TransposedConvolution
+{
+  std::vector<std::int64_t> stride = {};     ///< default 1
+  std::vector<std::int64_t> padding = {};    ///< default 0
+  std::vector<std::int64_t> paddingEnd = {}; ///< default as padding
+  std::vector<std::int64_t> dilation = {};   ///< default 1
+  std::int64_t groups = 1;
+  /** Output extents; default the smallest whose convolution has src's:
+   * (in - 1) * stride + dilation * (kernel - 1) + 1 - padding - paddingEnd. */
+  std::vector<std::int64_t> size = {};
+  std::vector<PostOperation> postOperations = {};
+};
+
+/** The gradient of a Convolution with respect to its weights.
+ *
+ * Inputs: src [batch..., Ci, spatial...], gradient [batch..., Co, spatial...]
+ * of the convolution's output. Output [Co, Ci / groups, kernel...].
+ * \ingroup UniverSegOperators */
+struct ConvolutionWeightsGradient
+{
+  std::vector<std::int64_t> kernel = {};     ///< one entry a spatial axis, required
+  std::vector<std::int64_t> stride = {};     ///< default 1
+  std::vector<std::int64_t> padding = {};    ///< default 0
+  std::vector<std::int64_t> paddingEnd = {}; ///< default as padding
+  std::vector<std::int64_t> dilation = {};   ///< default 1
+  std::int64_t groups = 1;
+};
+
+/** The gradient of a Pooling with respect to its src. That of a maximum goes to
+ * the first element, in row-major order, that has it.
+ *
+ * Inputs: gradient [batch..., C, spatial...] of the pooling's output, and of a
+ * maximum the pooling's src. Output [batch..., C, size...].
+ * \ingroup UniverSegOperators */
+struct PoolingGradient
+{
+  Pooling pooling = {};
+  std::vector<std::int64_t> size = {}; ///< spatial extents of the pooling's src, required
+};
+
+/** The adjoint of an Interpolation, its gradient with respect to its src.
+ *
+ * Inputs: src [..., spatial...], the extents of which are those of the
+ * interpolation's output. Output [..., size...].
+ * \ingroup UniverSegOperators */
+struct TransposedInterpolation
+{
+  InterpolationMode mode = InterpolationMode::Linear;
+  std::vector<std::int64_t> size = {}; ///< extents of the interpolation's src, required
+  bool alignCorners = false;
+};
+
+/** Elements of an axis by their numbers. Inputs: src, indices of type Int64 with
+ * any number of axes, which take the place of the axis. An index outside
+ * [0, extent) is an Error of the run.
+ * \ingroup UniverSegOperators */
+struct Gather
+{
+  int axis = 0; ///< may be negative
+};
+
+/** The adjoint of a Gather: elements with the same number are added, those with
+ * none are zero. Inputs: src, indices as of the Gather.
+ * \ingroup UniverSegOperators */
+struct ScatterAdd
+{
+  int axis = 0;          ///< of the output, may be negative
+  std::int64_t size = 0; ///< extent of that axis, required
 };
 
 /** Inputs: one or more tensors. Other axes than the concatenated one broadcast.
@@ -275,6 +356,11 @@ struct MatrixProduct
   bool transposeB = false; ///< b is [..., N, K]
 };
 
+/** y = x, which passes leave where it is: what is computed from it is not merged
+ * with what is computed from x. Inputs: src. \ingroup UniverSegOperators */
+struct Barrier
+{};
+
 /** One of the operators. \ingroup UniverSegOperators */
 using Operator = std::variant<Unary,
                               Binary,
@@ -291,7 +377,14 @@ using Operator = std::variant<Unary,
                               MatrixProduct,
                               ShiftedInterpolation,
                               Pointwise,
-                              Insertion>;
+                              Insertion,
+                              TransposedConvolution,
+                              ConvolutionWeightsGradient,
+                              PoolingGradient,
+                              TransposedInterpolation,
+                              Gather,
+                              ScatterAdd,
+                              Barrier>;
 
 /** What is known of a value before anything runs. */
 struct ValueType
@@ -312,8 +405,8 @@ UniverSegCore_EXPORT std::string Describe(const Operator & op);
 UniverSegCore_EXPORT ValueType InferOutput(Operator & op, const std::vector<ValueType> & inputs);
 
 /** Floating-point operations, 2 for a multiplication with addition.
- * Convolution and MatrixProduct count their products, zero padding included,
- * as deep-learning frameworks do; the other operators count one operation for
+ * Convolutions, their gradients and MatrixProduct count their products, zero
+ * padding included, as deep-learning frameworks do; the other operators count one operation for
  * each element they read or write. */
 UniverSegCore_EXPORT double CountFlops(const Operator & op,
                                        const std::vector<ValueType> & inputs,
@@ -323,8 +416,8 @@ UniverSegCore_EXPORT double CountFlops(const Operator & op,
 UniverSegCore_EXPORT const std::vector<PostOperation> * GetPostOperations(const Operator & op);
 UniverSegCore_EXPORT std::vector<PostOperation> * GetPostOperations(Operator & op);
 
-/** True for the operators whose FLOPs are products of weights: Convolution and
- * MatrixProduct. */
+/** True for the operators whose FLOPs are products of weights: Convolution, its
+ * two gradients and MatrixProduct. */
 UniverSegCore_EXPORT bool IsProduct(const Operator & op);
 
 /** Value of a unary function, in float or double. */
@@ -332,12 +425,12 @@ template <typename T>
 T Evaluate(const Unary & unary, T x);
 /** Value of a binary function, in float or double. */
 template <typename T>
-T Evaluate(BinaryFunction function, T a, T b);
+T Evaluate(const Binary & binary, T a, T b);
 
 extern template UniverSegCore_EXPORT float Evaluate(const Unary &, float);
 extern template UniverSegCore_EXPORT double Evaluate(const Unary &, double);
-extern template UniverSegCore_EXPORT float Evaluate(BinaryFunction, float, float);
-extern template UniverSegCore_EXPORT double Evaluate(BinaryFunction, double, double);
+extern template UniverSegCore_EXPORT float Evaluate(const Binary &, float, float);
+extern template UniverSegCore_EXPORT double Evaluate(const Binary &, double, double);
 
 /** Source taps of one output element along one axis of an Interpolation:
  * value = (1 - weight) * src[low] + weight * src[high]. Nearest gives weight 0. */

@@ -106,6 +106,10 @@ private:
   {
     return this->InputsFit();
   }
+  bool IsIndependent(const Barrier &) const
+  {
+    return this->InputsFit();
+  }
   bool IsIndependent(const Binary &) const
   {
     return this->InputsFit();
@@ -140,9 +144,10 @@ private:
     const auto axis = static_cast<std::size_t>(m_Schedule.axis);
     return HasAxis(m_Graph.GetShape(m_Node.inputs[0]), m_Schedule) && op.begin[axis] == 0 && op.step[axis] == 1;
   }
-  bool IsIndependent(const Insertion &) const
+  bool IsIndependent(const Insertion & op) const
   {
-    return std::all_of(m_Node.inputs.begin(),
+    return op.step[static_cast<std::size_t>(m_Schedule.axis)] == 1 &&
+           std::all_of(m_Node.inputs.begin(),
                        m_Node.inputs.end(),
                        [this](ValueId input) { return HasAxis(m_Graph.GetShape(input), m_Schedule); });
   }

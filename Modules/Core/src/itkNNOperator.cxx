@@ -439,13 +439,188 @@ Infer(Insertion & op, const Types & inputs)
                     "begin " << ToString(op.begin) << " and patch " << ToString(patch)
                              << " should have one entry for each axis of src " << ToString(src)
                              << ", and src and patch one type");
+  if (op.step.empty())
+  {
+    op.step.assign(src.size(), 1);
+  }
+  itkNNRequireMacro(op.step.size() == src.size(),
+                    "step " << ToString(op.step) << " should have one entry for each axis of src " << ToString(src));
   for (std::size_t i = 0; i < src.size(); ++i)
   {
-    itkNNRequireMacro(op.begin[i] >= 0 && op.begin[i] + patch[i] <= src[i],
-                      "patch " << ToString(patch) << " at " << ToString(op.begin) << " does not lie in src "
-                               << ToString(src));
+    const std::int64_t reach = patch[i] > 0 ? (patch[i] - 1) * op.step[i] + 1 : 0;
+    itkNNRequireMacro(op.step[i] >= 1 && op.begin[i] >= 0 && op.begin[i] + reach <= src[i],
+                      "patch " << ToString(patch) << " at " << ToString(op.begin) << " with step " << ToString(op.step)
+                               << " does not lie in src " << ToString(src));
   }
   return inputs[0];
+}
+
+/** Fill the parameters that a convolution's gradients have as it does. */
+template <typename TOperator>
+void
+ExpandWindow(TOperator & op, std::size_t rank)
+{
+  Expand(op.stride, rank, 1, 1, "stride");
+  Expand(op.padding, rank, 0, 0, "padding");
+  if (op.paddingEnd.empty())
+  {
+    op.paddingEnd = op.padding;
+  }
+  Expand(op.paddingEnd, rank, 0, 0, "paddingEnd");
+  Expand(op.dilation, rank, 1, 1, "dilation");
+}
+
+/** Check that a convolution with the parameters makes dst's extents of src's. */
+template <typename TOperator>
+void
+RequireConvolved(const TOperator & op, const Axes & kernel, const Shape & src, const Shape & dst)
+{
+  for (std::size_t d = 0; d < kernel.size(); ++d)
+  {
+    const std::int64_t from = src[src.size() - kernel.size() + d];
+    const std::int64_t to = dst[dst.size() - kernel.size() + d];
+    const std::int64_t padded = from + op.padding[d] + op.paddingEnd[d];
+    const std::int64_t reach = op.dilation[d] * (kernel[d] - 1) + 1;
+    itkNNRequireMacro(kernel[d] >= 1 && from >= 0 && padded >= reach && (padded - reach) / op.stride[d] + 1 == to,
+                      "a convolution of " << ToString(src) << " with kernel " << ToString(kernel) << ", stride "
+                                          << ToString(op.stride) << " and padding " << ToString(op.padding)
+                                          << " does not have the extents of " << ToString(dst));
+  }
+}
+
+ValueType
+Infer(TransposedConvolution & op, const Types & inputs)
+{
+  itkNNRequireMacro(inputs.size() >= 2, "needs at least 2 inputs (src, weights), got " << inputs.size());
+  const Shape & src = inputs[0].shape;
+  const Shape & weights = inputs[1].shape;
+  itkNNRequireMacro(weights.size() >= 3 && weights.size() <= 5,
+                    "weights " << ToString(weights) << " should be [src's channels, out channels / groups, kernel...] "
+                               << "with 1 to 3 kernel axes");
+  const std::size_t rank = weights.size() - 2;
+  itkNNRequireMacro(src.size() >= rank + 1,
+                    "src " << ToString(src) << " should be [batch..., channels, spatial...] with " << rank
+                           << " spatial axes, as the weights " << ToString(weights) << " have");
+  ExpandWindow(op, rank);
+  const std::size_t channelAxis = src.size() - rank - 1;
+  itkNNRequireMacro(op.groups >= 1 && weights[0] % op.groups == 0,
+                    "groups " << op.groups << " should divide the " << weights[0] << " channels of src");
+  itkNNRequireMacro(src[channelAxis] == weights[0],
+                    "src " << ToString(src) << " has " << src[channelAxis] << " channels, but the weights "
+                           << ToString(weights) << " take " << weights[0]);
+  const Axes kernel(weights.begin() + 2, weights.end());
+  if (op.size.empty())
+  {
+    for (std::size_t d = 0; d < rank; ++d)
+    {
+      op.size.push_back((src[channelAxis + 1 + d] - 1) * op.stride[d] + op.dilation[d] * (kernel[d] - 1) + 1 -
+                        op.padding[d] - op.paddingEnd[d]);
+    }
+  }
+  itkNNRequireMacro(op.size.size() == rank,
+                    "size " << ToString(op.size) << " should have one entry for each of the " << rank
+                            << " spatial axes of src " << ToString(src));
+  ValueType result{ Shape(src.begin(), src.begin() + static_cast<std::ptrdiff_t>(channelAxis)), inputs[0].type };
+  result.shape.push_back(weights[1] * op.groups);
+  result.shape.insert(result.shape.end(), op.size.begin(), op.size.end());
+  RequireConvolved(op, kernel, result.shape, src);
+  return InferPostOperations(op.postOperations, inputs, 2, result);
+}
+
+ValueType
+Infer(ConvolutionWeightsGradient & op, const Types & inputs)
+{
+  RequireInputs(inputs, 2, "src, gradient");
+  const Shape & src = inputs[0].shape;
+  const Shape & gradient = inputs[1].shape;
+  const std::size_t rank = op.kernel.size();
+  itkNNRequireMacro(rank >= 1 && rank <= 3 && src.size() >= rank + 1 && gradient.size() == src.size(),
+                    "kernel " << ToString(op.kernel) << " should have one entry for each of 1 to 3 spatial axes of src "
+                              << ToString(src) << " and gradient " << ToString(gradient)
+                              << " [batch..., channels, spatial...]");
+  ExpandWindow(op, rank);
+  const std::size_t channelAxis = src.size() - rank - 1;
+  itkNNRequireMacro(std::equal(src.begin(), src.begin() + static_cast<std::ptrdiff_t>(channelAxis), gradient.begin()) &&
+                      inputs[0].type == inputs[1].type,
+                    "src " << ToString(src) << " and gradient " << ToString(gradient)
+                           << " should have the same batch axes and the same type");
+  itkNNRequireMacro(op.groups >= 1 && src[channelAxis] % op.groups == 0 && gradient[channelAxis] % op.groups == 0,
+                    "groups " << op.groups << " should divide the channels of src " << ToString(src) << " and gradient "
+                              << ToString(gradient));
+  RequireConvolved(op, op.kernel, src, gradient);
+  ValueType result{ { gradient[channelAxis], src[channelAxis] / op.groups }, inputs[0].type };
+  result.shape.insert(result.shape.end(), op.kernel.begin(), op.kernel.end());
+  return result;
+}
+
+ValueType
+Infer(PoolingGradient & op, const Types & inputs)
+{
+  const bool isMaximum = op.pooling.function == PoolingFunction::Maximum;
+  RequireInputs(inputs, isMaximum ? 2 : 1, isMaximum ? "gradient, src" : "gradient");
+  ValueType result = inputs[0];
+  const std::size_t rank = op.size.size();
+  itkNNRequireMacro(rank >= 1 && rank <= 3 && result.shape.size() >= rank + 1,
+                    "size " << ToString(op.size)
+                            << " should have one entry for each of 1 to 3 spatial axes of gradient "
+                            << ToString(result.shape) << " [batch..., channels, spatial...]");
+  std::copy(op.size.begin(), op.size.end(), result.shape.end() - static_cast<std::ptrdiff_t>(rank));
+  const Shape pooled = Infer(op.pooling, { result }).shape;
+  itkNNRequireMacro(pooled == inputs[0].shape,
+                    "gradient " << ToString(inputs[0].shape) << " should have the pooling's shape "
+                                << ToString(pooled));
+  itkNNRequireMacro(!isMaximum || (inputs[1].shape == result.shape && inputs[1].type == result.type),
+                    "src " << ToString(inputs.back().shape) << " should be " << ToString(result.shape));
+  return result;
+}
+
+ValueType
+Infer(TransposedInterpolation & op, const Types & inputs)
+{
+  Interpolation interpolation;
+  interpolation.size = op.size;
+  return Infer(interpolation, inputs);
+}
+
+ValueType
+Infer(Barrier &, const Types & inputs)
+{
+  RequireInputs(inputs, 1, "src");
+  return inputs[0];
+}
+
+ValueType
+Infer(Gather & op, const Types & inputs)
+{
+  RequireInputs(inputs, 2, "src, indices");
+  const Shape & src = inputs[0].shape;
+  itkNNRequireMacro(inputs[1].type == DataType::Int64, "indices should be int64, are " << ToString(inputs[1].type));
+  op.axis = NormalizeAxis(op.axis, static_cast<int>(src.size()));
+  ValueType result{ Shape(src.begin(), src.begin() + op.axis), inputs[0].type };
+  result.shape.insert(result.shape.end(), inputs[1].shape.begin(), inputs[1].shape.end());
+  result.shape.insert(result.shape.end(), src.begin() + op.axis + 1, src.end());
+  return result;
+}
+
+ValueType
+Infer(ScatterAdd & op, const Types & inputs)
+{
+  RequireInputs(inputs, 2, "src, indices");
+  const Shape & src = inputs[0].shape;
+  const Shape & indices = inputs[1].shape;
+  itkNNRequireMacro(inputs[1].type == DataType::Int64, "indices should be int64, are " << ToString(inputs[1].type));
+  itkNNRequireMacro(src.size() >= indices.size(),
+                    "src " << ToString(src) << " should have the axes of the indices " << ToString(indices));
+  const auto taken = static_cast<std::ptrdiff_t>(indices.size());
+  op.axis = NormalizeAxis(op.axis, static_cast<int>(src.size() - indices.size()) + 1);
+  itkNNRequireMacro(op.size >= 0 && std::equal(indices.begin(), indices.end(), src.begin() + op.axis),
+                    "src " << ToString(src) << " should have the axes of the indices " << ToString(indices)
+                           << " from axis " << op.axis << " on, and size, which is " << op.size
+                           << ", should be at least 0");
+  ValueType result{ Shape(src.begin(), src.begin() + op.axis), inputs[0].type };
+  result.shape.push_back(op.size);
+  result.shape.insert(result.shape.end(), src.begin() + op.axis + taken, src.end());
+  return result;
 }
 
 std::ostringstream
@@ -476,6 +651,16 @@ DescribeUnary(std::ostream & out, const Unary & op)
   }
 }
 
+void
+DescribeBinary(std::ostream & out, const Binary & op)
+{
+  out << ToString(op.function);
+  if (op.function == BinaryFunction::Gate)
+  {
+    out << "(alpha=" << op.alpha << ')';
+  }
+}
+
 bool
 AllEqual(const Axes & values, std::int64_t value)
 {
@@ -502,7 +687,7 @@ const char *
 ToString(BinaryFunction function)
 {
   static constexpr const char * names[] = { "add",     "subtract", "multiply", "divide", "minimum",
-                                            "maximum", "power",    "greater",  "equal" };
+                                            "maximum", "power",    "greater",  "equal",  "gate" };
   return names[static_cast<int>(function)];
 }
 
@@ -543,7 +728,14 @@ GetName(const Operator & op)
                                 [](const MatrixProduct &) { return "MatrixProduct"; },
                                 [](const ShiftedInterpolation &) { return "ShiftedInterpolation"; },
                                 [](const Pointwise &) { return "Pointwise"; },
-                                [](const Insertion &) { return "Insertion"; } },
+                                [](const Insertion &) { return "Insertion"; },
+                                [](const TransposedConvolution &) { return "TransposedConvolution"; },
+                                [](const ConvolutionWeightsGradient &) { return "ConvolutionWeightsGradient"; },
+                                [](const PoolingGradient &) { return "PoolingGradient"; },
+                                [](const TransposedInterpolation &) { return "TransposedInterpolation"; },
+                                [](const Gather &) { return "Gather"; },
+                                [](const ScatterAdd &) { return "ScatterAdd"; },
+                                [](const Barrier &) { return "Barrier"; } },
                     op);
 }
 
@@ -569,7 +761,7 @@ Describe(const Operator & op)
       }
       else
       {
-        out << ToString(std::get<Binary>(post.operation).function);
+        DescribeBinary(out, std::get<Binary>(post.operation));
       }
     }
   };
@@ -588,46 +780,55 @@ Describe(const Operator & op)
       put("dilation", ToString(window.dilation));
     }
   };
-  const auto putInterpolation = [&](const Interpolation & interpolation)
+  const auto putStride = [&](const auto & convolution)
+  {
+    if (!AllEqual(convolution.stride, 1))
+    {
+      put("stride", ToString(convolution.stride));
+    }
+  };
+  const auto putGroups = [&](const auto & convolution)
+  {
+    if (convolution.groups != 1)
+    {
+      put("groups", convolution.groups);
+    }
+  };
+  const auto putPooling = [&](const Pooling & pooling)
+  {
+    put("function", ToString(pooling.function));
+    put("kernel", ToString(pooling.kernel));
+    put("stride", ToString(pooling.stride));
+    if (!AllEqual(pooling.padding, 0))
+    {
+      put("padding", ToString(pooling.padding));
+      if (pooling.function == PoolingFunction::Average && !pooling.includePadding)
+      {
+        put("includePadding", "no");
+      }
+    }
+  };
+  const auto putInterpolation = [&](const auto & interpolation)
   {
     put("mode", ToString(interpolation.mode));
     put("size", ToString(interpolation.size));
     put("alignCorners", interpolation.alignCorners ? "yes" : "no");
   };
   std::visit(Overloaded{ [&](const Unary & unary) { DescribeUnary(out, unary); },
-                         [&](const Binary & binary) { out << ToString(binary.function); },
+                         [&](const Binary & binary) { DescribeBinary(out, binary); },
                          [&](const Convolution & conv)
                          {
-                           if (!AllEqual(conv.stride, 1))
-                           {
-                             put("stride", ToString(conv.stride));
-                           }
+                           putStride(conv);
                            putWindow(conv);
-                           if (conv.groups != 1)
-                           {
-                             put("groups", conv.groups);
-                           }
+                           putGroups(conv);
                            if (conv.hasBias)
                            {
                              put("bias", "yes");
                            }
                            putPostOperations(conv.postOperations);
                          },
-                         [&](const Pooling & pooling)
-                         {
-                           put("function", ToString(pooling.function));
-                           put("kernel", ToString(pooling.kernel));
-                           put("stride", ToString(pooling.stride));
-                           if (!AllEqual(pooling.padding, 0))
-                           {
-                             put("padding", ToString(pooling.padding));
-                             if (pooling.function == PoolingFunction::Average && !pooling.includePadding)
-                             {
-                               put("includePadding", "no");
-                             }
-                           }
-                         },
-                         putInterpolation,
+                         putPooling,
+                         [&](const Interpolation & interpolation) { putInterpolation(interpolation); },
                          [&](const Concatenation & concatenation) { put("axis", concatenation.axis); },
                          [&](const Slice & slice)
                          {
@@ -678,7 +879,42 @@ Describe(const Operator & op)
                            putPostOperations(shifted.postOperations);
                          },
                          [&](const Pointwise & pointwise) { putPostOperations(pointwise.postOperations); },
-                         [&](const Insertion & insertion) { put("begin", ToString(insertion.begin)); } },
+                         [&](const Insertion & insertion)
+                         {
+                           put("begin", ToString(insertion.begin));
+                           if (!AllEqual(insertion.step, 1))
+                           {
+                             put("step", ToString(insertion.step));
+                           }
+                         },
+                         [&](const TransposedConvolution & conv)
+                         {
+                           putStride(conv);
+                           putWindow(conv);
+                           putGroups(conv);
+                           put("size", ToString(conv.size));
+                           putPostOperations(conv.postOperations);
+                         },
+                         [&](const ConvolutionWeightsGradient & conv)
+                         {
+                           put("kernel", ToString(conv.kernel));
+                           putStride(conv);
+                           putWindow(conv);
+                           putGroups(conv);
+                         },
+                         [&](const PoolingGradient & gradient)
+                         {
+                           putPooling(gradient.pooling);
+                           put("size", ToString(gradient.size));
+                         },
+                         [&](const TransposedInterpolation & interpolation) { putInterpolation(interpolation); },
+                         [&](const Gather & gather) { put("axis", gather.axis); },
+                         [&](const ScatterAdd & scatter)
+                         {
+                           put("axis", scatter.axis);
+                           put("size", scatter.size);
+                         },
+                         [](const Barrier &) {} },
              op);
   return out.str();
 }
@@ -699,33 +935,29 @@ InferOutput(Operator & op, const std::vector<ValueType> & inputs)
 double
 CountFlops(const Operator & op, const std::vector<ValueType> & inputs, const ValueType & output)
 {
-  return std::visit(Overloaded{ [&](const Convolution &)
-                                {
-                                  const Shape & weights = inputs[1].shape;
-                                  double taps = 1;
-                                  for (std::size_t i = 1; i < weights.size(); ++i)
-                                  {
-                                    taps *= static_cast<double>(weights[i]);
-                                  }
-                                  return 2 * taps * Elements(output);
-                                },
-                                [&](const MatrixProduct & product)
-                                {
-                                  const Shape & a = inputs[0].shape;
-                                  return 2 * static_cast<double>(a[a.size() - (product.transposeA ? 2 : 1)]) *
-                                         Elements(output);
-                                },
-                                [&](const Reshape &) { return 0.0; },
-                                [&](const auto &)
-                                {
-                                  double read = 0;
-                                  for (const auto & input : inputs)
-                                  {
-                                    read += Elements(input);
-                                  }
-                                  return std::max(read, Elements(output));
-                                } },
-                    op);
+  const auto tapsOf = [](const Shape & weights)
+  { return static_cast<double>(NumberOfElements(Shape(weights.begin() + 1, weights.end()))); };
+  return std::visit(
+    Overloaded{ [&](const Convolution &) { return 2 * tapsOf(inputs[1].shape) * Elements(output); },
+                [&](const TransposedConvolution &) { return 2 * tapsOf(inputs[1].shape) * Elements(inputs[0]); },
+                [&](const ConvolutionWeightsGradient &) { return 2 * tapsOf(output.shape) * Elements(inputs[1]); },
+                [&](const MatrixProduct & product)
+                {
+                  const Shape & a = inputs[0].shape;
+                  return 2 * static_cast<double>(a[a.size() - (product.transposeA ? 2 : 1)]) * Elements(output);
+                },
+                [&](const Reshape &) { return 0.0; },
+                [&](const Barrier &) { return 0.0; },
+                [&](const auto &)
+                {
+                  double read = 0;
+                  for (const auto & input : inputs)
+                  {
+                    read += Elements(input);
+                  }
+                  return std::max(read, Elements(output));
+                } },
+    op);
 }
 
 const std::vector<PostOperation> *
@@ -738,18 +970,20 @@ std::vector<PostOperation> *
 GetPostOperations(Operator & op)
 {
   using Result = std::vector<PostOperation> *;
-  return std::visit(Overloaded{ [](Convolution & convolution) -> Result { return &convolution.postOperations; },
-                                [](ShiftedInterpolation & interpolation) -> Result
-                                { return &interpolation.postOperations; },
-                                [](Pointwise & pointwise) -> Result { return &pointwise.postOperations; },
-                                [](auto &) -> Result { return nullptr; } },
-                    op);
+  return std::visit(
+    Overloaded{ [](Convolution & convolution) -> Result { return &convolution.postOperations; },
+                [](ShiftedInterpolation & interpolation) -> Result { return &interpolation.postOperations; },
+                [](Pointwise & pointwise) -> Result { return &pointwise.postOperations; },
+                [](TransposedConvolution & convolution) -> Result { return &convolution.postOperations; },
+                [](auto &) -> Result { return nullptr; } },
+    op);
 }
 
 bool
 IsProduct(const Operator & op)
 {
-  return std::holds_alternative<Convolution>(op) || std::holds_alternative<MatrixProduct>(op);
+  return std::holds_alternative<Convolution>(op) || std::holds_alternative<TransposedConvolution>(op) ||
+         std::holds_alternative<ConvolutionWeightsGradient>(op) || std::holds_alternative<MatrixProduct>(op);
 }
 
 template <typename T>
@@ -808,9 +1042,9 @@ Evaluate(const Unary & unary, T x)
 
 template <typename T>
 T
-Evaluate(BinaryFunction function, T a, T b)
+Evaluate(const Binary & binary, T a, T b)
 {
-  switch (function)
+  switch (binary.function)
   {
     case BinaryFunction::Add:
       return a + b;
@@ -830,14 +1064,16 @@ Evaluate(BinaryFunction function, T a, T b)
       return a > b ? T(1) : T(0);
     case BinaryFunction::Equal:
       return a == b ? T(1) : T(0);
+    case BinaryFunction::Gate:
+      return b > T(0) ? a : static_cast<T>(binary.alpha) * a;
   }
   return a;
 }
 
 template float Evaluate(const Unary &, float);
 template double Evaluate(const Unary &, double);
-template float Evaluate(BinaryFunction, float, float);
-template double Evaluate(BinaryFunction, double, double);
+template float Evaluate(const Binary &, float, float);
+template double Evaluate(const Binary &, double, double);
 
 namespace
 {

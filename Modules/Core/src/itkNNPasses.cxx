@@ -115,6 +115,11 @@ MergeEqualNodes(const Graph & graph)
   std::map<std::string, ValueId> seen;
   for (const auto & node : graph.GetNodes())
   {
+    if (std::holds_alternative<Barrier>(node.op))
+    {
+      rewriter.Copy(node);
+      continue;
+    }
     std::ostringstream key;
     key << GetName(node.op) << '|' << Describe(node.op) << '|' << ToString(graph.GetShape(node.output));
     for (const auto input : rewriter.Map(node.inputs))

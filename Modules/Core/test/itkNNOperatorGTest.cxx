@@ -225,6 +225,37 @@ ErrorCases()
     { MatrixProduct{}, { { 2, 3 }, { 4, 3 } }, "a [2, 3] and b [4, 3] have inner extents 3 and 4" },
     { MatrixProduct{ true, false }, { { 2, 3 }, { 3, 4 } }, "a [2, 3] (transposed) and b [3, 4]" },
     { MatrixProduct{}, { { 2, 2, 3 }, { 4, 3, 4 } }, "Shapes [2] and [4] do not broadcast" },
+    { Insertion{ { 1 }, { 2 } }, { { 4 }, { 3 } }, "patch [3] at [1] with step [2] does not lie in src [4]" },
+    { Insertion{ { 1 }, { 0 } }, { { 4 }, { 1 } }, "does not lie in src" },
+    { Insertion{ { 1 }, { 1, 1 } }, { { 4 }, { 1 } }, "step [1, 1] should have one entry for each axis of src [4]" },
+    { TransposedConvolution{}, { { 1, 2, 4, 4 } }, "needs at least 2 inputs" },
+    { TransposedConvolution{}, { { 1, 2, 4, 4 }, { 2, 3 } }, "weights [2, 3] should be [src's channels," },
+    { TransposedConvolution{}, { { 4 }, { 2, 3, 3, 3 } }, "src [4] should be [batch..., channels, spatial...]" },
+    { TransposedConvolution{}, { { 1, 3, 4, 4 }, { 2, 3, 3, 3 } }, "src [1, 3, 4, 4] has 3 channels, but the weights" },
+    { TransposedConvolution{ {}, {}, {}, {}, 3 }, { { 1, 2, 4, 4 }, { 2, 3, 3, 3 } }, "groups 3 should divide the 2" },
+    { TransposedConvolution{ { 2 }, {}, {}, {}, 1, { 12, 9 } },
+      { { 1, 2, 4, 4 }, { 2, 3, 3, 3 } },
+      "a convolution of [1, 3, 12, 9] with kernel [3, 3], stride [2, 2] and padding [0, 0] does not have the extents" },
+    { TransposedConvolution{ {}, {}, {}, {}, 1, { 6 } }, { { 1, 2, 4, 4 }, { 2, 3, 3, 3 } }, "size [6] should have" },
+    { ConvolutionWeightsGradient{}, { { 1, 2, 4, 4 }, { 1, 3, 4, 4 } }, "kernel [] should have one entry for each" },
+    { ConvolutionWeightsGradient{ { 3, 3 } }, { { 1, 2, 4, 4 } }, "needs 2 inputs (src, gradient)" },
+    { ConvolutionWeightsGradient{ { 3, 3 } }, { { 1, 2, 4, 4 }, { 2, 3, 2, 2 } }, "the same batch axes" },
+    { ConvolutionWeightsGradient{ { 3, 3 } }, { { 1, 2, 4, 4 }, { 1, 3, 4, 4 } }, "does not have the extents" },
+    { ConvolutionWeightsGradient{ { 3, 3 }, {}, {}, {}, {}, 2 },
+      { { 1, 2, 4, 4 }, { 1, 3, 2, 2 } },
+      "groups 2 should divide the channels" },
+    { PoolingGradient{ Pool({ 2, 2 }), { 4, 4 } }, { { 1, 2, 2, 2 } }, "needs 2 inputs (gradient, src)" },
+    { PoolingGradient{ Pool({ 2, 2 }), {} }, { { 1, 2, 2, 2 }, { 1, 2, 4, 4 } }, "size [] should have one entry" },
+    { PoolingGradient{ Pool({ 2, 2 }), { 4, 6 } },
+      { { 1, 2, 2, 2 }, { 1, 2, 4, 6 } },
+      "gradient [1, 2, 2, 2] should have the pooling's shape [1, 2, 2, 3]" },
+    { PoolingGradient{ Pool({ 2, 2 }), { 4, 4 } },
+      { { 1, 2, 2, 2 }, { 1, 2, 4, 6 } },
+      "src [1, 2, 4, 6] should be [1, 2, 4, 4]" },
+    { TransposedInterpolation{}, { { 1, 2, 4, 4 } }, "size [] should have one entry" },
+    { Barrier{}, {}, "needs 1 inputs" },
+    { Gather{}, { { 3, 4 }, { 2 } }, "indices should be int64, are float32" },
+    { ScatterAdd{}, { { 2, 4 }, { 2 } }, "indices should be int64, are float32" },
   };
 }
 } // namespace
@@ -259,6 +290,48 @@ TEST(Operator, OperandsOfDifferentTypesAreErrors)
   EXPECT_NN_ERROR(InferOutput(product, { a, b }), "should be of one type");
   Operator concatenation = Concatenation{};
   EXPECT_NN_ERROR(InferOutput(concatenation, { a, b }), "the same type");
+}
+
+TEST(Operator, GatherAndScatter)
+{
+  const auto infer = [](Operator op, const Shape & src, const Shape & indices)
+  { return InferOutput(op, { { src, DataType::Float32 }, { indices, DataType::Int64 } }).shape; };
+  EXPECT_EQ(infer(Gather{ 1 }, { 2, 7, 4 }, { 5, 6 }), (Shape{ 2, 5, 6, 4 }));
+  EXPECT_EQ(infer(Gather{ -1 }, { 2, 7 }, {}), (Shape{ 2 }));
+  EXPECT_EQ(infer(ScatterAdd{ 1, 7 }, { 2, 5, 6, 4 }, { 5, 6 }), (Shape{ 2, 7, 4 }));
+  EXPECT_EQ(infer(ScatterAdd{ -1, 7 }, { 2, 5 }, { 5 }), (Shape{ 2, 7 }));
+  EXPECT_NN_ERROR(infer(Gather{ 3 }, { 2, 7, 4 }, { 5 }), "Gather: Axis 3 is outside");
+  EXPECT_NN_ERROR(infer(ScatterAdd{ 0, 7 }, { 2, 5 }, { 5 }), "should have the axes of the indices [5] from axis 0 on");
+  EXPECT_NN_ERROR(infer(ScatterAdd{ 0, -1 }, { 5 }, { 5 }), "size, which is -1, should be at least 0");
+  EXPECT_NN_ERROR(infer(ScatterAdd{ 0, 3 }, { 5 }, { 5, 2 }), "should have the axes of the indices [5, 2]");
+}
+
+TEST(Operator, DescribeGradients)
+{
+  const auto describe = [](Operator op, const std::vector<Shape> & shapes)
+  {
+    std::vector<ValueType> types;
+    for (const auto & shape : shapes)
+    {
+      types.push_back({ shape, DataType::Float32 });
+    }
+    InferOutput(op, types);
+    return Describe(op);
+  };
+  TransposedConvolution transposed{ { 2 }, { 1 }, {}, {}, 2 };
+  transposed.postOperations = { { Binary{ BinaryFunction::Gate, 0.5 } } };
+  EXPECT_EQ(describe(transposed, { { 1, 4, 3, 3 }, { 4, 2, 3, 3 }, { 1, 4, 5, 5 } }),
+            "stride=[2, 2] padding=[1, 1] groups=2 size=[5, 5] then gate(alpha=0.5)");
+  EXPECT_EQ(describe(ConvolutionWeightsGradient{ { 3, 3 }, {}, { 1 } }, { { 1, 4, 3, 3 }, { 1, 2, 3, 3 } }),
+            "kernel=[3, 3] padding=[1, 1]");
+  EXPECT_EQ(describe(PoolingGradient{ Pool({ 2, 2 }), { 4, 4 } }, { { 1, 2, 2, 2 }, { 1, 2, 4, 4 } }),
+            "function=maximum kernel=[2, 2] stride=[2, 2] size=[4, 4]");
+  EXPECT_EQ(describe(TransposedInterpolation{ InterpolationMode::Linear, { 2, 2 }, true }, { { 1, 4, 4 } }),
+            "mode=linear size=[2, 2] alignCorners=yes");
+  EXPECT_EQ(describe(Insertion{ { 1 }, { 2 } }, { { 7 }, { 3 } }), "begin=[1] step=[2]");
+  EXPECT_EQ(Describe(Gather{ 1 }), "axis=1");
+  EXPECT_EQ(Describe(ScatterAdd{ 1, 5 }), "axis=1 size=5");
+  EXPECT_EQ(Describe(Barrier{}), "");
 }
 
 TEST(Operator, TypesPassThrough)
@@ -356,6 +429,10 @@ TEST(Operator, CountedWork)
   EXPECT_EQ(count(Conv({}, { 1 }), { { 2, 3, 8, 8 }, { 5, 3, 3, 3 } }), 2.0 * 3 * 9 * 2 * 5 * 64);
   EXPECT_EQ(count(Conv({}, { 1 }, {}, 4), { { 1, 8, 6, 6 }, { 12, 2, 3, 3 } }), 2.0 * 2 * 9 * 12 * 36);
   EXPECT_EQ(count(Conv({ 2 }, {}, {}, 1, true), { { 1, 1, 7 }, { 2, 1, 3 }, { 2 } }), 2.0 * 3 * 2 * 3);
+  EXPECT_EQ(count(TransposedConvolution{ {}, { 1 } }, { { 2, 5, 8, 8 }, { 5, 3, 3, 3 } }), 2.0 * 3 * 9 * 2 * 5 * 64);
+  EXPECT_EQ(count(ConvolutionWeightsGradient{ { 3, 3 }, {}, { 1 } }, { { 2, 3, 8, 8 }, { 2, 5, 8, 8 } }),
+            2.0 * 3 * 9 * 2 * 5 * 64);
+  EXPECT_EQ(count(Barrier{}, { { 2, 3 } }), 0);
   EXPECT_EQ(count(MatrixProduct{}, { { 5, 2, 3 }, { 3, 4 } }), 2.0 * 3 * 5 * 2 * 4);
   EXPECT_EQ(count(MatrixProduct{ true, false }, { { 3, 2 }, { 3, 4 } }), 2.0 * 3 * 2 * 4);
   EXPECT_EQ(count(Reshape{ { 6 } }, { { 2, 3 } }), 0);
@@ -365,6 +442,8 @@ TEST(Operator, CountedWork)
   EXPECT_EQ(count(Binary{}, { { 2, 3 }, { 1 } }), 7);
   EXPECT_TRUE(IsProduct(Convolution{}));
   EXPECT_TRUE(IsProduct(MatrixProduct{}));
+  EXPECT_TRUE(IsProduct(TransposedConvolution{}));
+  EXPECT_TRUE(IsProduct(ConvolutionWeightsGradient{}));
   EXPECT_FALSE(IsProduct(Binary{}));
 }
 
@@ -430,24 +509,26 @@ TEST(Operator, UnarySpecialValues)
 TEST(Operator, BinaryValues)
 {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  EXPECT_EQ(Evaluate(BinaryFunction::Add, 2.0, 3.0), 5);
-  EXPECT_EQ(Evaluate(BinaryFunction::Subtract, 2.0, 3.0), -1);
-  EXPECT_EQ(Evaluate(BinaryFunction::Multiply, 2.0, 3.0), 6);
-  EXPECT_EQ(Evaluate(BinaryFunction::Divide, 3.0F, 2.0F), 1.5F);
-  EXPECT_EQ(Evaluate(BinaryFunction::Minimum, 2.0, 3.0), 2);
-  EXPECT_EQ(Evaluate(BinaryFunction::Maximum, 2.0, 3.0), 3);
-  EXPECT_EQ(Evaluate(BinaryFunction::Power, 2.0, 3.0), 8);
-  EXPECT_EQ(Evaluate(BinaryFunction::Greater, 3.0, 2.0), 1);
-  EXPECT_EQ(Evaluate(BinaryFunction::Greater, 2.0, 2.0), 0);
-  EXPECT_EQ(Evaluate(BinaryFunction::Equal, 2.0F, 2.0F), 1.0F);
-  EXPECT_EQ(Evaluate(BinaryFunction::Equal, 2.0, 3.0), 0);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Add }, 2.0, 3.0), 5);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Subtract }, 2.0, 3.0), -1);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Multiply }, 2.0, 3.0), 6);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Divide }, 3.0F, 2.0F), 1.5F);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Minimum }, 2.0, 3.0), 2);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Maximum }, 2.0, 3.0), 3);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Power }, 2.0, 3.0), 8);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Greater }, 3.0, 2.0), 1);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Greater }, 2.0, 2.0), 0);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Equal }, 2.0F, 2.0F), 1.0F);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Equal }, 2.0, 3.0), 0);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Gate, 0.25 }, 2.0, 3.0), 2);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Gate, 0.25 }, 2.0, 0.0), 0.5);
   for (const auto function : { BinaryFunction::Minimum, BinaryFunction::Maximum, BinaryFunction::Add })
   {
-    EXPECT_TRUE(std::isnan(Evaluate(function, nan, 1.0)));
-    EXPECT_TRUE(std::isnan(Evaluate(function, 1.0, nan)));
+    EXPECT_TRUE(std::isnan(Evaluate(Binary{ function }, nan, 1.0)));
+    EXPECT_TRUE(std::isnan(Evaluate(Binary{ function }, 1.0, nan)));
   }
-  EXPECT_EQ(Evaluate(BinaryFunction::Greater, nan, 1.0), 0);
-  EXPECT_EQ(Evaluate(BinaryFunction::Equal, nan, nan), 0);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Greater }, nan, 1.0), 0);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Equal }, nan, nan), 0);
 }
 
 namespace

@@ -61,7 +61,8 @@ GetImplementation(const TOperator &)
 {
   // The reference backend moves data as well as oneDNN does.
   if constexpr (std::is_same<TOperator, Reshape>::value || std::is_same<TOperator, Permutation>::value ||
-                std::is_same<TOperator, Broadcast>::value)
+                std::is_same<TOperator, Broadcast>::value || std::is_same<TOperator, Gather>::value ||
+                std::is_same<TOperator, ScatterAdd>::value || std::is_same<TOperator, Barrier>::value)
   {
     return {};
   }
@@ -71,6 +72,10 @@ GetImplementation(const TOperator &)
     if constexpr (std::is_same<TOperator, Convolution>::value)
     {
       return { &onednn::GetWinogradImplementation(), &implementation };
+    }
+    if constexpr (std::is_same<TOperator, TransposedConvolution>::value)
+    {
+      return { &onednn::GetTransposedWinogradImplementation(), &implementation };
     }
     return { &implementation };
   }

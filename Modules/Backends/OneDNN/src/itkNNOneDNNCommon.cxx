@@ -316,6 +316,7 @@ ToBinaryAlgorithm(BinaryFunction function)
     case BinaryFunction::Equal:
       return dnnl::algorithm::binary_eq;
     case BinaryFunction::Power:
+    case BinaryFunction::Gate:
       break;
   }
   return dnnl::algorithm::undef;

@@ -103,6 +103,7 @@ Layout::Kind GetBlockedKind();
 /** Convolution by minimal filtering, for the cases where it is faster than
  * oneDNN's own. UNIVERSEG_WINOGRAD=always or never overrides the estimate. */
 const Implementation & GetWinogradImplementation();
+const Implementation & GetTransposedWinogradImplementation();
 
 /** One overload an operator that the backend computes. */
 Proposal Propose(const Unary & op, const OperatorCase & operatorCase);
@@ -118,6 +119,10 @@ Proposal Propose(const Pointwise & op, const OperatorCase & operatorCase);
 Proposal Propose(const ShiftedInterpolation & op, const OperatorCase & operatorCase);
 Proposal Propose(const Insertion & op, const OperatorCase & operatorCase);
 Proposal Propose(const Slice & op, const OperatorCase & operatorCase);
+Proposal Propose(const TransposedConvolution & op, const OperatorCase & operatorCase);
+Proposal Propose(const ConvolutionWeightsGradient & op, const OperatorCase & operatorCase);
+Proposal Propose(const PoolingGradient & op, const OperatorCase & operatorCase);
+Proposal Propose(const TransposedInterpolation & op, const OperatorCase & operatorCase);
 } // namespace onednn
 } // namespace nn
 } // namespace itk

@@ -17,6 +17,7 @@
  *=========================================================================*/
 #include "itkNNOneDNNCommon.h"
 #include "itkNNOneDNNPointwise.h"
+#include "itkNNOneDNNWindows.h"
 
 #include <algorithm>
 
@@ -28,86 +29,6 @@ namespace onednn
 {
 namespace
 {
-using Dims = dnnl::memory::dims;
-using Tag = dnnl::memory::format_tag;
-constexpr auto f32 = dnnl::memory::data_type::f32;
-
-/** [batch..., channels, spatial...] as [N, C, spatial...]. */
-Dims
-MergeBatch(const Shape & shape, std::size_t rank)
-{
-  const auto spatial = shape.end() - static_cast<std::ptrdiff_t>(rank);
-  Dims dims{ NumberOfElements(Shape(shape.begin(), spatial - 1)), *(spatial - 1) };
-  dims.insert(dims.end(), spatial, shape.end());
-  return dims;
-}
-
-Tag
-TagOf(Layout::Kind kind, std::size_t axes)
-{
-  static constexpr Tag tags[4][3] = { { Tag::abc, Tag::abcd, Tag::abcde },
-                                      { Tag::aBc8b, Tag::aBcd8b, Tag::aBcde8b },
-                                      { Tag::aBc16b, Tag::aBcd16b, Tag::aBcde16b },
-                                      { Tag::acb, Tag::acdb, Tag::acdeb } };
-  return tags[static_cast<int>(kind)][axes - 3];
-}
-
-/** The layout of what a primitive chose; false when the plan knows no such. */
-bool
-ToLayout(const dnnl::memory::desc & description, int channelAxis, Layout & layout)
-{
-  const auto dims = description.get_dims();
-  for (const auto kind :
-       { Layout::Kind::Plain, Layout::Kind::Blocked8, Layout::Kind::Blocked16, Layout::Kind::ChannelsLast })
-  {
-    if (description == dnnl::memory::desc(dims, f32, TagOf(kind, dims.size())))
-    {
-      layout = { kind, channelAxis };
-      return true;
-    }
-  }
-  return false;
-}
-
-/** Layouts to ask for. */
-struct LayoutChoice
-{
-  Tag src;
-  Tag dst;
-};
-
-/** In turn: channels blocked where they fill the blocks, so that neighbours
- * agree without reorders; what the primitive likes best; what the plan can
- * always give. */
-std::vector<LayoutChoice>
-GetLayoutChoices(const Dims & src, const Dims & dst)
-{
-  const Layout::Kind kind = GetBlockedKind();
-  const std::int64_t block = kind == Layout::Kind::Blocked16 ? 16 : 8;
-  const Tag blocked = TagOf(kind, src.size());
-  const Tag plain = TagOf(Layout::Kind::Plain, src.size());
-  const Tag fromBlocks = src[1] % block == 0 ? blocked : Tag::any;
-  std::vector<LayoutChoice> choices;
-  if (dst[1] % block == 0)
-  {
-    choices.push_back({ fromBlocks, blocked });
-  }
-  else
-  {
-    choices.push_back({ fromBlocks, plain });
-  }
-  choices.push_back({ Tag::any, Tag::any });
-  choices.push_back({ plain, plain });
-  return choices;
-}
-
-/** Whether a primitive is oneDNN's fallback: another layout may have a better. */
-bool
-IsSlow(const std::string & implementation)
-{
-  return implementation.find("ref") != std::string::npos || implementation.find("gemm") != std::string::npos;
-}
-
 class ConvolutionKernel : public Kernel
 {
 public:
@@ -235,20 +156,8 @@ ProposeFused(const Convolution & op, const OperatorCase & operatorCase)
   const Dims dst = MergeBatch(operatorCase.output.shape, rank);
   const int srcAxis = static_cast<int>(srcShape.size() - rank) - 1;
 
-  Dims weights(weightShape.begin(), weightShape.end());
-  if (op.groups > 1)
-  {
-    weights[0] /= op.groups;
-    weights.insert(weights.begin(), op.groups);
-  }
-  static constexpr Tag plainWeightTags[] = { Tag::abc, Tag::abcd, Tag::abcde, Tag::abcdef };
-  const dnnl::memory::desc plainWeights(weights, f32, plainWeightTags[weights.size() - 3]);
-
-  Dims dilation;
-  for (const auto value : op.dilation)
-  {
-    dilation.push_back(value - 1);
-  }
+  const dnnl::memory::desc plainWeights = PlainWeights(weightShape, op.groups);
+  const Dims dilation = ToDilation(op.dilation);
 
   std::string reason = "no primitive";
   Proposal slow;
@@ -305,7 +214,7 @@ ProposeFused(const Convolution & op, const OperatorCase & operatorCase)
     attributes.set_post_ops(postOperations);
 
     const dnnl::memory::desc srcAny(src, f32, choice.src);
-    const dnnl::memory::desc weightsAny(weights, f32, Tag::any);
+    const dnnl::memory::desc weightsAny(plainWeights.get_dims(), f32, Tag::any);
     const dnnl::memory::desc dstAny(dst, f32, choice.dst);
     const dnnl::memory::desc bias(op.hasBias ? dnnl::memory::desc({ weightShape[0] }, f32, Tag::a)
                                              : dnnl::memory::desc());
@@ -372,87 +281,6 @@ ProposeFused(const Convolution & op, const OperatorCase & operatorCase)
   return slow.detail.empty() ? Proposal::Unsupported(std::move(reason)) : std::move(slow);
 }
 
-/** A convolution by the primitive and its post-operations by a pass of our own
- * over the result. */
-class TwoStepConvolution : public Kernel
-{
-public:
-  TwoStepConvolution(std::unique_ptr<Kernel> convolution,
-                     std::size_t convolutionInputs,
-                     PostOperationChain chain,
-                     unsigned int threads)
-    : m_Convolution(std::move(convolution))
-    , m_ConvolutionInputs(convolutionInputs)
-    , m_Chain(std::move(chain))
-    , m_Threads(threads)
-  {}
-
-  std::size_t GetScratchBytes() const override
-  {
-    return m_Convolution->GetScratchBytes();
-  }
-
-  void Execute(const KernelArguments & arguments) const override
-  {
-    const auto firstOperand = arguments.inputs.begin() + static_cast<std::ptrdiff_t>(m_ConvolutionInputs);
-    KernelArguments own = arguments;
-    own.inputs.assign(arguments.inputs.begin(), firstOperand);
-    m_Convolution->Execute(own);
-    std::vector<const void *> chained{ arguments.output };
-    chained.insert(chained.end(), firstOperand, arguments.inputs.end());
-    m_Chain.Execute(chained, arguments.output, m_Threads);
-  }
-
-private:
-  std::unique_ptr<Kernel> m_Convolution;
-  std::size_t m_ConvolutionInputs;
-  PostOperationChain m_Chain;
-  unsigned int m_Threads;
-};
-
-Proposal
-ProposeTwoSteps(const Convolution & op, const OperatorCase & operatorCase)
-{
-  const std::size_t inputs = op.hasBias ? 3 : 2;
-  Convolution bare = op;
-  bare.postOperations.clear();
-  const Operator bareOperator = bare;
-  OperatorCase bareCase{ bareOperator,
-                         { operatorCase.inputs.begin(),
-                           operatorCase.inputs.begin() + static_cast<std::ptrdiff_t>(inputs) },
-                         operatorCase.output,
-                         operatorCase.threads,
-                         operatorCase.weights };
-  Proposal proposal = ProposeFused(bare, bareCase);
-  if (!proposal.IsSupported())
-  {
-    return proposal;
-  }
-  const Layout layout = proposal.outputLayout;
-  std::vector<ValueType> chained{ operatorCase.output };
-  for (std::size_t i = inputs; i < operatorCase.inputs.size(); ++i)
-  {
-    const Operand & operand = operatorCase.inputs[i];
-    chained.push_back(operand.type);
-    proposal.inputLayouts.push_back(PostOperationChain::GetInputLayout(operand.type, operatorCase.output, layout));
-    if (operand.IsConstant() && !proposal.inputLayouts.back().IsPlain())
-    {
-      return Proposal::Unsupported("a constant operand is plain");
-    }
-  }
-  std::string reason = PostOperationChain::GetUnsupportedReason(chained, operatorCase.output, layout);
-  if (!reason.empty())
-  {
-    return Proposal::Unsupported(std::move(reason));
-  }
-  proposal.kernel =
-    std::make_unique<TwoStepConvolution>(std::move(proposal.kernel),
-                                         inputs,
-                                         PostOperationChain(op.postOperations, chained, operatorCase.output, layout),
-                                         operatorCase.threads);
-  proposal.detail += "+pointwise";
-  return proposal;
-}
 } // namespace
 
 Proposal
@@ -461,7 +289,10 @@ Propose(const Convolution & op, const OperatorCase & operatorCase)
   Proposal proposal = ProposeFused(op, operatorCase);
   if (!proposal.IsSupported() && !op.postOperations.empty())
   {
-    Proposal twoSteps = ProposeTwoSteps(op, operatorCase);
+    Proposal twoSteps =
+      ProposeTwoSteps(operatorCase,
+                      op.hasBias ? 3 : 2,
+                      [](const OperatorCase & bare) { return ProposeFused(std::get<Convolution>(bare.op), bare); });
     if (twoSteps.IsSupported())
     {
       return twoSteps;

@@ -79,9 +79,29 @@ Propose(const Unary & op, const OperatorCase & operatorCase)
   return proposal;
 }
 
+namespace
+{
+/** Whether our own pass over memory serves a function better than oneDNN's: it
+ * has none, or an operand repeats along batch axes of blocked memory. */
+bool
+IsBetterPointwise(const Binary & op, const OperatorCase & operatorCase)
+{
+  const auto & inputs = operatorCase.inputs;
+  const bool isOurs = op.function == BinaryFunction::Add || op.function == BinaryFunction::Subtract ||
+                      op.function == BinaryFunction::Multiply;
+  const bool isBlocked = !inputs[0].layout.IsPlain() && inputs[0].type.shape == operatorCase.output.shape;
+  return op.function == BinaryFunction::Gate ||
+         (isOurs && isBlocked && inputs[1].type.shape != operatorCase.output.shape);
+}
+} // namespace
+
 Proposal
 Propose(const Binary & op, const OperatorCase & operatorCase)
 {
+  if (IsBetterPointwise(op, operatorCase))
+  {
+    return Propose(Pointwise{ { { op } } }, operatorCase);
+  }
   const dnnl::algorithm algorithm = ToBinaryAlgorithm(op.function);
   if (algorithm == dnnl::algorithm::undef)
   {

@@ -61,7 +61,9 @@ Translate(const PostOperation & post, simd::PointwiseStep & step)
         return false;
     }
   }
-  switch (std::get<Binary>(post.operation).function)
+  const auto & binary = std::get<Binary>(post.operation);
+  step.alpha = static_cast<float>(binary.alpha);
+  switch (binary.function)
   {
     case BinaryFunction::Add:
       step.function = Function::Add;
@@ -71,6 +73,9 @@ Translate(const PostOperation & post, simd::PointwiseStep & step)
       return true;
     case BinaryFunction::Multiply:
       step.function = Function::Multiply;
+      return true;
+    case BinaryFunction::Gate:
+      step.function = Function::Gate;
       return true;
     default:
       return false;
@@ -90,13 +95,13 @@ ApplyAny(
     }
     return;
   }
-  const BinaryFunction function = std::get<Binary>(post.operation).function;
+  const auto & binary = std::get<Binary>(post.operation);
   for (std::int64_t i = 0; i < count; ++i)
   {
     const std::int64_t element = step.access == simd::PointwiseAccess::Whole    ? i
                                : step.access == simd::PointwiseAccess::Periodic ? i % period
                                                                                 : 0;
-    to[i] = Evaluate(function, to[i], step.operand[element]);
+    to[i] = Evaluate(binary, to[i], step.operand[element]);
   }
 }
 
@@ -346,6 +351,88 @@ PostOperationChain::Execute(const std::vector<const void *> & inputs, void * dst
            threads,
            [&](std::int64_t begin, std::int64_t end)
            { this->ExecuteRange(inputs, static_cast<float *>(dst), begin * chunk, std::min(end * chunk, elements)); });
+}
+
+namespace
+{
+/** An operator by a kernel and its post-operations by a pass over the result. */
+class TwoStepKernel : public Kernel
+{
+public:
+  TwoStepKernel(std::unique_ptr<Kernel> first, std::size_t inputs, PostOperationChain chain, unsigned int threads)
+    : m_First(std::move(first))
+    , m_Inputs(inputs)
+    , m_Chain(std::move(chain))
+    , m_Threads(threads)
+  {}
+
+  std::size_t GetScratchBytes() const override
+  {
+    return m_First->GetScratchBytes();
+  }
+
+  void Execute(const KernelArguments & arguments) const override
+  {
+    const auto firstOperand = arguments.inputs.begin() + static_cast<std::ptrdiff_t>(m_Inputs);
+    KernelArguments own = arguments;
+    own.inputs.assign(arguments.inputs.begin(), firstOperand);
+    m_First->Execute(own);
+    std::vector<const void *> chained{ arguments.output };
+    chained.insert(chained.end(), firstOperand, arguments.inputs.end());
+    m_Chain.Execute(chained, arguments.output, m_Threads);
+  }
+
+private:
+  std::unique_ptr<Kernel> m_First;
+  std::size_t m_Inputs;
+  PostOperationChain m_Chain;
+  unsigned int m_Threads;
+};
+} // namespace
+
+Proposal
+ProposeTwoSteps(const OperatorCase & operatorCase,
+                std::size_t inputs,
+                const std::function<Proposal(const OperatorCase &)> & propose)
+{
+  const std::vector<PostOperation> operations = *GetPostOperations(operatorCase.op);
+  Operator bareOperator = operatorCase.op;
+  GetPostOperations(bareOperator)->clear();
+  OperatorCase bareCase{ bareOperator,
+                         { operatorCase.inputs.begin(),
+                           operatorCase.inputs.begin() + static_cast<std::ptrdiff_t>(inputs) },
+                         operatorCase.output,
+                         operatorCase.threads,
+                         operatorCase.weights };
+  Proposal proposal = propose(bareCase);
+  if (!proposal.IsSupported())
+  {
+    return proposal;
+  }
+  const Layout layout = proposal.outputLayout;
+  std::vector<ValueType> chained{ operatorCase.output };
+  for (std::size_t i = inputs; i < operatorCase.inputs.size(); ++i)
+  {
+    const Operand & operand = operatorCase.inputs[i];
+    chained.push_back(operand.type);
+    proposal.inputLayouts.push_back(PostOperationChain::GetInputLayout(operand.type, operatorCase.output, layout));
+    if (operand.IsConstant() && !proposal.inputLayouts.back().IsPlain())
+    {
+      return Proposal::Unsupported("a constant operand is plain");
+    }
+  }
+  std::string reason = PostOperationChain::GetUnsupportedReason(chained, operatorCase.output, layout);
+  if (!reason.empty())
+  {
+    return Proposal::Unsupported(std::move(reason));
+  }
+  proposal.kernel =
+    std::make_unique<TwoStepKernel>(std::move(proposal.kernel),
+                                    inputs,
+                                    PostOperationChain(operations, chained, operatorCase.output, layout),
+                                    operatorCase.threads);
+  proposal.detail += "+pointwise";
+  return proposal;
 }
 
 Proposal

@@ -21,6 +21,7 @@
 #include "itkNNBackend.h"
 #include "itkNNSimdPointwise.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -93,6 +94,12 @@ private:
   std::int64_t m_Run = 1;
   std::vector<Access> m_Accesses;
 };
+/** An operator without its post-operations, as propose() proposes it, then those
+ * in a pass of their own over the result.
+ * \param inputs of the operator itself. */
+Proposal ProposeTwoSteps(const OperatorCase & operatorCase,
+                         std::size_t inputs,
+                         const std::function<Proposal(const OperatorCase &)> & propose);
 } // namespace onednn
 } // namespace nn
 } // namespace itk

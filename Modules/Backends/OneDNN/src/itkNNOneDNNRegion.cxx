@@ -200,7 +200,7 @@ Propose(const Insertion & op, const OperatorCase & operatorCase)
   const Operand & patch = operatorCase.inputs[1];
   const Layout layout = operatorCase.inputs[0].layout;
   const Shape ones(shape.size(), 1);
-  std::string reason = GetUnsupportedReason(layout, shape, op.begin, ones, patch.type.shape);
+  std::string reason = GetUnsupportedReason(layout, shape, op.begin, op.step, patch.type.shape);
   if (!reason.empty() || patch.IsConstant())
   {
     return Proposal::Unsupported(reason.empty() ? "the constant patch is plain" : std::move(reason));
@@ -208,7 +208,7 @@ Propose(const Insertion & op, const OperatorCase & operatorCase)
   const Shape zeros(shape.size(), 0);
   const BoxCopy all = MakeCopy(MakeBox(shape, layout, zeros, ones, shape), MakeBox(shape, layout, zeros, ones, shape));
   const BoxCopy part = MakeCopy(MakeBox(patch.type.shape, layout, zeros, ones, patch.type.shape),
-                                MakeBox(shape, layout, op.begin, ones, patch.type.shape));
+                                MakeBox(shape, layout, op.begin, op.step, patch.type.shape));
   const unsigned int threads = operatorCase.threads;
   Proposal proposal = Proposal::FromKernel(std::make_unique<FunctionKernel>(
                                              [all, part, threads](const KernelArguments & arguments)

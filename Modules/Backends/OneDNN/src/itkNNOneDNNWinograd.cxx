@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <sstream>
+#include <type_traits>
 
 namespace itk
 {
@@ -41,9 +42,10 @@ struct Rates
   double volumeTransform; ///< the same of tiles with depth
   double memory;          ///< bytes from and to beyond the second-level cache
   double reorder;         ///< bytes read and written
+  double packing;         ///< floats of transformed weights
 };
-constexpr Rates wideRates{ 175e9, 160e9, 190e9, 5e9, 4.2e9, 20e9, 8e9 }; // 512 bits
-constexpr Rates usualRates{ 88e9, 83e9, 95e9, 4.3e9, 2.6e9, 20e9, 8e9 }; // 256 bits
+constexpr Rates wideRates{ 175e9, 160e9, 190e9, 5e9, 4.2e9, 20e9, 8e9, 3e8 }; // 512 bits
+constexpr Rates usualRates{ 88e9, 83e9, 95e9, 4.3e9, 2.6e9, 20e9, 8e9, 3e8 }; // 256 bits
 
 /** Seconds that keep small layers, whose estimates are the least certain, from changing. */
 constexpr double marginSeconds = 5e-6;
@@ -90,7 +92,7 @@ EstimateDirect(const simd::WinogradShape & shape, const Rates & rates, unsigned 
 }
 
 double
-EstimateWinograd(const simd::WinogradShape & shape, const Rates & rates, unsigned int threads)
+EstimateWinograd(const simd::WinogradShape & shape, const Rates & rates, unsigned int threads, bool packs)
 {
   const simd::WinogradConvolution convolution(shape, {}, threads);
   const auto ceil = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
@@ -109,7 +111,8 @@ EstimateWinograd(const simd::WinogradShape & shape, const Rates & rates, unsigne
   const double transform = shape.depthTile > 1 ? rates.volumeTransform : rates.transform;
   return marginSeconds + 2 * points * static_cast<double>(shape.inChannels * out) / rates.products +
          points * static_cast<double>(in + out) / transform + convolution.GetTrafficBytes(items) / rates.memory +
-         reorderBytes / rates.reorder / threads;
+         reorderBytes / rates.reorder / threads +
+         (packs ? static_cast<double>(convolution.GetPackedElements()) / rates.packing / threads : 0);
 }
 
 /** Which image of an operand each image of the result takes; false when the
@@ -177,6 +180,13 @@ Translate(const Unary & op, simd::PostOperation & post)
 std::string
 Translate(const Binary & op, const Operand & operand, const Shape & result, int channelAxis, simd::PostOperation & post)
 {
+  if (op.function == BinaryFunction::Gate)
+  {
+    post.kind = simd::PostKind::GateValue;
+    post.alpha = static_cast<float>(op.alpha);
+    const bool isImage = MapImages(operand.type.shape, result, channelAxis, post.images);
+    return isImage && !operand.IsConstant() ? "" : "the gate is not whole images of the result";
+  }
   if (op.function != BinaryFunction::Add && op.function != BinaryFunction::Multiply)
   {
     return std::string("has no post-operation ") + ToString(op.function);
@@ -196,18 +206,29 @@ Translate(const Binary & op, const Operand & operand, const Shape & result, int 
   return operand.IsConstant() ? "a constant operand is plain" : "";
 }
 
+using WeightOrder = simd::WinogradConvolution::WeightOrder;
+
 class WinogradKernel : public Kernel
 {
 public:
-  WinogradKernel(simd::WinogradConvolution convolution, bool hasBias, const OperatorCase & operatorCase)
+  WinogradKernel(simd::WinogradConvolution convolution,
+                 bool hasBias,
+                 WeightOrder order,
+                 const OperatorCase & operatorCase)
     : m_Convolution(std::move(convolution))
     , m_HasBias(hasBias)
+    , m_Order(order)
+    , m_Threads(operatorCase.threads)
     , m_Parts(std::min<std::int64_t>(operatorCase.threads, m_Convolution.GetNumberOfItems()))
   {
     const Operand & weights = operatorCase.inputs[1];
-    const std::size_t bytes = m_Convolution.GetPackedElements() * sizeof(float);
+    const std::size_t bytes = this->GetPackedBytes();
     const auto pack = [&](void * to)
-    { m_Convolution.PackWeights(weights.constant.GetData<float>(), static_cast<float *>(to)); };
+    { m_Convolution.PackWeights(weights.constant.GetData<float>(), static_cast<float *>(to), order); };
+    if (!weights.IsConstant())
+    {
+      return;
+    }
     if (weights.name.empty())
     {
       auto memory = AllocateAligned(bytes);
@@ -216,21 +237,37 @@ public:
     }
     else
     {
-      m_Weights =
-        operatorCase.weights->GetOrCreate(weights.name + "|simd|" + m_Convolution.GetPackingKey(), bytes, pack);
+      m_Weights = operatorCase.weights->GetOrCreate(
+        weights.name + (order == WeightOrder::Direct ? "|simd|" : "|simd|transposed|") + m_Convolution.GetPackingKey(),
+        bytes,
+        pack);
     }
   }
 
   std::size_t GetScratchBytes() const override
   {
-    return static_cast<std::size_t>(m_Parts) * m_Convolution.GetScratchBytes();
+    return static_cast<std::size_t>(m_Parts) * m_Convolution.GetScratchBytes() +
+           (m_Weights ? 0 : this->GetPackedBytes());
   }
 
   void Execute(const KernelArguments & arguments) const override
   {
     simd::WinogradArguments memory;
     memory.src = static_cast<const float *>(arguments.inputs[0]);
+    auto * scratch = static_cast<char *>(arguments.scratch);
     memory.weights = static_cast<const float *>(m_Weights.get());
+    if (!m_Weights)
+    {
+      // Behind the threads' own scratch.
+      auto * packed =
+        reinterpret_cast<float *>(scratch + static_cast<std::size_t>(m_Parts) * m_Convolution.GetScratchBytes());
+      Parallel(
+        m_Convolution.GetShape().inChannels,
+        m_Threads,
+        [&](std::int64_t begin, std::int64_t end)
+        { m_Convolution.PackWeights(static_cast<const float *>(arguments.inputs[1]), packed, m_Order, begin, end); });
+      memory.weights = packed;
+    }
     memory.bias = m_HasBias ? static_cast<const float *>(arguments.inputs[2]) : nullptr;
     for (std::size_t i = m_HasBias ? 3 : 2; i < arguments.inputs.size(); ++i)
     {
@@ -238,7 +275,6 @@ public:
     }
     memory.dst = static_cast<float *>(arguments.output);
     const std::int64_t items = m_Convolution.GetNumberOfItems();
-    auto * scratch = static_cast<char *>(arguments.scratch);
     Parallel(m_Parts,
              static_cast<unsigned int>(m_Parts),
              [&](std::int64_t begin, std::int64_t end)
@@ -249,9 +285,16 @@ public:
   }
 
 private:
+  std::size_t GetPackedBytes() const
+  {
+    return m_Convolution.GetPackedElements() * sizeof(float);
+  }
+
   simd::WinogradConvolution m_Convolution;
-  std::shared_ptr<const void> m_Weights;
+  std::shared_ptr<const void> m_Weights; ///< null: packed in each run
   bool m_HasBias;
+  WeightOrder m_Order;
+  unsigned int m_Threads;
   std::int64_t m_Parts;
 };
 
@@ -270,6 +313,10 @@ GetChoice()
   return text == "always" ? Choice::Always : text == "never" ? Choice::Never : Choice::Estimate;
 }
 
+/** \class WinogradImplementation
+ * \brief Of Convolution, and of TransposedConvolution as one with the taps in
+ * reverse order. */
+template <typename TOperator>
 class WinogradImplementation : public Implementation
 {
 public:
@@ -280,12 +327,16 @@ public:
 
   Proposal Propose(const OperatorCase & operatorCase) const override
   {
-    const auto & op = std::get<Convolution>(operatorCase.op);
-    std::string reason = onednn::GetUnsupportedReason(operatorCase);
-    if (reason.empty())
+    const auto & given = std::get<TOperator>(operatorCase.op);
+    std::string reason = GetWindowReason(given, operatorCase.inputs[1].type.shape);
+    if (!reason.empty())
     {
-      reason = GetUnsupportedReason(op, operatorCase);
+      return Proposal::Unsupported(std::move(reason));
     }
+    constexpr bool isTransposed = std::is_same<TOperator, TransposedConvolution>::value;
+    constexpr WeightOrder order = isTransposed ? WeightOrder::Transposed : WeightOrder::Direct;
+    const Convolution op = ToConvolution(given);
+    reason = onednn::GetUnsupportedReason(operatorCase);
     const Choice choice = GetChoice();
     if (reason.empty() && choice == Choice::Never)
     {
@@ -335,9 +386,10 @@ public:
     shape.block = inputLayouts[0].GetBlock();
     const Rates & rates = shape.block == 16 ? wideRates : usualRates;
     shape.tile = 2;
-    double seconds = EstimateWinograd(shape, rates, operatorCase.threads);
+    double seconds = EstimateWinograd(shape, rates, operatorCase.threads, !operatorCase.inputs[1].IsConstant());
     shape.tile = 4;
-    const double secondsOf4 = EstimateWinograd(shape, rates, operatorCase.threads);
+    const double secondsOf4 =
+      EstimateWinograd(shape, rates, operatorCase.threads, !operatorCase.inputs[1].IsConstant());
     shape.tile = seconds < secondsOf4 ? 2 : 4;
     seconds = std::min(seconds, secondsOf4);
     const double direct = EstimateDirect(shape, rates, operatorCase.threads);
@@ -353,7 +405,7 @@ public:
     simd::WinogradConvolution convolution(shape, std::move(posts), operatorCase.threads);
     const std::string detail = convolution.GetVariant();
     Proposal proposal =
-      Proposal::FromKernel(std::make_unique<WinogradKernel>(std::move(convolution), op.hasBias, operatorCase),
+      Proposal::FromKernel(std::make_unique<WinogradKernel>(std::move(convolution), op.hasBias, order, operatorCase),
                            std::move(inputLayouts),
                            blocked(dstShape));
     proposal.detail = detail;
@@ -386,11 +438,11 @@ private:
     return shape;
   }
 
-  static std::string GetUnsupportedReason(const Convolution & op, const OperatorCase & operatorCase)
+  /** Why a window is not one for the kernel; empty when it is. */
+  static std::string GetWindowReason(const TOperator & op, const Shape & weights)
   {
     const auto isAll = [](const std::vector<std::int64_t> & values, std::int64_t value)
     { return std::all_of(values.begin(), values.end(), [=](std::int64_t v) { return v == value; }); };
-    const Shape & weights = operatorCase.inputs[1].type.shape;
     const Shape kernel(weights.begin() + 2, weights.end());
     if (kernel.size() < 2 || kernel.size() > 3 || !isAll(kernel, 3))
     {
@@ -400,7 +452,26 @@ private:
     {
       return "neither stride nor dilation nor groups";
     }
-    return operatorCase.inputs[1].IsConstant() ? "" : "the weights are not constant";
+    // The adjoint of more padding leaves out some of its input.
+    const bool isPadded = std::is_same<TOperator, TransposedConvolution>::value &&
+                          std::any_of(op.padding.begin(), op.padding.end(), [](std::int64_t v) { return v > 2; });
+    return isPadded ? "padding of at most 2, not " + nn::ToString(op.padding) : "";
+  }
+
+  static Convolution ToConvolution(const Convolution & op)
+  {
+    return op;
+  }
+  static Convolution ToConvolution(const TransposedConvolution & op)
+  {
+    Convolution convolution;
+    convolution.stride = op.stride;
+    for (const auto padding : op.padding)
+    {
+      convolution.padding.push_back(2 - padding);
+    }
+    convolution.postOperations = op.postOperations;
+    return convolution;
   }
 };
 } // namespace
@@ -408,7 +479,14 @@ private:
 const Implementation &
 GetWinogradImplementation()
 {
-  static const WinogradImplementation implementation;
+  static const WinogradImplementation<Convolution> implementation;
+  return implementation;
+}
+
+const Implementation &
+GetTransposedWinogradImplementation()
+{
+  static const WinogradImplementation<TransposedConvolution> implementation;
   return implementation;
 }
 } // namespace onednn

@@ -32,7 +32,8 @@ template <typename TOperator>
 constexpr bool movesElements =
   std::is_same<TOperator, Concatenation>::value || std::is_same<TOperator, Slice>::value ||
   std::is_same<TOperator, Permutation>::value || std::is_same<TOperator, Broadcast>::value ||
-  std::is_same<TOperator, Reshape>::value || std::is_same<TOperator, Insertion>::value;
+  std::is_same<TOperator, Reshape>::value || std::is_same<TOperator, Insertion>::value ||
+  std::is_same<TOperator, Gather>::value || std::is_same<TOperator, Barrier>::value;
 
 template <typename TOperator>
 class ReferenceImplementation : public Implementation
@@ -51,7 +52,12 @@ public:
       return Proposal::Unsupported(std::string("computes in float32 and float64, not in ") + ToString(type));
     }
     const std::vector<Layout> plain(operatorCase.inputs.size());
-    if constexpr (std::is_same<TOperator, Reshape>::value)
+    if constexpr (std::is_same<TOperator, Barrier>::value)
+    {
+      const Layout layout = operatorCase.inputs[0].IsConstant() ? Layout{} : operatorCase.inputs[0].layout;
+      return Proposal::Alias(0, { layout }, layout);
+    }
+    else if constexpr (std::is_same<TOperator, Reshape>::value)
     {
       return Proposal::Alias(0, plain);
     }

@@ -146,7 +146,7 @@ MakeKernel(const Binary & op, const OperatorCase & operatorCase)
                                              {
                                                for (std::int64_t i = begin; i < end; ++i)
                                                {
-                                                 dst[i] = Evaluate(op.function, a[indexA(i)], b[indexB(i)]);
+                                                 dst[i] = Evaluate(op, a[indexA(i)], b[indexB(i)]);
                                                }
                                              });
                                });

@@ -45,6 +45,12 @@ std::unique_ptr<Kernel> MakeKernel(const MatrixProduct & op, const OperatorCase 
 std::unique_ptr<Kernel> MakeKernel(const ShiftedInterpolation & op, const OperatorCase & operatorCase);
 std::unique_ptr<Kernel> MakeKernel(const Pointwise & op, const OperatorCase & operatorCase);
 std::unique_ptr<Kernel> MakeKernel(const Insertion & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const TransposedConvolution & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const ConvolutionWeightsGradient & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const PoolingGradient & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const TransposedInterpolation & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const Gather & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const ScatterAdd & op, const OperatorCase & operatorCase);
 
 std::unique_ptr<Kernel> MakeReorderKernel(const ValueType & type,
                                           const Layout & from,
@@ -101,7 +107,7 @@ public:
       else
       {
         const auto * other = static_cast<const T *>(arguments.inputs[m_FirstOperand + operand]);
-        value = Evaluate(std::get<Binary>(post.operation).function, value, other[m_Indices[operand](element)]);
+        value = Evaluate(std::get<Binary>(post.operation), value, other[m_Indices[operand](element)]);
         ++operand;
       }
     }

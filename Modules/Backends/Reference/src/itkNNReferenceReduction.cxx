@@ -104,10 +104,10 @@ private:
           result += value;
           break;
         case ReductionFunction::Maximum:
-          result = i == 0 ? value : Evaluate(BinaryFunction::Maximum, value, result);
+          result = i == 0 ? value : Evaluate(Binary{ BinaryFunction::Maximum }, value, result);
           break;
         case ReductionFunction::Minimum:
-          result = i == 0 ? value : Evaluate(BinaryFunction::Minimum, value, result);
+          result = i == 0 ? value : Evaluate(Binary{ BinaryFunction::Minimum }, value, result);
           break;
       }
     }

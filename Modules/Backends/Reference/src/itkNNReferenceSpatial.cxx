@@ -15,12 +15,12 @@
  *  limitations under the License.
  *
  *=========================================================================*/
+#include "itkNNReferenceSpatial.h"
+
 #include "itkNNParallel.h"
 #include "itkNNReferenceKernels.h"
 
-#include <Eigen/Core>
 #include <algorithm>
-#include <array>
 
 namespace itk
 {
@@ -30,49 +30,6 @@ namespace reference
 {
 namespace
 {
-/** Three spatial axes, leading ones of extent 1 added. */
-using Triple = std::array<std::int64_t, 3>;
-
-Triple
-ToTriple(const std::vector<std::int64_t> & values, std::int64_t filling)
-{
-  Triple triple{ filling, filling, filling };
-  for (std::size_t i = 0; i < values.size() && i < 3; ++i)
-  {
-    triple[2 - i] = values[values.size() - 1 - i];
-  }
-  return triple;
-}
-
-std::int64_t
-Product(const Triple & triple)
-{
-  return triple[0] * triple[1] * triple[2];
-}
-
-Triple
-Unravel(std::int64_t element, const Triple & extents)
-{
-  return { element / extents[2] / extents[1], element / extents[2] % extents[1], element % extents[2] };
-}
-
-/** Split of [batch..., channels, spatial...]. */
-struct SpatialShape
-{
-  SpatialShape(const Shape & shape, std::size_t rank)
-    : batch(NumberOfElements(Shape(shape.begin(), shape.end() - static_cast<std::ptrdiff_t>(rank) - 1)))
-    , channels(shape[shape.size() - rank - 1])
-    , extents(ToTriple(Shape(shape.end() - static_cast<std::ptrdiff_t>(rank), shape.end()), 1))
-  {}
-
-  std::int64_t batch;
-  std::int64_t channels;
-  Triple extents;
-};
-
-template <typename T>
-using RowMajorMatrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
 template <typename T>
 class ConvolutionKernel : public Kernel
 {
@@ -81,11 +38,8 @@ public:
     : m_Op(op)
     , m_Src(operatorCase.inputs[0].type.shape, op.stride.size())
     , m_Dst(operatorCase.output.shape, op.stride.size())
-    , m_Kernel(
-        ToTriple(Shape(operatorCase.inputs[1].type.shape.begin() + 2, operatorCase.inputs[1].type.shape.end()), 1))
-    , m_Stride(ToTriple(op.stride, 1))
-    , m_Padding(ToTriple(op.padding, 0))
-    , m_Dilation(ToTriple(op.dilation, 1))
+    , m_Window(
+        op, Shape(operatorCase.inputs[1].type.shape.begin() + 2, operatorCase.inputs[1].type.shape.end()), m_Src, m_Dst)
     , m_Threads(operatorCase.threads)
     , m_PostOperations(op.postOperations, operatorCase, op.hasBias ? 3 : 2)
   {}
@@ -122,7 +76,7 @@ private:
     const std::int64_t count = std::min(tileSize, positions - first);
     const std::int64_t inChannels = m_Src.channels / m_Op.groups;
     const std::int64_t outChannels = m_Dst.channels / m_Op.groups;
-    const std::int64_t taps = Product(m_Kernel);
+    const std::int64_t taps = m_Window.GetNumberOfTaps();
 
     columns.resize(inChannels * taps, count);
     for (std::int64_t channel = 0; channel < inChannels; ++channel)
@@ -131,7 +85,7 @@ private:
                       (batch * m_Src.channels + group * inChannels + channel) * Product(m_Src.extents);
       for (std::int64_t tap = 0; tap < taps; ++tap)
       {
-        this->GatherTap(src, Unravel(tap, m_Kernel), first, count, columns.row(channel * taps + tap).data());
+        m_Window.GatherTap(src, tap, first, count, columns.row(channel * taps + tap).data());
       }
     }
 
@@ -160,31 +114,10 @@ private:
     }
   }
 
-  /** One row of the column matrix: a tap's source value for each position. */
-  void GatherTap(const T * src, const Triple & tap, std::int64_t first, std::int64_t count, T * row) const
-  {
-    for (std::int64_t i = 0; i < count; ++i)
-    {
-      const Triple position = Unravel(first + i, m_Dst.extents);
-      std::int64_t offset = 0;
-      bool inside = true;
-      for (int d = 0; d < 3; ++d)
-      {
-        const std::int64_t at = position[d] * m_Stride[d] - m_Padding[d] + tap[d] * m_Dilation[d];
-        inside = inside && at >= 0 && at < m_Src.extents[d];
-        offset = offset * m_Src.extents[d] + at;
-      }
-      row[i] = inside ? src[offset] : T(0);
-    }
-  }
-
   Convolution m_Op;
   SpatialShape m_Src;
   SpatialShape m_Dst;
-  Triple m_Kernel;
-  Triple m_Stride;
-  Triple m_Padding;
-  Triple m_Dilation;
+  ConvolutionWindow m_Window;
   unsigned int m_Threads;
   PostOperationChain m_PostOperations;
 };
@@ -193,39 +126,25 @@ template <typename T>
 T
 PoolWindow(const Pooling & op, const T * src, const Triple & extents, const Triple & position)
 {
-  const Triple kernel = ToTriple(op.kernel, 1);
-  const Triple stride = ToTriple(op.stride, 1);
-  const Triple padding = ToTriple(op.padding, 0);
-  Triple begin;
-  Triple end;
-  for (int d = 0; d < 3; ++d)
-  {
-    const std::int64_t start = position[d] * stride[d] - padding[d];
-    begin[d] = std::max<std::int64_t>(start, 0);
-    end[d] = std::min(start + kernel[d], extents[d]);
-  }
-  T maximum = src[(begin[0] * extents[1] + begin[1]) * extents[2] + begin[2]];
+  const PoolingWindow window(op, extents, position);
+  bool isFirst = true;
+  T maximum = 0;
   double sum = 0;
-  std::int64_t count = 0;
-  for (std::int64_t z = begin[0]; z < end[0]; ++z)
-  {
-    for (std::int64_t y = begin[1]; y < end[1]; ++y)
+  window.ForEach(
+    [&](std::int64_t offset)
     {
-      for (std::int64_t x = begin[2]; x < end[2]; ++x)
-      {
-        const T value = src[(z * extents[1] + y) * extents[2] + x];
-        // A NaN stays the maximum, as in the frameworks.
-        maximum = value > maximum || value != value ? value : maximum;
-        sum += static_cast<double>(value);
-        ++count;
-      }
-    }
-  }
+      const T value = src[offset];
+      // A NaN stays the maximum, as in the frameworks.
+      maximum = isFirst || value > maximum || value != value ? value : maximum;
+      sum += static_cast<double>(value);
+      isFirst = false;
+    });
   if (op.function == PoolingFunction::Maximum)
   {
     return maximum;
   }
-  return static_cast<T>(sum / static_cast<double>(op.includePadding ? Product(kernel) : count));
+  return static_cast<T>(sum /
+                        static_cast<double>(op.includePadding ? NumberOfElements(op.kernel) : window.CountElements()));
 }
 } // namespace
 
@@ -268,62 +187,6 @@ MakeKernel(const Pooling & op, const OperatorCase & operatorCase)
         });
     });
 }
-
-namespace
-{
-/** The values of an interpolated plane. */
-class PlaneInterpolation
-{
-public:
-  PlaneInterpolation(const Interpolation & op, const Shape & srcShape, DataType precision)
-    : m_Src(ToTriple(Shape(srcShape.end() - static_cast<std::ptrdiff_t>(op.size.size()), srcShape.end()), 1))
-    , m_Size(ToTriple(op.size, 1))
-  {
-    for (int d = 0; d < 3; ++d)
-    {
-      m_Taps[d] = InterpolationTaps(op, m_Src[d], m_Size[d], precision);
-    }
-  }
-
-  const Triple & GetSrc() const
-  {
-    return m_Src;
-  }
-  const Triple & GetSize() const
-  {
-    return m_Size;
-  }
-
-  template <typename T>
-  double Evaluate(const T * from, const Triple & position) const
-  {
-    double sum = 0;
-    for (int corner = 0; corner < 8; ++corner)
-    {
-      double weight = 1;
-      std::int64_t offset = 0;
-      for (int d = 0; d < 3; ++d)
-      {
-        const InterpolationTap & tap = m_Taps[d][static_cast<std::size_t>(position[d])];
-        const bool high = (corner >> d & 1) != 0;
-        weight *= high ? tap.weight : 1 - tap.weight;
-        offset = offset * m_Src[d] + (high ? tap.high : tap.low);
-      }
-      // A weight of zero must not turn an infinity into a NaN.
-      if (weight != 0)
-      {
-        sum += weight * static_cast<double>(from[offset]);
-      }
-    }
-    return sum;
-  }
-
-private:
-  Triple m_Src;
-  Triple m_Size;
-  std::array<std::vector<InterpolationTap>, 3> m_Taps;
-};
-} // namespace
 
 std::unique_ptr<Kernel>
 MakeKernel(const Interpolation & op, const OperatorCase & operatorCase)

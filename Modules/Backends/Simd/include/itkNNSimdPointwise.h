@@ -35,7 +35,8 @@ enum class PointwiseFunction : std::uint8_t
   Linear,    ///< alpha * x + beta
   Add,
   Subtract, ///< x - operand
-  Multiply
+  Multiply,
+  Gate ///< operand > 0 ? x : alpha * x
 };
 
 /** Which element of an operand belongs to element i. */
@@ -53,7 +54,7 @@ struct PointwiseStep
   PointwiseAccess access = PointwiseAccess::Whole;
   float alpha = 0;
   float beta = 0;
-  const float * operand = nullptr; ///< of Add, Subtract and Multiply
+  const float * operand = nullptr; ///< of Add, Subtract, Multiply and Gate
 };
 
 /** to[i] = the steps, one after the other, of from[i]: one pass over memory.

@@ -38,7 +38,8 @@ enum class PostKind : std::uint8_t
   AddChannel,      ///< x + operand[channel]
   MultiplyChannel, ///< x * operand[channel]
   AddValue,        ///< x + operand of the result's shape and layout
-  MultiplyValue    ///< x * operand of the result's shape and layout
+  MultiplyValue,   ///< x * operand of the result's shape and layout
+  GateValue        ///< operand of the result's shape and layout > 0 ? x : alpha * x
 };
 
 /** \ingroup UniverSegSimd
@@ -48,7 +49,7 @@ struct PostOperation
   PostKind kind = PostKind::Relu;
   float alpha = 0;
   float beta = 0;
-  /** Of AddValue and MultiplyValue: the image of the operand for each image of
+  /** Of AddValue, MultiplyValue and GateValue: the image of the operand for each image of
    * the result; empty: the same. */
   std::vector<std::int64_t> images = {};
 

@@ -109,8 +109,20 @@ public:
   std::string GetPackingKey() const;
 
   /** Transform weights [outChannels, inChannels, 3, 3] or [outChannels,
-   * inChannels, 3, 3, 3], in double precision. */
-  void PackWeights(const float * weights, float * packed) const;
+   * inChannels, 3, 3, 3], in double precision.
+   * \param order Transposed: weights [inChannels, outChannels, ...] of the
+   * convolution whose adjoint this one is, so with their taps in reverse order. */
+  enum class WeightOrder : std::uint8_t
+  {
+    Direct,
+    Transposed
+  };
+  void PackWeights(const float * weights, float * packed, WeightOrder order = WeightOrder::Direct) const;
+
+  /** The same for some of the input channels, [begin, end), so that threads can
+   * share the work. */
+  void PackWeights(
+    const float * weights, float * packed, WeightOrder order, std::int64_t begin, std::int64_t end) const;
 
   /** Work to share among threads, in items of equal size. */
   std::int64_t GetNumberOfItems() const;

@@ -126,6 +126,9 @@ ApplyVectors(D d, const Chain & chain, std::int64_t i)
       case PointwiseFunction::Multiply:
         combine([](V a, V b) HWY_ATTR { return hn::Mul(a, b); });
         break;
+      case PointwiseFunction::Gate:
+        combine([&](V a, V b) HWY_ATTR { return hn::IfThenElse(hn::Gt(b, hn::Zero(d)), a, hn::Mul(alpha, a)); });
+        break;
     }
   }
   for (int k = 0; k < VVectors; ++k)

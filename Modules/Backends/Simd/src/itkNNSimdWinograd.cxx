@@ -590,6 +590,16 @@ ApplyPostOperations(D d, const Output & output, const Tile & tile, std::int64_t 
           }
         }
         break;
+      case PostKind::GateValue:
+        for (int x = 0; x < VTile; ++x)
+        {
+          if (x < tile.columns)
+          {
+            const V gate = hn::LoadU(d, operand + x * block);
+            values[x] = hn::IfThenElse(hn::Gt(gate, hn::Zero(d)), values[x], hn::Mul(alpha, values[x]));
+          }
+        }
+        break;
     }
   }
 }
@@ -902,80 +912,117 @@ GetWeightTransform()
   }
 }
 
+/** Output channels whose weights are transformed together. */
+constexpr std::size_t packedLanes = 8;
+using PackedLanes = std::array<double, packedLanes>;
+
+/** sum += factor * value, for all lanes. */
+void
+AddScaled(double factor, const PackedLanes & value, PackedLanes & sum)
+{
+  for (std::size_t l = 0; l < packedLanes; ++l)
+  {
+    sum[l] += factor * value[l];
+  }
+}
+
 /** The points along the depth of taps [3, 3, 3]. */
 template <int VDepth>
 void
-TransformWeightsDepth(const double * taps, double (*slices)[9])
+TransformWeightsDepth(const PackedLanes * taps, PackedLanes (*slices)[9])
 {
   const auto transform = GetWeightTransform<VDepth>();
   for (std::size_t i = 0; i < VDepth + 2; ++i)
   {
     for (std::size_t k = 0; k < 9; ++k)
     {
-      slices[i][k] = transform[i][0] * taps[k] + transform[i][1] * taps[9 + k] + transform[i][2] * taps[18 + k];
+      slices[i][k] = {};
+      for (std::size_t z = 0; z < 3; ++z)
+      {
+        AddScaled(transform[i][z], taps[9 * z + k], slices[i][k]);
+      }
     }
   }
 }
 
+/** The points of one slice of taps [3, 3], each `stride` floats behind the one before. */
+template <int VTile>
+float *
+TransformWeightsSlice(const PackedLanes * slice, std::int64_t lanes, std::int64_t stride, float * to)
+{
+  constexpr std::size_t n = GetPoints(VTile);
+  const auto transform = GetWeightTransform<VTile>();
+  for (std::size_t i = 0; i < n; ++i)
+  {
+    PackedLanes half[3] = {};
+    for (std::size_t x = 0; x < 3; ++x)
+    {
+      for (std::size_t y = 0; y < 3; ++y)
+      {
+        AddScaled(transform[i][y], slice[y * 3 + x], half[x]);
+      }
+    }
+    for (std::size_t j = 0; j < n; ++j)
+    {
+      PackedLanes value = {};
+      for (std::size_t x = 0; x < 3; ++x)
+      {
+        AddScaled(transform[j][x], half[x], value);
+      }
+      for (std::int64_t l = 0; l < lanes; ++l)
+      {
+        to[l] = static_cast<float>(value[static_cast<std::size_t>(l)]);
+      }
+      to += stride;
+    }
+  }
+  return to;
+}
+
 template <int VDepth, int VTile>
 void
-PackTransformed(const WinogradAccess & access, const float * weights, float * packed)
+PackTransformed(const WinogradAccess & access,
+                const float * weights,
+                float * packed,
+                WinogradConvolution::WeightOrder order,
+                std::int64_t begin,
+                std::int64_t end)
 {
   constexpr std::size_t depth = GetPoints(VDepth);
-  constexpr std::size_t n = GetPoints(VTile);
   constexpr std::int64_t count = VDepth == 1 ? 9 : 27;
-  const auto transform = GetWeightTransform<VTile>();
+  const bool isDirect = order == WinogradConvolution::WeightOrder::Direct;
   const std::int64_t block = access.shape.block;
   const std::int64_t in = access.shape.inChannels;
   const std::int64_t out = access.outBlocks * block;
   const std::int64_t panel = access.panelBlocks * block;
-  for (std::int64_t o = 0; o < out; ++o)
+  for (std::int64_t o = 0; o < out; o += packedLanes)
   {
     const std::int64_t first = o / panel * panel;
     const std::int64_t width = std::min(panel, out - first);
-    for (std::int64_t c = 0; c < in; ++c)
+    const auto lanes = std::min<std::int64_t>(packedLanes, out - o);
+    for (std::int64_t c = begin; c < end; ++c)
     {
-      float * to = packed + first * in + c * width + o - first;
-      double taps[count] = {};
-      if (o < access.shape.outChannels)
+      PackedLanes taps[count] = {};
+      for (std::int64_t l = 0; l < lanes && o + l < access.shape.outChannels; ++l)
       {
-        const float * from = weights + (o * in + c) * count;
-        std::copy(from, from + count, taps);
+        const float * from = weights + (isDirect ? (o + l) * in + c : c * access.shape.outChannels + o + l) * count;
+        for (std::int64_t k = 0; k < count; ++k)
+        {
+          taps[k][static_cast<std::size_t>(l)] = from[isDirect ? k : count - 1 - k];
+        }
       }
-      double slices[depth][9];
+      float * to = packed + first * in + c * width + o - first;
       if constexpr (VDepth == 1)
       {
-        std::copy(taps, taps + count, slices[0]);
+        TransformWeightsSlice<VTile>(taps, lanes, in * out, to);
       }
       else
       {
+        PackedLanes slices[depth][9];
         TransformWeightsDepth<VDepth>(taps, slices);
-      }
-      for (const auto & slice : slices)
-      {
-        double half[n][3] = {};
-        for (std::size_t i = 0; i < n; ++i)
+        for (const auto & slice : slices)
         {
-          for (std::size_t x = 0; x < 3; ++x)
-          {
-            for (std::size_t y = 0; y < 3; ++y)
-            {
-              half[i][x] += transform[i][y] * slice[y * 3 + x];
-            }
-          }
-        }
-        for (std::size_t i = 0; i < n; ++i)
-        {
-          for (std::size_t j = 0; j < n; ++j)
-          {
-            double value = 0;
-            for (std::size_t x = 0; x < 3; ++x)
-            {
-              value += transform[j][x] * half[i][x];
-            }
-            *to = static_cast<float>(value);
-            to += in * out;
-          }
+          to = TransformWeightsSlice<VTile>(slice, lanes, in * out, to);
         }
       }
     }
@@ -1037,16 +1084,25 @@ WinogradConvolution::GetPackingKey() const
 }
 
 void
-WinogradConvolution::PackWeights(const float * weights, float * packed) const
+WinogradConvolution::PackWeights(const float * weights, float * packed, WeightOrder order) const
+{
+  this->PackWeights(weights, packed, order, 0, m_Shape.inChannels);
+}
+
+void
+WinogradConvolution::PackWeights(
+  const float * weights, float * packed, WeightOrder order, std::int64_t begin, std::int64_t end) const
 {
   const WinogradAccess access(*this);
   if (m_Shape.depthTile == 2)
   {
-    m_Shape.tile == 4 ? PackTransformed<2, 4>(access, weights, packed) : PackTransformed<2, 2>(access, weights, packed);
+    m_Shape.tile == 4 ? PackTransformed<2, 4>(access, weights, packed, order, begin, end)
+                      : PackTransformed<2, 2>(access, weights, packed, order, begin, end);
   }
   else
   {
-    m_Shape.tile == 4 ? PackTransformed<1, 4>(access, weights, packed) : PackTransformed<1, 2>(access, weights, packed);
+    m_Shape.tile == 4 ? PackTransformed<1, 4>(access, weights, packed, order, begin, end)
+                      : PackTransformed<1, 2>(access, weights, packed, order, begin, end);
   }
 }
 

@@ -42,6 +42,8 @@ Apply(const PointwiseStep & step, double x, double operand)
       return x + operand;
     case PointwiseFunction::Subtract:
       return x - operand;
+    case PointwiseFunction::Gate:
+      return operand > 0 ? x : static_cast<double>(step.alpha) * x;
     case PointwiseFunction::Multiply:
       break;
   }
@@ -110,7 +112,8 @@ TEST(SimdPointwise, EveryFunctionAndAccess)
                                          Function::Linear,
                                          Function::Add,
                                          Function::Subtract,
-                                         Function::Multiply })
+                                         Function::Multiply,
+                                         Function::Gate })
             {
               Check(PointwiseAccess::Whole, { { function, access, 0.25F, 0.5F } }, period, count);
             }

@@ -218,6 +218,8 @@ Apply(const PostOperation & post, double x, double operand)
     case PostKind::AddChannel:
     case PostKind::AddValue:
       return x + operand;
+    case PostKind::GateValue:
+      return operand > 0 ? x : static_cast<double>(post.alpha) * x;
     case PostKind::MultiplyChannel:
     case PostKind::MultiplyValue:
       break;
@@ -403,6 +405,44 @@ TEST(SimdWinograd, UsesTheInstructionSetAskedFor)
   }
 }
 
+TEST(SimdWinograd, PacksInPartsAndFromTransposedWeights)
+{
+  for (const std::int64_t depth : { 0, 5 })
+  {
+    for (const int tile : { 2, 4 })
+    {
+      Case test{ 1, 7, 21, 8, 8 };
+      test.depth = depth;
+      const WinogradConvolution convolution(MakeShape(test, 8, tile));
+      const std::int64_t taps = test.GetTaps();
+      const auto weights = Random(test.outChannels * test.inChannels * taps, 5);
+      std::vector<float> transposed(weights.size());
+      for (std::int64_t o = 0; o < test.outChannels; ++o)
+      {
+        for (std::int64_t c = 0; c < test.inChannels; ++c)
+        {
+          for (std::int64_t k = 0; k < taps; ++k)
+          {
+            transposed[static_cast<std::size_t>((c * test.outChannels + o) * taps + taps - 1 - k)] =
+              weights[static_cast<std::size_t>((o * test.inChannels + c) * taps + k)];
+          }
+        }
+      }
+      std::vector<float> packed(convolution.GetPackedElements(), 1.0F);
+      convolution.PackWeights(weights.data(), packed.data());
+      using Order = WinogradConvolution::WeightOrder;
+      for (const auto order : { Order::Direct, Order::Transposed })
+      {
+        const float * from = order == Order::Direct ? weights.data() : transposed.data();
+        std::vector<float> inParts(convolution.GetPackedElements(), 2.0F);
+        convolution.PackWeights(from, inParts.data(), order, 4, 7);
+        convolution.PackWeights(from, inParts.data(), order, 0, 4);
+        EXPECT_EQ(inParts, packed);
+      }
+    }
+  }
+}
+
 TEST(SimdWinograd, Extents)
 {
   for (const std::int64_t height : { 1, 2, 3, 4, 5, 8, 9 })
@@ -447,6 +487,7 @@ TEST(SimdWinograd, PostOperations)
                                 { PostKind::MultiplyChannel },
                                 { PostKind::AddValue },
                                 { PostKind::MultiplyValue },
+                                { PostKind::GateValue, 0.25F },
                                 { PostKind::AddValue, 0, 0, { 0, 0, 1 } } };
   for (const auto & post : all)
   {

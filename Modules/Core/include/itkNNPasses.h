@@ -88,7 +88,7 @@ UniverSegCore_EXPORT Graph ComposeConvolutions(const Graph & graph);
 
 /** With a convolution over an interpolated tensor as pointwise products of the
  * coarse tensor, one a tap, and a ShiftedInterpolation, where that is less
- * work. \ingroup UniverSegPasses */
+ * work and the weights are constant. \ingroup UniverSegPasses */
 UniverSegCore_EXPORT Graph ConvolveBeforeInterpolation(const Graph & graph);
 
 /** With a scale and an offset of each channel behind a convolution, such as a

@@ -153,10 +153,10 @@ struct Chain
 int
 GetFusionRank(const Operator & op)
 {
-  return std::holds_alternative<Convolution>(op)          ? 3
-       : std::holds_alternative<ShiftedInterpolation>(op) ? 2
-       : GetPostOperations(op) != nullptr                 ? 1
-                                                          : 0;
+  return IsProduct(op) && GetPostOperations(op) != nullptr ? 3
+       : std::holds_alternative<ShiftedInterpolation>(op)  ? 2
+       : GetPostOperations(op) != nullptr                  ? 1
+                                                           : 0;
 }
 } // namespace
 

@@ -124,6 +124,7 @@ Graph
 SplitConvolutionsOverConcatenations(const Graph & graph, const PassOptions & options)
 {
   const std::vector<bool> isStatic = FindStaticValues(graph, options.staticInputs);
+  const std::vector<bool> isConstant = FindStaticValues(graph, {});
   GraphRewriter rewriter(graph);
   Graph & result = rewriter.GetResult();
 
@@ -154,7 +155,8 @@ SplitConvolutionsOverConcatenations(const Graph & graph, const PassOptions & opt
       const SpatialView view(graph.GetShape(source), rank);
       // A part that is repeated along a spatial axis would be padded otherwise than its repetition.
       splits = splits && view.spatial == whole.spatial;
-      const bool interpolated = IsBetterBeforeInterpolation(graph, *convolution, source, weightShape);
+      const bool interpolated = isConstant[static_cast<std::size_t>(node.inputs[1])] &&
+                                IsBetterBeforeInterpolation(graph, *convolution, source, weightShape);
       Part & part = groups[{
         view.batch, static_cast<bool>(isStatic[static_cast<std::size_t>(source)]), interpolated ? channel + 1 : 0 }];
       part.sources.emplace_back(source, channel);
@@ -355,6 +357,14 @@ private:
   {
     // A bias would have to be multiplied by the number of summands.
     return op.postOperations.empty() && (this->IsMean() || !op.hasBias) && this->MoveSpatial(GetRank(op) + 1);
+  }
+  bool MoveThrough(const TransposedConvolution & op)
+  {
+    return op.postOperations.empty() && this->MoveSpatial(op.stride.size() + 1);
+  }
+  bool MoveThrough(const TransposedInterpolation & op)
+  {
+    return this->MoveSpatial(op.size.size());
   }
   bool MoveThrough(const Interpolation & op)
   {
@@ -698,13 +708,16 @@ ComposeConvolutions(const Graph & graph)
 Graph
 ConvolveBeforeInterpolation(const Graph & graph)
 {
+  // Weights that are not constant are trained: the taps' gradients cost more than the products save.
+  const std::vector<bool> isConstant = FindStaticValues(graph, {});
   GraphRewriter rewriter(graph);
   Graph & result = rewriter.GetResult();
   for (const auto & node : graph.GetNodes())
   {
     const Convolution * convolution = FindLinearConvolution(node.op);
     const auto typeOf = [&](ValueId id) { return graph.GetValue(id).type.type; };
-    if (convolution == nullptr || (convolution->hasBias && typeOf(node.inputs[2]) != typeOf(node.output)) ||
+    if (convolution == nullptr || !isConstant[static_cast<std::size_t>(node.inputs[1])] ||
+        (convolution->hasBias && typeOf(node.inputs[2]) != typeOf(node.output)) ||
         !IsBetterBeforeInterpolation(graph, *convolution, node.inputs[0], graph.GetShape(node.inputs[1])))
     {
       rewriter.Copy(node);

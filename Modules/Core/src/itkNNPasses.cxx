@@ -185,6 +185,14 @@ CountMixedAxes(const Operator & op)
   {
     return convolution->postOperations.empty() ? static_cast<int>(convolution->stride.size()) + 1 : -1;
   }
+  if (const auto * transposed = std::get_if<TransposedConvolution>(&op))
+  {
+    return transposed->postOperations.empty() ? static_cast<int>(transposed->stride.size()) + 1 : -1;
+  }
+  if (const auto * interpolation = std::get_if<TransposedInterpolation>(&op))
+  {
+    return static_cast<int>(interpolation->size.size());
+  }
   if (const auto * pooling = std::get_if<Pooling>(&op))
   {
     return static_cast<int>(pooling->kernel.size());
@@ -229,7 +237,8 @@ HoistOutOfBroadcasts(const Graph & graph)
       }
     }
     const auto * concatenation = mixed >= 0 ? FindProducer<Concatenation>(graph, node.inputs[0]) : nullptr;
-    if (concatenation != nullptr && !std::holds_alternative<Convolution>(node.op))
+    if (concatenation != nullptr && !std::holds_alternative<Convolution>(node.op) &&
+        !std::holds_alternative<TransposedConvolution>(node.op))
     {
       const Shape & whole = graph.GetShape(node.inputs[0]);
       const auto & parts = GetProducerNode(graph, node.inputs[0]).inputs;

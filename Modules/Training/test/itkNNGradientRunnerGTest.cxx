@@ -1,0 +1,245 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNGradientRunner.h"
+
+#include "itkNNOptimizer.h"
+#include "itkNNRegisterBackends.h"
+#include "itkNNSafeTensors.h"
+#include "itkNNTestGoldens.h"
+#include "itkNNTestHelpers.h"
+#include "itkUniverSegNetwork.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+using namespace itk::nn;
+using namespace itk::nn::test;
+
+namespace
+{
+constexpr const char * deadPrefix = "dec_blocks.0.support";
+
+struct Golden
+{
+  StateDict weights = ReadSafeTensors(FindGolden("universeg/a_tiny/weights.safetensors")).tensors;
+  StateDict io = ReadSafeTensors(FindGolden("universeg/a_tiny/io.safetensors")).tensors;
+  StateDict training = ReadSafeTensors(FindGolden("universeg/a_tiny/training.safetensors")).tensors;
+  nlohmann::json figures = nlohmann::json::parse(ReadText(FindGolden("universeg/a_tiny/training.json")));
+  Network::ConstPointer network = Network::Infer(weights);
+
+  TensorMap GetInputs() const
+  {
+    return { { "target", io.Get("target") },
+             { "support_images", io.Get("support_images") },
+             { "support_labels", io.Get("support_labels") },
+             { "label", io.Get("target_label") } };
+  }
+};
+
+LossOptions
+MakeLoss(LossFunction function)
+{
+  LossOptions loss;
+  loss.function = function;
+  return loss;
+}
+
+double
+LargestDifference(const Tensor & a, const Tensor & b)
+{
+  const auto x = a.ToVector<double>();
+  const auto y = b.ToVector<double>();
+  EXPECT_EQ(x.size(), y.size());
+  double largest = 0;
+  for (std::size_t i = 0; i < x.size(); ++i)
+  {
+    largest = std::max(largest, std::abs(x[i] - y[i]));
+  }
+  return largest;
+}
+
+class GradientGolden : public ::testing::TestWithParam<std::string>
+{
+protected:
+  GradientOptions GetOptions(LossFunction function) const
+  {
+    RegisterBackends();
+    GradientOptions options;
+    options.losses = { MakeLoss(function) };
+    options.backend = GetParam();
+    options.threads = 2;
+    return options;
+  }
+};
+} // namespace
+
+TEST_P(GradientGolden, LossesAndGradients)
+{
+  const Golden golden;
+  for (const auto & [function, name] : { std::pair<LossFunction, std::string>{ LossFunction::Dice, "soft_dice" },
+                                         { LossFunction::BinaryCrossEntropy, "bce" } })
+  {
+    GradientRunner runner(golden.network, this->GetOptions(function));
+    const GradientResult result = runner.Run(golden.GetInputs(), golden.weights);
+    EXPECT_NEAR(result.loss, golden.figures.at(name).get<double>(), 1e-6);
+    EXPECT_LE(LargestDifference(result.logits, golden.io.Get("logits")), 1e-5);
+    for (const auto & [weight, tensor] : golden.weights)
+    {
+      const auto found = result.gradients.find(weight);
+      const bool isDead = weight.rfind(deadPrefix, 0) == 0;
+      EXPECT_EQ(found == result.gradients.end(), isDead) << weight;
+      if (found != result.gradients.end())
+      {
+        EXPECT_EQ(found->second.GetShape(), tensor.GetShape());
+        EXPECT_LE(LargestDifference(found->second, golden.training.Get("grad." + name + '.' + weight)), 5e-6) << weight;
+      }
+    }
+  }
+}
+
+TEST_P(GradientGolden, ThreeStepsOfAdam)
+{
+  const Golden golden;
+  GradientRunner runner(golden.network, this->GetOptions(LossFunction::Dice));
+  Optimizer optimizer{ OptimizerOptions{} };
+  StateDict weights = golden.weights;
+  for (const auto & loss : golden.figures.at("adam_lr1e-3_losses"))
+  {
+    const GradientResult result = runner.Run(golden.GetInputs(), weights);
+    EXPECT_NEAR(result.loss, loss.get<double>(), 1e-6);
+    optimizer.Step(weights, result.gradients, 1e-3);
+  }
+  for (const auto & [name, tensor] : weights)
+  {
+    EXPECT_LE(LargestDifference(tensor, golden.training.Get("adam3." + name)), 1e-5) << name;
+    if (name.rfind(deadPrefix, 0) == 0)
+    {
+      EXPECT_EQ(LargestDifference(tensor, golden.weights.Get(name)), 0) << name;
+    }
+  }
+  EXPECT_LE(LargestDifference(runner.Run(golden.GetInputs(), weights).logits, golden.training.Get("adam3.logits")),
+            1e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, GradientGolden, ::testing::Values("reference", "auto"));
+
+namespace
+{
+struct Small
+{
+  Network::ConstPointer network;
+  StateDict weights;
+  TensorMap inputs;
+};
+
+Small
+MakeSmall()
+{
+  RegisterBackends();
+  Small small;
+  UniverSegConfiguration configuration;
+  configuration.encoderBlocks.assign(3, { 6, 6 });
+  small.network = std::make_shared<UniverSegNetwork>(configuration);
+  std::uint32_t seed = 1;
+  for (const auto & parameter : small.network->GetParameters())
+  {
+    small.weights.Add(parameter.name, RandomTensor(parameter.shape, seed++, -0.3, 0.3));
+  }
+  small.inputs = { { "target", RandomTensor({ 2, 1, 16, 12 }, 100, 0, 1) },
+                   { "support_images", RandomTensor({ 2, 5, 1, 16, 12 }, 101, 0, 1) },
+                   { "support_labels", RandomTensor({ 2, 5, 1, 16, 12 }, 102, 0, 1) },
+                   { "label", RandomTensor({ 2, 1, 16, 12 }, 103, 0, 1) } };
+  return small;
+}
+} // namespace
+
+TEST(GradientRunner, AgreesWithFiniteDifferencesInDouble)
+{
+  const Small small = MakeSmall();
+  GradientOptions options;
+  options.precision = DataType::Float64;
+  options.losses = { MakeLoss(LossFunction::Dice), MakeLoss(LossFunction::BinaryCrossEntropy) };
+  options.losses[1].weight = 0.5;
+  GradientRunner runner(small.network, options);
+  const GradientResult result = runner.Run(small.inputs, small.weights);
+  for (const auto & [name, gradient] : result.gradients)
+  {
+    const auto values = gradient.ToVector<double>();
+    const std::size_t element = values.size() / 2;
+    double losses[2];
+    constexpr double step = 1e-6;
+    for (int side = 0; side < 2; ++side)
+    {
+      StateDict moved = small.weights;
+      Tensor tensor = moved.Get(name).Clone();
+      tensor.GetData<double>()[element] += side == 0 ? -step : step;
+      moved.Set(name, tensor);
+      losses[side] = runner.Run(small.inputs, moved).loss;
+    }
+    EXPECT_NEAR(values[element], (losses[1] - losses[0]) / (2 * step), 1e-7) << name;
+  }
+}
+
+TEST(GradientRunner, RecomputationGivesTheSameWithLessMemory)
+{
+  const Small small = MakeSmall();
+  GradientOptions options;
+  options.threads = 2;
+  GradientRunner keeping(small.network, options);
+  options.recompute = { "enc_blocks.0", "enc_blocks.1", "enc_blocks.2", "dec_blocks.0", "dec_blocks.1" };
+  GradientRunner recomputing(small.network, options);
+  const GradientResult expected = keeping.Run(small.inputs, small.weights);
+  const GradientResult result = recomputing.Run(small.inputs, small.weights);
+  EXPECT_NEAR(result.loss, expected.loss, 1e-6);
+  ASSERT_EQ(result.gradients.size(), expected.gradients.size());
+  for (const auto & [name, gradient] : expected.gradients)
+  {
+    EXPECT_LE(LargestDifference(result.gradients.at(name), gradient), 1e-5) << name;
+  }
+  const ShapeMap shapes{ { "target", { 1, 1, 64, 64 } },
+                         { "support_images", { 1, 16, 1, 64, 64 } },
+                         { "support_labels", { 1, 16, 1, 64, 64 } },
+                         { "label", { 1, 1, 64, 64 } } };
+  EXPECT_LT(recomputing.GetPlan(shapes)->GetArenaBytes(), keeping.GetPlan(shapes)->GetArenaBytes());
+  EXPECT_GT(recomputing.GetPlan(shapes)->GetFlops(true), keeping.GetPlan(shapes)->GetFlops(true));
+}
+
+TEST(GradientRunner, SettingsAndErrors)
+{
+  const Small small = MakeSmall();
+  GradientRunner runner(small.network);
+  EXPECT_EQ(&runner.GetNetwork(), small.network.get());
+  EXPECT_EQ(runner.GetOptions().output, "logits");
+  TensorMap inputs = small.inputs;
+  inputs.erase("label");
+  EXPECT_NN_ERROR(runner.Run(inputs, small.weights), "Input 'label', which the loss compares with, is missing");
+  inputs["label"] = RandomTensor({ 2, 1, 8, 8 }, 1);
+  EXPECT_NN_ERROR(runner.Run(inputs, small.weights), "should have the same shape");
+  StateDict fewer;
+  EXPECT_NN_ERROR(runner.Run(small.inputs, fewer), "missing");
+  GradientOptions options;
+  options.output = "scores";
+  GradientRunner other(small.network, options);
+  EXPECT_NN_ERROR(other.Run(small.inputs, small.weights), "The network has no output 'scores'");
+  options.losses.clear();
+  EXPECT_NN_ERROR(GradientRunner(small.network, options), "need a loss");
+  EXPECT_NN_ERROR(GradientRunner(nullptr), "need a network");
+  RunHooks hooks;
+  hooks.isCancelled = [] { return true; };
+  EXPECT_THROW(runner.Run(small.inputs, small.weights, hooks), Cancelled);
+}

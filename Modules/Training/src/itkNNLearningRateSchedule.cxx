@@ -1,0 +1,87 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNLearningRateSchedule.h"
+
+#include "itkNNError.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace itk
+{
+namespace nn
+{
+namespace
+{
+constexpr const char * shapeNames[] = { "constant", "polynomial", "cosine", "steps" };
+constexpr double pi = 3.14159265358979323846;
+} // namespace
+
+const char *
+ToString(ScheduleShape shape)
+{
+  return shapeNames[static_cast<int>(shape)];
+}
+
+ScheduleShape
+ParseScheduleShape(const std::string & name)
+{
+  for (int i = 0; i < 4; ++i)
+  {
+    if (name == shapeNames[i])
+    {
+      return static_cast<ScheduleShape>(i);
+    }
+  }
+  itkNNThrowMacro("There is no schedule '" << name << "'; there are constant, polynomial, cosine, steps");
+}
+
+double
+ComputeLearningRate(const ScheduleOptions & options, std::int64_t step, std::int64_t totalSteps)
+{
+  itkNNRequireMacro(std::isfinite(options.rate) && options.rate > 0 && options.minimum >= 0 && options.power >= 0 &&
+                      options.factor > 0 && options.factor <= 1 && options.interval >= 1 && options.warmup >= 0,
+                    "Learning rate " << options.rate << " should be above 0, minimum " << options.minimum << ", power "
+                                     << options.power << " and warm-up " << options.warmup << " at least 0, factor "
+                                     << options.factor << " in (0, 1] and interval " << options.interval
+                                     << " at least 1");
+  if (step < options.warmup)
+  {
+    return options.rate * static_cast<double>(step + 1) / static_cast<double>(options.warmup);
+  }
+  const auto done = static_cast<double>(step - options.warmup);
+  const double part = std::min(done / static_cast<double>(std::max<std::int64_t>(totalSteps - options.warmup, 1)), 1.0);
+  double rate = options.rate;
+  switch (options.shape)
+  {
+    case ScheduleShape::Constant:
+      break;
+    case ScheduleShape::Polynomial:
+      rate *= std::pow(1 - part, options.power);
+      break;
+    case ScheduleShape::Cosine:
+      rate = options.minimum + (options.rate - options.minimum) * 0.5 * (1 + std::cos(pi * part));
+      break;
+    case ScheduleShape::Steps:
+      rate *= std::pow(options.factor, std::floor(done / static_cast<double>(options.interval)));
+      break;
+  }
+  return std::max(rate, std::min(options.minimum, options.rate));
+}
+} // namespace nn
+} // namespace itk

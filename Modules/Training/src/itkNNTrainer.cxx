@@ -1,0 +1,354 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNTrainer.h"
+
+#include "itkNNError.h"
+#include "itkNNSafeTensors.h"
+
+#include <chrono>
+#include <cmath>
+#include <exception>
+#include <nlohmann/json.hpp>
+
+namespace itk
+{
+namespace nn
+{
+namespace
+{
+constexpr const char * metadataKey = "universeg.checkpoint";
+constexpr int formatVersion = 1;
+constexpr const char * weightsPrefix = "weights.";
+constexpr const char * averagePrefix = "average.";
+constexpr const char * optimizerPrefix = "optimizer.";
+
+void
+AddAll(StateDict & to, const std::string & prefix, const StateDict & from)
+{
+  for (const auto & [name, tensor] : from)
+  {
+    to.Add(prefix + name, tensor);
+  }
+}
+
+void
+CheckOptions(const TrainerOptions & options)
+{
+  itkNNRequireMacro(options.steps >= 0 && options.batchesPerStep >= 1 && options.validateEvery >= 0 &&
+                      options.saveEvery >= 0 && options.patience >= 0,
+                    "Training: steps " << options.steps << ", validation every " << options.validateEvery
+                                       << ", checkpoint every " << options.saveEvery << " and patience "
+                                       << options.patience << " should be at least 0, batches per step "
+                                       << options.batchesPerStep << " at least 1");
+  itkNNRequireMacro(
+    options.clipNorm >= 0 && std::isfinite(options.clipNorm) && options.averageDecay >= 0 && options.averageDecay < 1,
+    "Training: the gradients' norm " << options.clipNorm << " should be at least 0 and the average's decay "
+                                     << options.averageDecay << " in [0, 1)");
+  // Its own checks.
+  ComputeLearningRate(options.schedule, 0, options.steps);
+}
+} // namespace
+
+TrainerState
+ReadCheckpoint(const std::string & fileName)
+{
+  const SafeTensorsFile file = ReadSafeTensors(fileName);
+  const auto found = file.metadata.find(metadataKey);
+  itkNNRequireMacro(found != file.metadata.end(), "'" << fileName << "' is no checkpoint of a training");
+  const auto json = nlohmann::json::parse(found->second, nullptr, false);
+  const auto isInteger = [&](const char * key) { return json.contains(key) && json[key].is_number_integer(); };
+  itkNNRequireMacro(json.is_object() && isInteger("version") && isInteger("step") && isInteger("best_step") &&
+                      json.contains("best_score") && json["best_score"].is_number(),
+                    "'" << fileName << "': the checkpoint's description is damaged");
+  itkNNRequireMacro(json["version"].get<int>() == formatVersion,
+                    "'" << fileName << "' is a checkpoint of version " << json["version"].get<int>()
+                        << "; this program reads version " << formatVersion);
+  TrainerState state;
+  state.step = json["step"].get<std::int64_t>();
+  state.bestStep = json["best_step"].get<std::int64_t>();
+  state.bestScore = json["best_score"].get<double>();
+  itkNNRequireMacro(state.step >= 0, "'" << fileName << "': the checkpoint's step is " << state.step);
+  for (const auto & [name, tensor] : file.tensors)
+  {
+    bool isKnown = false;
+    for (const auto & [prefix, part] : { std::pair<std::string, StateDict *>{ weightsPrefix, &state.weights },
+                                         { averagePrefix, &state.average },
+                                         { optimizerPrefix, &state.optimizer } })
+    {
+      if (name.compare(0, prefix.size(), prefix) == 0)
+      {
+        part->Add(name.substr(prefix.size()), tensor);
+        isKnown = true;
+      }
+    }
+    itkNNRequireMacro(isKnown, "'" << fileName << "' has a tensor '" << name << "', which no checkpoint has");
+  }
+  return state;
+}
+
+Trainer::Trainer(Network::ConstPointer network,
+                 StateDict weights,
+                 BatchSource::ConstPointer batches,
+                 TrainerOptions options,
+                 std::shared_ptr<const Communicator> communicator)
+  : m_Network(std::move(network))
+  , m_Batches(std::move(batches))
+  , m_Options(std::move(options))
+  , m_Communicator(communicator ? std::move(communicator) : std::make_shared<const Communicator>())
+  , m_Gradients(m_Network, m_Options.gradients)
+  , m_Optimizer(m_Options.optimizer)
+{
+  CheckOptions(m_Options);
+  itkNNRequireMacro(m_Batches != nullptr, "Training needs a source of batches");
+  const int processes = m_Communicator->GetSize();
+  itkNNRequireMacro(m_Options.batchesPerStep % processes == 0,
+                    "Training: " << m_Options.batchesPerStep << " batches per step cannot be shared evenly by "
+                                 << processes << " processes");
+  m_Network->CheckWeights(weights);
+  m_State.weights = std::move(weights);
+}
+
+Trainer::~Trainer() = default;
+
+void
+Trainer::Resume(const std::string & fileName)
+{
+  TrainerState state = ReadCheckpoint(fileName);
+  try
+  {
+    m_Network->CheckWeights(state.weights);
+    if (m_Options.averageDecay > 0)
+    {
+      m_Network->CheckWeights(state.average);
+    }
+    m_Optimizer.SetState(state.optimizer);
+  }
+  catch (const Error & error)
+  {
+    itkNNThrowMacro("'" << fileName << "' does not fit: " << error.GetDescription());
+  }
+  m_State = std::move(state);
+}
+
+const StateDict &
+Trainer::GetResult() const
+{
+  return m_State.average.IsEmpty() ? m_State.weights : m_State.average;
+}
+
+void
+Trainer::Save(const std::string & fileName)
+{
+  m_State.optimizer = m_Optimizer.GetState();
+  StateDict tensors;
+  AddAll(tensors, weightsPrefix, m_State.weights);
+  AddAll(tensors, averagePrefix, m_State.average);
+  AddAll(tensors, optimizerPrefix, m_State.optimizer);
+  const nlohmann::json json{ { "version", formatVersion },
+                             { "step", m_State.step },
+                             { "best_step", m_State.bestStep },
+                             { "best_score", m_State.bestScore } };
+  WriteSafeTensors(fileName, tensors, { { metadataKey, json.dump() } });
+}
+
+void
+Trainer::SaveCheckpoint()
+{
+  if (!m_Options.checkpoint.empty() && m_Communicator->GetRank() == 0)
+  {
+    this->Save(m_Options.checkpoint);
+  }
+}
+
+void
+Trainer::SumOverProcesses(TensorMap & gradients, double & loss, bool & isStopped) const
+{
+  if (m_Communicator->GetSize() == 1)
+  {
+    return;
+  }
+  // A process that was told to stop has no gradients; then the others' do not matter.
+  std::vector<float> flags{ isStopped ? 1.0F : 0.0F };
+  m_Communicator->Sum(flags);
+  isStopped = flags[0] > 0;
+  if (isStopped)
+  {
+    return;
+  }
+  std::vector<float> values{ static_cast<float>(loss) };
+  for (const auto & entry : gradients)
+  {
+    const float * data = entry.second.GetData<float>();
+    values.insert(values.end(), data, data + entry.second.GetNumberOfElements());
+  }
+  m_Communicator->Sum(values);
+  loss = static_cast<double>(values[0]);
+  std::size_t next = 1;
+  for (auto & entry : gradients)
+  {
+    const auto count = static_cast<std::size_t>(entry.second.GetNumberOfElements());
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(next), count, entry.second.GetData<float>());
+    next += count;
+  }
+}
+
+bool
+Trainer::DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks)
+{
+  const auto start = std::chrono::steady_clock::now();
+  const double waitedBefore = batches.GetWaitedSeconds();
+  RunHooks runHooks;
+  runHooks.isCancelled = hooks.isStopped;
+  bool isStopped = hooks.isStopped && hooks.isStopped();
+  double loss = 0;
+  TensorMap gradients;
+  const double part = 1 / static_cast<double>(m_Options.batchesPerStep);
+  const std::int64_t own = m_Options.batchesPerStep / m_Communicator->GetSize();
+  for (std::int64_t i = 0; i < own && !isStopped; ++i)
+  {
+    try
+    {
+      const GradientResult result = m_Gradients.Run(batches.Next(), m_State.weights, runHooks);
+      loss += part * result.loss;
+      Accumulate(gradients, result.gradients, part);
+    }
+    catch (const Cancelled &)
+    {
+      isStopped = true;
+    }
+  }
+  this->SumOverProcesses(gradients, loss, isStopped);
+  if (isStopped)
+  {
+    return false;
+  }
+  StepReport report;
+  report.gradientNorm = ComputeGlobalNorm(gradients);
+  itkNNRequireMacro(std::isfinite(loss) && std::isfinite(report.gradientNorm),
+                    "Training: in step " << m_State.step + 1 << " the loss is " << loss << " and the gradients' norm "
+                                         << report.gradientNorm << "; a smaller learning rate may help");
+  if (m_Options.clipNorm > 0)
+  {
+    ClipGlobalNorm(gradients, m_Options.clipNorm);
+  }
+  report.learningRate = ComputeLearningRate(m_Options.schedule, m_State.step, m_Options.steps);
+  m_Optimizer.Step(m_State.weights, gradients, report.learningRate);
+  ++m_State.step;
+  if (m_Options.averageDecay > 0)
+  {
+    // Young averages forget their beginning faster.
+    const auto steps = static_cast<double>(m_State.step);
+    UpdateAverage(m_State.average, m_State.weights, std::min(m_Options.averageDecay, steps / (steps + 10)));
+  }
+  if (hooks.step && m_Communicator->GetRank() == 0)
+  {
+    report.step = m_State.step;
+    report.loss = loss;
+    report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    report.waitedSeconds = batches.GetWaitedSeconds() - waitedBefore;
+    hooks.step(report);
+  }
+  return true;
+}
+
+void
+Trainer::Validate(const TrainerHooks & hooks)
+{
+  std::vector<float> shared{ 0, 0 };
+  if (hooks.validate && m_Communicator->GetRank() == 0)
+  {
+    const ValidationResult result = hooks.validate(this->GetResult());
+    if (hooks.validated)
+    {
+      hooks.validated(m_State.step, result);
+    }
+    if (m_State.bestStep < 0 || result.score > m_State.bestScore)
+    {
+      m_State.bestScore = result.score;
+      m_State.bestStep = m_State.step;
+      if (hooks.best)
+      {
+        hooks.best(m_State.step, this->GetResult());
+      }
+      shared[0] = 1;
+    }
+  }
+  // The others have to know, for the patience ends them too.
+  m_Communicator->Sum(shared);
+  m_State.bestStep = shared[0] > 0 ? m_State.step : m_State.bestStep;
+}
+
+TrainerEnd
+Trainer::Loop(const TrainerHooks & hooks)
+{
+  const auto processes = static_cast<std::uint64_t>(m_Communicator->GetSize());
+  BatchPrefetcher batches(m_Batches,
+                          static_cast<std::uint64_t>(m_State.step * m_Options.batchesPerStep) +
+                            static_cast<std::uint64_t>(m_Communicator->GetRank()),
+                          processes,
+                          m_Options.loaderThreads,
+                          m_Options.loaderDepth);
+  const auto isDue = [this](std::int64_t interval) { return interval > 0 && m_State.step % interval == 0; };
+  while (m_State.step < m_Options.steps)
+  {
+    if (!this->DoStep(batches, hooks))
+    {
+      return TrainerEnd::Stopped;
+    }
+    if (isDue(m_Options.validateEvery) || m_State.step == m_Options.steps)
+    {
+      this->Validate(hooks);
+    }
+    if (isDue(m_Options.saveEvery))
+    {
+      this->SaveCheckpoint();
+    }
+    if (m_Options.patience > 0 && m_State.bestStep >= 0 && m_State.step - m_State.bestStep >= m_Options.patience)
+    {
+      return TrainerEnd::Patience;
+    }
+  }
+  return TrainerEnd::Finished;
+}
+
+TrainerEnd
+Trainer::Run(const TrainerHooks & hooks)
+{
+  TrainerEnd end = TrainerEnd::Finished;
+  try
+  {
+    end = this->Loop(hooks);
+  }
+  catch (...)
+  {
+    const std::exception_ptr failure = std::current_exception();
+    try
+    {
+      this->SaveCheckpoint();
+    }
+    catch (const std::exception &)
+    {
+      // What went wrong first is what the caller should hear of.
+    }
+    std::rethrow_exception(failure);
+  }
+  this->SaveCheckpoint();
+  return end;
+}
+} // namespace nn
+} // namespace itk

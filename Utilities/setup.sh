@@ -38,7 +38,8 @@ done
 packages=(
   g++ cmake ninja-build git
   libinsighttoolkit5-dev libgdcm-tools libeigen3-dev libboost-program-options-dev
-  nlohmann-json3-dev libminizip-dev libgtest-dev libhwy-dev zlib1g-dev python3 python3-venv
+  nlohmann-json3-dev libtomlplusplus-dev libminizip-dev libgtest-dev libhwy-dev zlib1g-dev
+  python3 python3-venv
 )
 requirements=(onednn-devel-cpu-gomp==2023.2.0)
 if [ "${development}" = 1 ]; then

@@ -18,6 +18,8 @@
 #ifndef universegCommandLine_h
 #define universegCommandLine_h
 
+#include "itkNNText.h"
+
 #include <boost/program_options.hpp>
 
 #include <cstdint>
@@ -27,6 +29,9 @@
 
 namespace universeg
 {
+using itk::nn::FormatFixed;
+using itk::nn::ToOneLine;
+
 /** The exit codes that scripts rely on. */
 enum ExitCode : int
 {
@@ -100,12 +105,6 @@ double ParseNumber(const std::string & text, const std::string & option);
 std::int64_t ParseInteger(const std::string & text, const std::string & option);
 
 std::vector<std::string> Split(const std::string & text, char separator);
-
-/** C locale, a given number of decimals. */
-std::string FormatFixed(double value, int decimals);
-
-/** All in one line, without ITK's "itk::ERROR: Class(0x...): " in front. */
-std::string ToOneLine(const std::string & message);
 } // namespace universeg
 
 #endif

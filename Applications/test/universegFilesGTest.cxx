@@ -168,13 +168,6 @@ TEST(CommandLine, NumbersAreThoseOfTheCLocale)
     EXPECT_THROW(universeg::ParseNumber(text, "--x"), universeg::UsageError) << text;
   }
   EXPECT_THROW(universeg::ParseInteger("1.0", "--x"), universeg::UsageError);
-  EXPECT_EQ(universeg::FormatFixed(1234.5678, 2), "1234.57");
   EXPECT_EQ(universeg::Split("a,,b", ','), (Strings{ "a", "", "b" }));
-}
-
-TEST(CommandLine, MessagesAreOneLine)
-{
-  EXPECT_EQ(universeg::ToOneLine("itk::ERROR: Filter(0x55d0c0ffee): bad\n  thing\n"), "bad thing");
-  EXPECT_EQ(universeg::ToOneLine("plain"), "plain");
 }
 } // namespace

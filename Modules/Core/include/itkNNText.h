@@ -30,6 +30,14 @@ namespace nn
  * are.
  * \ingroup UniverSegCore */
 UniverSegCore_EXPORT std::string ToLower(std::string text);
+
+/** A number with a given number of decimals, whatever the locale.
+ * \ingroup UniverSegCore */
+UniverSegCore_EXPORT std::string FormatFixed(double value, int decimals);
+
+/** All in one line, without ITK's "itk::ERROR: Class(0x...): " in front.
+ * \ingroup UniverSegCore */
+UniverSegCore_EXPORT std::string ToOneLine(const std::string & message);
 } // namespace nn
 } // namespace itk
 

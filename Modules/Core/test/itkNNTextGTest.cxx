@@ -19,10 +19,24 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 TEST(Text, LowerCaseOfLatinLettersOnly)
 {
   EXPECT_EQ(itk::nn::ToLower("UniverSeg_AZaz.NII.gz"), "universeg_azaz.nii.gz");
   EXPECT_EQ(itk::nn::ToLower("@[`{09"), "@[`{09");
   EXPECT_EQ(itk::nn::ToLower("\xc3\x84\xc4"), "\xc3\x84\xc4");
   EXPECT_EQ(itk::nn::ToLower(""), "");
+}
+
+TEST(Text, NumbersWithDecimals)
+{
+  EXPECT_EQ(itk::nn::FormatFixed(1234.5678, 2), "1234.57");
+  EXPECT_EQ(itk::nn::FormatFixed(std::nan(""), 2), "nan");
+}
+
+TEST(Text, MessagesInOneLine)
+{
+  EXPECT_EQ(itk::nn::ToOneLine("itk::ERROR: Filter(0x55d0c0ffee): bad\n  thing\n"), "bad thing");
+  EXPECT_EQ(itk::nn::ToOneLine("plain"), "plain");
 }

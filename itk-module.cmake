@@ -3,6 +3,9 @@ itk_module(
   UniverSeg
   DEPENDS
     ITKCommon
+    ITKIOGDCM
+    ITKIOImageBase
+    ITKZLIB
   EXCLUDE_FROM_DEFAULT
   DESCRIPTION "Universal medical image segmentation: UniverSeg and its support sets."
 )

@@ -19,6 +19,7 @@
 #define universegImages_h
 
 #include "itkImage.h"
+#include "itkNNImageFile.h"
 
 #include <array>
 #include <cstdint>
@@ -33,15 +34,9 @@ using Volume = itk::Image<float, 3>;
 using LabelVolume = itk::Image<std::int32_t, 3>;
 using Color = std::array<int, 3>;
 
-/** Pixels of a file as they are, and what kind of file it was. */
-struct LoadedImage
-{
-  std::string fileName;
-  unsigned int dimension = 2; ///< of the file: 2 or 3
-  unsigned int components = 1;
-  Volume::Pointer geometry;  ///< its pixels are those of the first component
-  std::vector<float> pixels; ///< components fastest
-};
+using itk::nn::ImageHeader;
+using itk::nn::LoadedImage;
+using itk::nn::ToIntensities;
 
 /** How the pixels of a mask become labels. */
 struct LabelChoice
@@ -55,23 +50,11 @@ struct LabelChoice
  * beyond the limit of file sizes from ending the program. For main(). */
 void QuietLibraries();
 
-/** A file, or a folder with a DICOM series. Throws Failure that names the file,
- * also when the file is cut or the slices of the series are not evenly spaced.
- * \param series UID of the series when the folder has several. */
+/** As itk::nn::ReadImageFile(). Throws Failure. */
 LoadedImage ReadImage(const std::string & name, const std::string & series = "");
 
-/** What is known of an image without its pixels. */
-struct ImageHeader
-{
-  unsigned int dimension = 2; ///< of the file: 2 or 3
-  std::size_t slices = 1;
-};
-
-/** As ReadImage(), but the pixels are not looked at. */
+/** As itk::nn::ReadImageFileHeader(). Throws Failure. */
 ImageHeader ReadImageHeader(const std::string & name, const std::string & series = "");
-
-/** Scalar images as they are, colour ones as luminance. */
-Volume::Pointer ToIntensities(const LoadedImage & image);
 
 /** Throws Failure unless the pixels are integers (or, with colours given, red,
  * green and blue).

@@ -1,0 +1,551 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNImageFile.h"
+
+#include "itkGDCMImageIO.h"
+#include "itkGDCMSeriesFileNames.h"
+#include "itkImageFileReader.h"
+#include "itkImageIOFactory.h"
+#include "itkImageSeriesReader.h"
+#include "itkMetaDataObject.h"
+#include "itkNNError.h"
+#include "itkNNResampling.h"
+#include "itkNNText.h"
+#include "itkVectorImage.h"
+#include "itk_zlib.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <new>
+#include <regex>
+#include <sstream>
+
+namespace itk
+{
+namespace nn
+{
+namespace
+{
+namespace fs = std::filesystem;
+using PixelVolume = VectorImage<float, 3>;
+
+[[noreturn]] void
+Fail(const std::string & fileName, const std::string & what)
+{
+  itkNNThrowMacro(fileName << ": " << what);
+}
+
+/** Bytes of a file, unpacked when it is a gzip file. */
+class ByteReader
+{
+public:
+  explicit ByteReader(const std::string & fileName)
+    : m_File(gzopen(fileName.c_str(), "rb"))
+  {}
+  ~ByteReader()
+  {
+    if (m_File != nullptr)
+    {
+      gzclose(m_File);
+    }
+  }
+  ByteReader(const ByteReader &) = delete;
+  ByteReader & operator=(const ByteReader &) = delete;
+
+  std::vector<unsigned char> Read(std::size_t count)
+  {
+    std::vector<unsigned char> bytes(count);
+    const int got = m_File != nullptr ? gzread(m_File, bytes.data(), static_cast<unsigned int>(count)) : 0;
+    bytes.resize(static_cast<std::size_t>(std::max(got, 0)));
+    return bytes;
+  }
+
+  /** After reading to the end: what is packed ends too early or is damaged. */
+  bool IsBroken() const
+  {
+    int code = Z_OK;
+    if (m_File != nullptr)
+    {
+      gzerror(m_File, &code);
+    }
+    return code != Z_OK;
+  }
+
+  bool IsPacked() const
+  {
+    return m_File != nullptr && gzdirect(m_File) == 0;
+  }
+
+private:
+  gzFile m_File;
+};
+
+std::uint64_t
+GetLittleEndian(const unsigned char * bytes, std::size_t count)
+{
+  std::uint64_t value = 0;
+  for (std::size_t i = count; i > 0; --i)
+  {
+    value = value << 8 | bytes[i - 1];
+  }
+  return value;
+}
+
+/** Throws Error when a file, or what is packed in it, has fewer bytes. */
+void
+CheckSize(const std::string & fileName, std::uint64_t expected)
+{
+  std::uint64_t size = fs::file_size(fileName);
+  bool isPacked = false;
+  {
+    ByteReader reader(fileName);
+    isPacked = !reader.Read(1).empty() && reader.IsPacked();
+  }
+  if (isPacked)
+  {
+    // The end of a gzip file holds the size modulo 2^32: only when that is not
+    // the expected one (cut, or packed in several members) are the bytes counted.
+    unsigned char trailer[4] = {};
+    std::ifstream file(fileName, std::ios::binary);
+    file.seekg(-4, std::ios::end);
+    file.read(reinterpret_cast<char *>(trailer), sizeof(trailer));
+    if (file && GetLittleEndian(trailer, sizeof(trailer)) == (expected & 0xffffffffU))
+    {
+      return;
+    }
+    ByteReader reader(fileName);
+    size = 0;
+    constexpr std::size_t chunk = std::size_t(1) << 20;
+    for (std::size_t got = chunk; got > 0; size += got)
+    {
+      got = reader.Read(chunk).size();
+    }
+    if (size >= expected && reader.IsBroken())
+    {
+      Fail(fileName, "the file is truncated or damaged: its packed data do not end as they should");
+    }
+  }
+  if (size < expected)
+  {
+    Fail(fileName,
+         "the file is truncated: it has " + std::to_string(size) + (isPacked ? " bytes unpacked" : " bytes") +
+           ", its header asks for " + std::to_string(expected));
+  }
+}
+
+void
+CheckNifti(const std::string & fileName)
+{
+  constexpr std::size_t headerSize = 348;
+  const std::vector<unsigned char> header = ByteReader(fileName).Read(headerSize);
+  if (header.size() < headerSize)
+  {
+    Fail(fileName,
+         "the file is truncated: it has " + std::to_string(header.size()) + " bytes, the header alone takes " +
+           std::to_string(headerSize));
+  }
+  if (std::memcmp(&header[344], "n+1", 3) != 0)
+  {
+    return;
+  }
+  const bool isLittle = GetLittleEndian(header.data(), 4) == headerSize;
+  const auto get = [&](std::size_t offset, std::size_t count)
+  {
+    unsigned char bytes[4];
+    std::copy_n(&header[offset], count, bytes);
+    if (!isLittle)
+    {
+      std::reverse(bytes, bytes + count);
+    }
+    return static_cast<std::uint32_t>(GetLittleEndian(bytes, count));
+  };
+  const std::size_t dimension = std::min<std::size_t>(get(40, 2), 7);
+  std::uint64_t pixels = 1;
+  for (std::size_t i = 1; i <= dimension; ++i)
+  {
+    pixels *= std::max<std::uint32_t>(get(40 + 2 * i, 2), 1);
+  }
+  const std::uint32_t offsetBits = get(108, 4);
+  float offset = 0;
+  std::memcpy(&offset, &offsetBits, sizeof(offset));
+  if (!(offset >= 0 && offset < 1e9F))
+  {
+    return;
+  }
+  CheckSize(fileName, static_cast<std::uint64_t>(offset) + (pixels * get(72, 2) + 7) / 8);
+}
+
+/** \param pixelBytes of all pixels, unpacked. */
+void
+CheckMeta(const std::string & fileName, std::uint64_t pixelBytes)
+{
+  std::ifstream file(fileName, std::ios::binary);
+  std::string line;
+  bool isPacked = false;
+  bool isBinary = false;
+  std::uint64_t packedBytes = 0;
+  const auto isTrue = [](const std::string & value) { return !value.empty() && (value[0] == 'T' || value[0] == 't'); };
+  while (std::getline(file, line))
+  {
+    const std::size_t equals = line.find('=');
+    if (equals == std::string::npos)
+    {
+      return;
+    }
+    std::string key;
+    std::string value;
+    std::istringstream(line.substr(0, equals)) >> key;
+    std::istringstream(line.substr(equals + 1)) >> value;
+    if (key == "CompressedData")
+    {
+      isPacked = isTrue(value);
+    }
+    else if (key == "CompressedDataSize")
+    {
+      std::from_chars(value.data(), value.data() + value.size(), packedBytes);
+    }
+    else if (key == "BinaryData")
+    {
+      isBinary = isTrue(value);
+    }
+    else if (key == "HeaderSize" && value != "0")
+    {
+      return;
+    }
+    else if (key == "ElementDataFile")
+    {
+      if (!isBinary || value == "LIST" || value.find('%') != std::string::npos)
+      {
+        return;
+      }
+      const std::uint64_t dataBytes = isPacked ? packedBytes : pixelBytes;
+      if (ToLower(value) == "local")
+      {
+        CheckSize(fileName, static_cast<std::uint64_t>(file.tellg()) + dataBytes);
+        return;
+      }
+      const fs::path data = fs::path(fileName).parent_path() / value;
+      if (fs::is_regular_file(data))
+      {
+        CheckSize(data.string(), dataBytes);
+      }
+      return;
+    }
+  }
+}
+
+void
+CheckBMP(const std::string & fileName)
+{
+  constexpr std::size_t headerSize = 54;
+  const std::vector<unsigned char> header = ByteReader(fileName).Read(headerSize);
+  if (header.size() < headerSize || GetLittleEndian(&header[14], 4) < 40)
+  {
+    return;
+  }
+  const std::uint64_t offset = GetLittleEndian(&header[10], 4);
+  const std::uint64_t width = GetLittleEndian(&header[18], 4);
+  const auto signedHeight = static_cast<std::int32_t>(GetLittleEndian(&header[22], 4));
+  const auto height = static_cast<std::uint64_t>(std::abs(static_cast<std::int64_t>(signedHeight)));
+  const std::uint64_t bits = GetLittleEndian(&header[28], 2);
+  const std::uint64_t compression = GetLittleEndian(&header[30], 4);
+  const bool isPlain = compression == 0 || compression == 3;
+  CheckSize(fileName, offset + (isPlain ? (width * bits + 31) / 32 * 4 * height : GetLittleEndian(&header[34], 4)));
+}
+
+/** Follow the segments up to the marker of the end: a thumbnail within them has
+ * such a marker, too, and bytes may follow it. */
+void
+CheckJPEG(const std::string & fileName)
+{
+  std::ifstream file(fileName, std::ios::binary);
+  const std::vector<char> content{ std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>() };
+  const std::size_t size = content.size();
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(content[i]); };
+  std::size_t at = 2;
+  bool isScan = false;
+  while (at + 1 < size)
+  {
+    const unsigned int marker = byte(at + 1);
+    const bool isBare = marker == 0x00 || marker == 0x01 || (marker >= 0xd0 && marker <= 0xd7);
+    if (byte(at) != 0xff || marker == 0xff)
+    {
+      if (byte(at) != 0xff && !isScan)
+      {
+        return;
+      }
+      ++at;
+    }
+    else if (isBare)
+    {
+      at += 2;
+    }
+    else if (marker == 0xd9)
+    {
+      return;
+    }
+    else if (at + 3 < size)
+    {
+      isScan = marker == 0xda || (isScan && marker == 0xdc);
+      at += 2 + (std::size_t(byte(at + 2)) << 8 | byte(at + 3));
+    }
+    else
+    {
+      break;
+    }
+  }
+  Fail(fileName, "the file is truncated: it has " + std::to_string(size) + " bytes and no end-of-image marker");
+}
+
+/** Throws Error when a slice of a series is missing or the slices are not
+ * evenly spaced: the labels would be in the wrong places. */
+void
+CheckSpacing(const std::string & folder, const PixelVolume & volume)
+{
+  constexpr double tolerance = 0.1; // positions in files are rounded
+  double deviation = 0;
+  ExposeMetaData<double>(volume.GetMetaDataDictionary(), "ITK_non_uniform_sampling_deviation", deviation);
+  const double spacing = volume.GetSpacing()[2];
+  if (deviation > tolerance * spacing)
+  {
+    Fail(folder,
+         "the slices of the series are not evenly spaced: " + FormatFixed(spacing, 3) + " mm on average, off by " +
+           FormatFixed(deviation, 3) + " mm; is a slice missing?");
+  }
+}
+
+std::vector<std::string>
+FindSeries(const std::string & folder, const std::string & series)
+{
+  auto names = GDCMSeriesFileNames::New();
+  names->SetUseSeriesDetails(false);
+  names->SetDirectory(folder);
+  const std::vector<std::string> & uids = names->GetSeriesUIDs();
+  if (uids.empty())
+  {
+    Fail(folder, "the folder holds no DICOM series");
+  }
+  if (uids.size() > 1 && series.empty())
+  {
+    std::string list;
+    for (const auto & uid : uids)
+    {
+      list += ' ' + uid;
+    }
+    Fail(folder, "the folder holds " + std::to_string(uids.size()) + " DICOM series; choose one by its UID:" + list);
+  }
+  const std::string & uid = series.empty() ? uids.front() : series;
+  if (std::find(uids.begin(), uids.end(), uid) == uids.end())
+  {
+    Fail(folder, "the folder holds no DICOM series '" + uid + "'");
+  }
+  return names->GetFileNames(uid);
+}
+
+PixelVolume::Pointer
+ReadSeries(const std::string & folder, const std::string & series)
+{
+  auto reader = ImageSeriesReader<PixelVolume>::New();
+  reader->SetImageIO(GDCMImageIO::New());
+  reader->SetFileNames(FindSeries(folder, series));
+  reader->ForceOrthogonalDirectionOff();
+  reader->Update();
+  CheckSpacing(folder, *reader->GetOutput());
+  return reader->GetOutput();
+}
+
+/** \param dimension of the image, without further axes of extent 1. */
+ImageIOBase::Pointer
+OpenImage(const std::string & name, unsigned int & dimension)
+{
+  auto io = ImageIOFactory::CreateImageIO(name.c_str(), IOFileModeEnum::ReadMode);
+  if (io.IsNull())
+  {
+    Fail(name, "not an image in a format that is known, or unreadable");
+  }
+  io->SetFileName(name);
+  io->ReadImageInformation();
+  dimension = io->GetNumberOfDimensions();
+  while (dimension > 3 && io->GetDimensions(dimension - 1) == 1)
+  {
+    --dimension;
+  }
+  if (dimension > 3 || dimension < 2)
+  {
+    Fail(name, "the image has " + std::to_string(dimension) + " dimensions; should have 2 or 3");
+  }
+  if (io->GetPixelType() == IOPixelEnum::COMPLEX)
+  {
+    Fail(name, "the image has complex pixels; should be scalar or in colour");
+  }
+  return io;
+}
+
+/** Run a reader, with the name in its errors. */
+template <typename TFunction>
+void
+Read(const std::string & name, TFunction && read)
+{
+  std::error_code failure;
+  if (!fs::exists(name, failure))
+  {
+    Fail(name, failure ? failure.message() : "there is no such file or folder");
+  }
+  try
+  {
+    read();
+  }
+  catch (const Error &)
+  {
+    throw;
+  }
+  catch (const ExceptionObject & error)
+  {
+    Fail(name, "the image cannot be read: " + GetReason(error));
+  }
+  catch (const std::bad_alloc &)
+  {
+    Fail(name, "the image cannot be read: it does not fit into the memory");
+  }
+}
+} // namespace
+
+std::string
+GetReason(const ExceptionObject & error)
+{
+  static const std::regex prefix("(itk::|ITK )?ERROR: [A-Za-z0-9_:<>]*\\(0x[0-9a-f]+\\): ?");
+  std::string reason = std::regex_replace(ToOneLine(error.GetDescription()), prefix, "");
+  return reason.empty() ? "no reason was given" : reason;
+}
+
+void
+CheckImageFileComplete(const std::string & fileName, const ImageIOBase & io)
+{
+  const std::string format = io.GetNameOfClass();
+  if (format == "NiftiImageIO")
+  {
+    CheckNifti(fileName);
+  }
+  else if (format == "MetaImageIO")
+  {
+    CheckMeta(fileName, static_cast<std::uint64_t>(io.GetImageSizeInBytes()));
+  }
+  else if (format == "BMPImageIO")
+  {
+    CheckBMP(fileName);
+  }
+  else if (format == "JPEGImageIO")
+  {
+    CheckJPEG(fileName);
+  }
+}
+
+LoadedImage
+ReadImageFile(const std::string & name, const std::string & series)
+{
+  LoadedImage image;
+  PixelVolume::Pointer pixels;
+  image.fileName = name;
+  Read(name,
+       [&]
+       {
+         if (fs::is_directory(name))
+         {
+           pixels = ReadSeries(name, series);
+           image.dimension = 3;
+           return;
+         }
+         const auto io = OpenImage(name, image.dimension);
+         CheckImageFileComplete(name, *io);
+         auto reader = ImageFileReader<PixelVolume>::New();
+         reader->SetImageIO(io);
+         reader->SetFileName(name);
+         reader->Update();
+         pixels = reader->GetOutput();
+       });
+  pixels->DisconnectPipeline();
+  image.components = pixels->GetNumberOfComponentsPerPixel();
+  if (image.components < 1 || image.components > 4)
+  {
+    Fail(name, "the image has " + std::to_string(image.components) + " components a pixel; should have 1 to 4");
+  }
+  const auto & region = pixels->GetLargestPossibleRegion();
+  if (region.GetNumberOfPixels() == 0)
+  {
+    Fail(name, "the image has no pixels");
+  }
+
+  image.geometry = Image<float, 3>::New();
+  image.geometry->CopyInformation(pixels);
+  image.geometry->SetRegions(region);
+  image.geometry->Allocate();
+  const float * source = pixels->GetBufferPointer();
+  image.pixels.assign(source, source + region.GetNumberOfPixels() * image.components);
+  float * target = image.geometry->GetBufferPointer();
+  for (std::size_t i = 0; i < image.pixels.size(); i += image.components)
+  {
+    *target++ = image.pixels[i];
+  }
+  return image;
+}
+
+ImageHeader
+ReadImageFileHeader(const std::string & name, const std::string & series)
+{
+  ImageHeader header;
+  Read(name,
+       [&]
+       {
+         if (fs::is_directory(name))
+         {
+           header = { 3, FindSeries(name, series).size() };
+           return;
+         }
+         const auto io = OpenImage(name, header.dimension);
+         header.slices = header.dimension == 3 ? io->GetDimensions(2) : 1;
+       });
+  return header;
+}
+
+Image<float, 3>::Pointer
+ToIntensities(const LoadedImage & image)
+{
+  if (image.components < 3)
+  {
+    return image.geometry;
+  }
+  auto intensities = Image<float, 3>::New();
+  intensities->CopyInformation(image.geometry);
+  intensities->SetRegions(image.geometry->GetLargestPossibleRegion());
+  intensities->Allocate();
+  float * target = intensities->GetBufferPointer();
+  for (std::size_t i = 0; i < image.pixels.size(); i += image.components)
+  {
+    *target++ = Luminance(static_cast<double>(image.pixels[i]),
+                          static_cast<double>(image.pixels[i + 1]),
+                          static_cast<double>(image.pixels[i + 2]));
+  }
+  return intensities;
+}
+} // namespace nn
+} // namespace itk

@@ -18,7 +18,6 @@
 #include "universegPicture.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <map>
 
@@ -29,36 +28,6 @@ namespace
 constexpr Picture::Rgb palette[] = {
   { 255, 213, 0 },  { 0, 220, 255 },   { 255, 80, 160 },  { 120, 255, 90 },
   { 255, 140, 40 }, { 170, 140, 255 }, { 255, 255, 255 }, { 60, 160, 255 },
-};
-
-struct Glyph
-{
-  char character;
-  unsigned char rows[7]; ///< five bits each, the highest is the left dot
-};
-
-constexpr Glyph glyphs[] = {
-  { 'A', { 14, 17, 17, 31, 17, 17, 17 } }, { 'B', { 30, 17, 17, 30, 17, 17, 30 } },
-  { 'C', { 14, 17, 16, 16, 16, 17, 14 } }, { 'D', { 30, 17, 17, 17, 17, 17, 30 } },
-  { 'E', { 31, 16, 16, 30, 16, 16, 31 } }, { 'F', { 31, 16, 16, 30, 16, 16, 16 } },
-  { 'G', { 14, 17, 16, 23, 17, 17, 14 } }, { 'H', { 17, 17, 17, 31, 17, 17, 17 } },
-  { 'I', { 14, 4, 4, 4, 4, 4, 14 } },      { 'J', { 7, 2, 2, 2, 2, 18, 12 } },
-  { 'K', { 17, 18, 20, 24, 20, 18, 17 } }, { 'L', { 16, 16, 16, 16, 16, 16, 31 } },
-  { 'M', { 17, 27, 21, 21, 17, 17, 17 } }, { 'N', { 17, 25, 21, 19, 17, 17, 17 } },
-  { 'O', { 14, 17, 17, 17, 17, 17, 14 } }, { 'P', { 30, 17, 17, 30, 16, 16, 16 } },
-  { 'Q', { 14, 17, 17, 17, 21, 18, 13 } }, { 'R', { 30, 17, 17, 30, 20, 18, 17 } },
-  { 'S', { 15, 16, 16, 14, 1, 1, 30 } },   { 'T', { 31, 4, 4, 4, 4, 4, 4 } },
-  { 'U', { 17, 17, 17, 17, 17, 17, 14 } }, { 'V', { 17, 17, 17, 17, 17, 10, 4 } },
-  { 'W', { 17, 17, 17, 21, 21, 27, 17 } }, { 'X', { 17, 17, 10, 4, 10, 17, 17 } },
-  { 'Y', { 17, 17, 10, 4, 4, 4, 4 } },     { 'Z', { 31, 1, 2, 4, 8, 16, 31 } },
-  { '0', { 14, 17, 19, 21, 25, 17, 14 } }, { '1', { 4, 12, 4, 4, 4, 4, 14 } },
-  { '2', { 14, 17, 1, 2, 4, 8, 31 } },     { '3', { 31, 2, 4, 2, 1, 17, 14 } },
-  { '4', { 2, 6, 10, 18, 31, 2, 2 } },     { '5', { 31, 16, 30, 1, 1, 17, 14 } },
-  { '6', { 6, 8, 16, 30, 17, 17, 14 } },   { '7', { 31, 1, 2, 4, 8, 8, 8 } },
-  { '8', { 14, 17, 17, 14, 17, 17, 14 } }, { '9', { 14, 17, 17, 15, 1, 2, 12 } },
-  { '.', { 0, 0, 0, 0, 0, 12, 12 } },      { '-', { 0, 0, 0, 31, 0, 0, 0 } },
-  { ':', { 0, 12, 12, 0, 12, 12, 0 } },    { '_', { 0, 0, 0, 0, 0, 0, 31 } },
-  { '/', { 0, 1, 2, 4, 8, 16, 0 } },       { '+', { 0, 4, 4, 31, 4, 4, 0 } },
 };
 
 /** A slice of a volume, addressed by column and row. */
@@ -160,26 +129,6 @@ Stretch(const SliceView<Volume> & view, std::size_t width, std::size_t height)
 }
 } // namespace
 
-Picture::Picture(std::size_t width, std::size_t height, Rgb background)
-  : m_Width(width)
-  , m_Height(height)
-  , m_Pixels(3 * width * height)
-{
-  for (std::size_t i = 0; i < m_Pixels.size(); ++i)
-  {
-    m_Pixels[i] = background[i % 3];
-  }
-}
-
-void
-Picture::SetPixel(std::size_t x, std::size_t y, Rgb color)
-{
-  if (x < m_Width && y < m_Height)
-  {
-    std::copy(color.begin(), color.end(), m_Pixels.begin() + static_cast<std::ptrdiff_t>(3 * (y * m_Width + x)));
-  }
-}
-
 Picture
 Picture::FromSlice(const Volume & volume, unsigned int axis, std::size_t slice, std::size_t width, std::size_t height)
 {
@@ -222,26 +171,28 @@ void
 Picture::DrawContours(const LabelVolume & labels, unsigned int axis, std::size_t slice, const Rgb * color)
 {
   const SliceView<LabelVolume> view(labels, axis, slice);
+  const std::size_t width = this->GetWidth();
+  const std::size_t height = this->GetHeight();
   std::map<std::int32_t, std::size_t> order;
-  std::vector<std::int32_t> drawn(m_Width * m_Height);
-  for (std::size_t y = 0; y < m_Height; ++y)
+  std::vector<std::int32_t> drawn(width * height);
+  for (std::size_t y = 0; y < height; ++y)
   {
-    for (std::size_t x = 0; x < m_Width; ++x)
+    for (std::size_t x = 0; x < width; ++x)
     {
-      drawn[y * m_Width + x] = view.Get(x * view.width / m_Width, y * view.height / m_Height);
+      drawn[y * width + x] = view.Get(x * view.width / width, y * view.height / height);
     }
   }
   for (const std::int32_t label : FindLabels(labels))
   {
     order.emplace(label, order.size());
   }
-  const auto at = [&](std::size_t x, std::size_t y) { return drawn[y * m_Width + x]; };
-  for (std::size_t y = 0; y < m_Height; ++y)
+  const auto at = [&](std::size_t x, std::size_t y) { return drawn[y * width + x]; };
+  for (std::size_t y = 0; y < height; ++y)
   {
-    for (std::size_t x = 0; x < m_Width; ++x)
+    for (std::size_t x = 0; x < width; ++x)
     {
       const std::int32_t label = at(x, y);
-      if (label != 0 && (x == 0 || y == 0 || x + 1 == m_Width || y + 1 == m_Height || at(x - 1, y) != label ||
+      if (label != 0 && (x == 0 || y == 0 || x + 1 == width || y + 1 == height || at(x - 1, y) != label ||
                          at(x + 1, y) != label || at(x, y - 1) != label || at(x, y + 1) != label))
       {
         const Rgb chosen = color != nullptr ? *color : palette[order[label] % (sizeof(palette) / sizeof(palette[0]))];
@@ -252,50 +203,9 @@ Picture::DrawContours(const LabelVolume & labels, unsigned int axis, std::size_t
 }
 
 void
-Picture::Paste(const Picture & other, std::size_t left, std::size_t top)
-{
-  for (std::size_t y = 0; y < other.m_Height; ++y)
-  {
-    for (std::size_t x = 0; x < other.m_Width; ++x)
-    {
-      const unsigned char * pixel = &other.m_Pixels[3 * (y * other.m_Width + x)];
-      this->SetPixel(left + x, top + y, { pixel[0], pixel[1], pixel[2] });
-    }
-  }
-}
-
-void
-Picture::DrawText(const std::string & text, std::size_t left, std::size_t top, std::size_t dot, Rgb color)
-{
-  for (const char character : text)
-  {
-    const auto upper = static_cast<char>(std::toupper(static_cast<unsigned char>(character)));
-    const auto glyph =
-      std::find_if(std::begin(glyphs), std::end(glyphs), [upper](const Glyph & g) { return g.character == upper; });
-    for (std::size_t y = 0; glyph != std::end(glyphs) && y < 7 * dot; ++y)
-    {
-      for (std::size_t x = 0; x < 5 * dot; ++x)
-      {
-        if ((glyph->rows[y / dot] >> (4 - x / dot)) & 1)
-        {
-          this->SetPixel(left + x, top + y, color);
-        }
-      }
-    }
-    left += 6 * dot;
-  }
-}
-
-std::size_t
-Picture::GetTextWidth(const std::string & text, std::size_t dot)
-{
-  return text.empty() ? 0 : (6 * text.size() - 1) * dot;
-}
-
-void
 Picture::Write(const std::string & fileName) const
 {
-  WriteColorImage(fileName, m_Width, m_Height, m_Pixels);
+  WriteColorImage(fileName, this->GetWidth(), this->GetHeight(), this->GetPixels());
 }
 
 std::array<std::size_t, 2>

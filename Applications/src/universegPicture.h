@@ -20,6 +20,8 @@
 
 #include "universegImages.h"
 
+#include "itkNNRaster.h"
+
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -27,13 +29,11 @@
 
 namespace universeg
 {
-/** An RGB raster to draw results on; rows from the top. */
-class Picture
+/** A raster to draw results on. */
+class Picture : public itk::nn::Raster
 {
 public:
-  using Rgb = std::array<unsigned char, 3>;
-
-  Picture(std::size_t width, std::size_t height, Rgb background = { 24, 24, 28 });
+  using Raster::Raster;
 
   /** One slice of a volume in grey, its minimum black and its maximum white,
    * stretched to a size. */
@@ -48,29 +48,7 @@ public:
    * label, or the given one for all. */
   void DrawContours(const LabelVolume & labels, unsigned int axis, std::size_t slice, const Rgb * color = nullptr);
 
-  void Paste(const Picture & other, std::size_t left, std::size_t top);
-
-  /** Upper-case letters, digits and some signs, 5 x 7 dots of a given size. */
-  void DrawText(const std::string & text, std::size_t left, std::size_t top, std::size_t dot, Rgb color);
-  static std::size_t GetTextWidth(const std::string & text, std::size_t dot);
-
   void Write(const std::string & fileName) const;
-
-  std::size_t GetWidth() const
-  {
-    return m_Width;
-  }
-  std::size_t GetHeight() const
-  {
-    return m_Height;
-  }
-
-private:
-  void SetPixel(std::size_t x, std::size_t y, Rgb color);
-
-  std::size_t m_Width;
-  std::size_t m_Height;
-  std::vector<unsigned char> m_Pixels;
 };
 
 /** Columns and rows of the slices across an axis. */

@@ -50,6 +50,12 @@ public:
   void DrawText(const std::string & text, std::size_t left, std::size_t top, std::size_t dot, Rgb color);
   static std::size_t GetTextWidth(const std::string & text, std::size_t dot);
 
+  /** A line of one pixel's width between two places. */
+  void DrawLine(double fromX, double fromY, double toX, double toY, Rgb color);
+
+  /** Write a PNG file by ReplaceFile(). Throws Error that names the file. */
+  void WritePNG(const std::string & fileName) const;
+
   std::size_t GetWidth() const
   {
     return m_Width;

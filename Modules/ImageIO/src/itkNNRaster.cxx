@@ -17,8 +17,15 @@
  *=========================================================================*/
 #include "itkNNRaster.h"
 
+#include "itkNNError.h"
+#include "itkNNFileReplacement.h"
+#include "itk_zlib.h"
+
 #include <algorithm>
 #include <cctype>
+#include <cmath>
+#include <cstdint>
+#include <fstream>
 #include <iterator>
 
 namespace itk
@@ -56,6 +63,63 @@ constexpr Glyph glyphs[] = {
   { ':', { 0, 12, 12, 0, 12, 12, 0 } },    { '_', { 0, 0, 0, 0, 0, 0, 31 } },
   { '/', { 0, 1, 2, 4, 8, 16, 0 } },       { '+', { 0, 4, 4, 31, 4, 4, 0 } },
 };
+
+void
+AppendBigEndian(std::string & bytes, std::uint32_t value)
+{
+  for (unsigned int shift = 32; shift > 0; shift -= 8)
+  {
+    bytes += static_cast<char>(value >> (shift - 8) & 255U);
+  }
+}
+
+/** A chunk of a PNG file: length, type, data, check sum of the last two. */
+void
+AppendChunk(std::string & file, const std::string & type, const std::string & data)
+{
+  const std::string content = type + data;
+  AppendBigEndian(file, static_cast<std::uint32_t>(data.size()));
+  file += content;
+  AppendBigEndian(file,
+                  static_cast<std::uint32_t>(crc32(
+                    0, reinterpret_cast<const Bytef *>(content.data()), static_cast<unsigned int>(content.size()))));
+}
+
+std::string
+Pack(const std::string & bytes)
+{
+  uLongf size = compressBound(static_cast<uLong>(bytes.size()));
+  std::string packed(size, '\0');
+  const int code = compress(reinterpret_cast<Bytef *>(&packed[0]),
+                            &size,
+                            reinterpret_cast<const Bytef *>(bytes.data()),
+                            static_cast<uLong>(bytes.size()));
+  itkNNRequireMacro(code == Z_OK, "zlib cannot pack " << bytes.size() << " bytes: its code is " << code);
+  packed.resize(size);
+  return packed;
+}
+
+std::string
+EncodePNG(const Raster & raster)
+{
+  std::string header;
+  AppendBigEndian(header, static_cast<std::uint32_t>(raster.GetWidth()));
+  AppendBigEndian(header, static_cast<std::uint32_t>(raster.GetHeight()));
+  header += { 8, 2, 0, 0, 0 }; // bits, red-green-blue, and the only methods there are
+  const std::size_t rowBytes = 3 * raster.GetWidth();
+  std::string rows;
+  for (std::size_t y = 0; y < raster.GetHeight(); ++y)
+  {
+    const auto row = raster.GetPixels().begin() + static_cast<std::ptrdiff_t>(y * rowBytes);
+    rows += '\0'; // no filter
+    rows.append(row, row + static_cast<std::ptrdiff_t>(rowBytes));
+  }
+  std::string file = "\x89PNG\r\n\x1a\n";
+  AppendChunk(file, "IHDR", header);
+  AppendChunk(file, "IDAT", Pack(rows));
+  AppendChunk(file, "IEND", "");
+  return file;
+}
 } // namespace
 
 Raster::Raster(std::size_t width, std::size_t height, Rgb background)
@@ -117,6 +181,38 @@ std::size_t
 Raster::GetTextWidth(const std::string & text, std::size_t dot)
 {
   return text.empty() ? 0 : (6 * text.size() - 1) * dot;
+}
+
+void
+Raster::DrawLine(double fromX, double fromY, double toX, double toY, Rgb color)
+{
+  const double length = std::max(std::abs(toX - fromX), std::abs(toY - fromY));
+  const auto steps = static_cast<std::int64_t>(std::ceil(std::min(length, 1e6)));
+  for (std::int64_t i = 0; i <= steps; ++i)
+  {
+    const double part = steps == 0 ? 0 : static_cast<double>(i) / static_cast<double>(steps);
+    const double x = std::round(fromX + part * (toX - fromX));
+    const double y = std::round(fromY + part * (toY - fromY));
+    if (x >= 0 && y >= 0 && x < static_cast<double>(m_Width) && y < static_cast<double>(m_Height))
+    {
+      this->SetPixel(static_cast<std::size_t>(x), static_cast<std::size_t>(y), color);
+    }
+  }
+}
+
+void
+Raster::WritePNG(const std::string & fileName) const
+{
+  itkNNRequireMacro(m_Width > 0 && m_Height > 0, fileName << ": a picture without pixels cannot be written");
+  const std::string bytes = EncodePNG(*this);
+  ReplaceFile(fileName,
+              [&](const std::string & temporary)
+              {
+                std::ofstream file(temporary, std::ios::binary);
+                file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+                file.close();
+                itkNNRequireMacro(file.good(), fileName << ": the picture cannot be written; is the disk full?");
+              });
 }
 } // namespace nn
 } // namespace itk

@@ -464,6 +464,10 @@ AddReductions(Table & table)
     table.Add(name + "_ExtentOne", Reduction{ function, { 1 }, false }, { { 2, 1, 4 } });
     table.Add(name + "_Scalar", Reduction{ function, {}, true }, { {} });
     table.Add(name + "_Long", Reduction{ function, { 1 }, true }, { { 2, 3000 } });
+    table.Add(name + "_Pixels", Reduction{ function, { 2, 3 }, true }, { { 2, 32, 7, 9 } });
+    table.Add(name + "_PixelsGone", Reduction{ function, { 2, 3 }, false }, { { 2, 16, 40, 31 } });
+    table.Add(name + "_PixelsOddChannels", Reduction{ function, { 2, 3 }, true }, { { 2, 9, 7, 9 } });
+    table.Add(name + "_PixelsOfSupports", Reduction{ function, { 3, 4 }, true }, { { 1, 3, 16, 7, 9 } });
     table.Add(name + "_EmptyResult", Reduction{ function, { 1 }, false }, { { 0, 3 } });
   }
   table.Add("Reduction_sum_EmptyAxis", Reduction{ ReductionFunction::Sum, { 0 }, false }, { { 0, 3 } });

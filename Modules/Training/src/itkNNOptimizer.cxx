@@ -18,6 +18,7 @@
 #include "itkNNOptimizer.h"
 
 #include "itkNNError.h"
+#include "itkNNParallel.h"
 
 #include <algorithm>
 #include <cmath>
@@ -39,15 +40,22 @@ HasSecondMoments(const OptimizerOptions & options)
   return options.method != OptimizerMethod::Sgd;
 }
 
-/** Call f with each element of contiguous float32 tensors of one shape. */
+/** Call f with the number of each element, in several threads when there are many. */
 template <typename TFunction>
 void
 ForEachElement(std::int64_t count, TFunction && f)
 {
-  for (std::int64_t i = 0; i < count; ++i)
-  {
-    f(i);
-  }
+  constexpr std::int64_t elementsOfThread = 4096;
+  const auto threads = std::min<std::int64_t>(count / elementsOfThread, GetDefaultNumberOfThreads());
+  ParallelFor(count,
+              static_cast<unsigned int>(std::max<std::int64_t>(threads, 1)),
+              [&](std::int64_t begin, std::int64_t end)
+              {
+                for (std::int64_t i = begin; i < end; ++i)
+                {
+                  f(i);
+                }
+              });
 }
 
 Tensor
@@ -151,8 +159,9 @@ Optimizer::Move(Slot & slot, const Tensor & weight, const Tensor & gradient, dou
   }
   float * second = slot.second.GetData<float>();
   const auto steps = static_cast<double>(slot.steps);
-  const double correction1 = 1 - std::pow(m_Options.beta1, steps);
-  const double correction2 = 1 - std::pow(m_Options.beta2, steps);
+  // Factors, for divisions take long.
+  const double correction1 = 1 / (1 - std::pow(m_Options.beta1, steps));
+  const double correction2 = 1 / (1 - std::pow(m_Options.beta2, steps));
   const auto update = [&](std::int64_t i)
   {
     const double slope = static_cast<double>(g[i]) + coupledDecay * static_cast<double>(w[i]);
@@ -160,7 +169,7 @@ Optimizer::Move(Slot & slot, const Tensor & weight, const Tensor & gradient, dou
     const double square = m_Options.beta2 * static_cast<double>(second[i]) + (1 - m_Options.beta2) * slope * slope;
     first[i] = static_cast<float>(mean);
     second[i] = static_cast<float>(square);
-    return mean / correction1 / (std::sqrt(square / correction2) + m_Options.epsilon);
+    return mean * correction1 / (std::sqrt(square * correction2) + m_Options.epsilon);
   };
   if (m_Options.method != OptimizerMethod::Lamb)
   {
@@ -252,10 +261,15 @@ ComputeGlobalNorm(const TensorMap & tensors)
   double sum = 0;
   for (const auto & entry : tensors)
   {
+    // In this thread: the order of a sum is part of its value.
     const Tensor floats = ToFloats(entry.second);
     const float * values = floats.GetData<float>();
-    ForEachElement(floats.GetNumberOfElements(),
-                   [&](std::int64_t i) { sum += static_cast<double>(values[i]) * static_cast<double>(values[i]); });
+    double own = 0;
+    for (std::int64_t i = 0; i < floats.GetNumberOfElements(); ++i)
+    {
+      own += static_cast<double>(values[i]) * static_cast<double>(values[i]);
+    }
+    sum += own;
   }
   return std::sqrt(sum);
 }

@@ -164,6 +164,87 @@ SumRows(const float * src, float * dst, std::int64_t rows, std::int64_t stride, 
     dst[i] += buffer[i];
   }
 }
+
+/** Elements of a run that are summed side by side. */
+constexpr std::int64_t runLanes = 16;
+
+/** Sum of neighbouring elements, in pairs of partial sums. */
+float
+SumRun(const float * src, std::int64_t count, std::vector<float> & buffer)
+{
+  const std::int64_t rows = count / runLanes;
+  float lanes[runLanes] = {};
+  if (rows > 0)
+  {
+    SumRows(src, lanes, rows, runLanes, runLanes, buffer.data());
+  }
+  for (std::int64_t i = rows * runLanes; i < count; ++i)
+  {
+    lanes[i - rows * runLanes] += src[i];
+  }
+  for (std::int64_t width = runLanes / 2; width > 0; width /= 2)
+  {
+    for (std::int64_t i = 0; i < width; ++i)
+    {
+      lanes[i] += lanes[i + width];
+    }
+  }
+  return lanes[0];
+}
+
+/** A sum or mean over the last axes, of plain memory or of blocks of the channels
+ * before them; nothing when it is another reduction. */
+Proposal
+ProposeLastAxes(const Reduction & op, const OperatorCase & operatorCase)
+{
+  const Shape & shape = operatorCase.inputs[0].type.shape;
+  if (op.axes.back() != static_cast<int>(shape.size()) - 1)
+  {
+    return Proposal::Unsupported("fewer than 16 elements behind the reduced axes");
+  }
+  const int first = op.axes.front();
+  Layout layout = operatorCase.inputs[0].layout;
+  // Blocks that are full lie as the plain result does.
+  const bool isBlocked = layout.GetBlock() > 0 && layout.axis == first - 1 &&
+                         shape[static_cast<std::size_t>(first) - 1] % layout.GetBlock() == 0;
+  layout = isBlocked ? layout : Layout{};
+  const Shape physical = layout.GetPhysicalShape(shape);
+  const std::int64_t outer = NumberOfElements(Shape(physical.begin(), physical.begin() + first));
+  const std::int64_t rows = NumberOfElements(Shape(shape.begin() + first, shape.end()));
+  const std::int64_t block = isBlocked ? layout.GetBlock() : 1;
+  const float scale = op.function == ReductionFunction::Mean ? 1.0F / static_cast<float>(rows) : 1.0F;
+  const unsigned int threads = operatorCase.threads;
+  return Proposal::FromKernel(std::make_unique<FunctionKernel>(
+                                [=](const KernelArguments & arguments)
+                                {
+                                  Parallel(outer,
+                                           threads,
+                                           [&](std::int64_t begin, std::int64_t end)
+                                           {
+                                             constexpr std::int64_t depth = 64;
+                                             std::vector<float> buffer(runLanes * depth);
+                                             for (std::int64_t item = begin; item < end; ++item)
+                                             {
+                                               const float * src =
+                                                 static_cast<const float *>(arguments.inputs[0]) + item * rows * block;
+                                               float * dst = static_cast<float *>(arguments.output) + item * block;
+                                               if (block == 1)
+                                               {
+                                                 dst[0] = SumRun(src, rows, buffer);
+                                               }
+                                               else
+                                               {
+                                                 SumRows(src, dst, rows, block, block, buffer.data());
+                                               }
+                                               for (std::int64_t i = 0; i < block; ++i)
+                                               {
+                                                 dst[i] *= scale;
+                                               }
+                                             }
+                                           });
+                                }),
+                              { layout });
+}
 } // namespace
 
 Proposal
@@ -200,9 +281,9 @@ Propose(const Reduction & op, const OperatorCase & operatorCase)
   const std::int64_t outer = NumberOfElements(Shape(src.begin(), src.begin() + first));
   const std::int64_t rows = NumberOfElements(Shape(src.begin() + first, src.begin() + last + 1));
   const std::int64_t inner = NumberOfElements(Shape(src.begin() + last + 1, src.end()));
-  if (inner < 16)
+  if (inner < runLanes)
   {
-    return Proposal::Unsupported("fewer than 16 elements behind the reduced axes");
+    return ProposeLastAxes(op, operatorCase);
   }
   const float scale = op.function == ReductionFunction::Mean ? 1.0F / static_cast<float>(rows) : 1.0F;
   const unsigned int threads = operatorCase.threads;

@@ -18,6 +18,7 @@
 #include "itkNNPlane.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 namespace itk
@@ -92,6 +93,34 @@ CorrelateRows(const Plane & input, const std::vector<float> & weights, PlaneBord
   }
   return output;
 }
+
+/** The first of four knots, and their weights, of each pixel along an axis. */
+struct SplineAxis
+{
+  std::vector<std::int64_t> first;
+  std::vector<std::array<float, 4>> weights;
+  std::int64_t knots = 0;
+};
+
+SplineAxis
+MakeSplineAxis(std::int64_t extent, double spacing, double phase)
+{
+  SplineAxis axis;
+  for (std::int64_t i = 0; i < extent; ++i)
+  {
+    const double position = phase + static_cast<double>(i) / spacing;
+    const double knot = std::floor(position);
+    const double t = position - knot;
+    const double s = 1 - t;
+    axis.first.push_back(static_cast<std::int64_t>(knot));
+    axis.weights.push_back({ { static_cast<float>(s * s * s / 6),
+                               static_cast<float>((4 - 6 * t * t + 3 * t * t * t) / 6),
+                               static_cast<float>((4 - 6 * s * s + 3 * s * s * s) / 6),
+                               static_cast<float>(t * t * t / 6) } });
+  }
+  axis.knots = axis.first.back() + 4;
+  return axis;
+}
 } // namespace
 
 void
@@ -154,6 +183,40 @@ Smooth(const Plane & input, double sigma)
 {
   const std::vector<float> weights = GaussianWeights(static_cast<std::int64_t>(std::ceil(3 * sigma)), sigma);
   return Correlate(input, weights, weights, PlaneBorder::Reflect);
+}
+
+Plane
+SmoothNoise(RandomStream & random, std::int64_t height, std::int64_t width, double spacingY, double spacingX)
+{
+  // Random phases, so that the knots of several noises do not meet.
+  const SplineAxis rows = MakeSplineAxis(height, spacingY, random.Uniform());
+  const SplineAxis columns = MakeSplineAxis(width, spacingX, random.Uniform());
+  // The weights' squares sum to 0.48 an axis on average.
+  constexpr double scale = 1 / 0.48;
+  Plane along(rows.knots, width);
+  std::vector<float> knots(static_cast<std::size_t>(columns.knots));
+  for (std::int64_t y = 0; y < rows.knots; ++y)
+  {
+    std::generate(knots.begin(), knots.end(), [&] { return static_cast<float>(scale * random.Normal()); });
+    float * row = along.Row(y);
+    for (std::int64_t x = 0; x < width; ++x)
+    {
+      const auto i = static_cast<std::size_t>(x);
+      const float * first = knots.data() + columns.first[i];
+      const auto & weights = columns.weights[i];
+      row[x] = weights[0] * first[0] + weights[1] * first[1] + weights[2] * first[2] + weights[3] * first[3];
+    }
+  }
+  Plane output(height, width);
+  for (std::int64_t y = 0; y < height; ++y)
+  {
+    const auto i = static_cast<std::size_t>(y);
+    for (std::int64_t k = 0; k < 4; ++k)
+    {
+      AddScaled(output.Row(y), along.Row(rows.first[i] + k), rows.weights[i][static_cast<std::size_t>(k)], width);
+    }
+  }
+  return output;
 }
 } // namespace nn
 } // namespace itk

@@ -18,6 +18,7 @@
 #ifndef itkNNPlane_h
 #define itkNNPlane_h
 
+#include "itkNNRandomStream.h"
 #include "itkNNTensor.h"
 
 #include <cmath>
@@ -79,6 +80,10 @@ Plane Correlate(const Plane & input,
 
 /** Isotropic Gaussian of a radius of three sigma, mirrored border. */
 Plane Smooth(const Plane & input, double sigma);
+
+/** Normal numbers at knots, between them a uniform cubic B-spline; mean 0 and
+ * standard deviation about 1. Spacings are in pixels. */
+Plane SmoothNoise(RandomStream & random, std::int64_t height, std::int64_t width, double spacingY, double spacingX);
 
 /** Linear interpolation between pixel centres at whole numbers; zero outside. */
 inline float

@@ -42,6 +42,7 @@ constexpr Subcommand subcommands[] = {
   { "convert", "make a model file from weights", &universeg::RunConvert },
   { "info", "describe a model or weight file", &universeg::RunInfo },
   { "bench", "measure the network's speed and memory", &universeg::RunBench },
+  { "train", "train a network on tasks", &universeg::RunTrain },
   { "demo", "segment images made on the spot and show the result", &universeg::RunDemo },
 };
 

@@ -35,6 +35,7 @@ int RunExplain(const Arguments & arguments);
 int RunForward(const Arguments & arguments);
 int RunInfo(const Arguments & arguments);
 int RunSegment(const Arguments & arguments);
+int RunTrain(const Arguments & arguments);
 } // namespace universeg
 
 #endif

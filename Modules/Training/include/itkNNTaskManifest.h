@@ -134,6 +134,11 @@ struct UniverSegTraining_EXPORT TaskManifest
    * `$NAME` in front is a variable of the environment. Throws Error. */
   static TaskManifest ReadFile(const std::string & fileName);
 };
+/** A path with the variable of the environment in front of it, `$NAME/...`,
+ * replaced by its value. Throws Error when there is no such variable.
+ * \param key that the path is the value of, for the message.
+ * \ingroup UniverSegTraining */
+UniverSegTraining_EXPORT std::string ExpandPathVariable(const std::string & path, const std::string & key);
 } // namespace nn
 } // namespace itk
 

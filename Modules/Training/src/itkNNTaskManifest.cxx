@@ -244,10 +244,10 @@ CheckRange(const char * key, double value, double low, double high)
   itkNNRequireMacro(value >= low && value <= high,
                     "'" << key << "' is " << value << "; should be from " << low << " to " << high);
 }
+} // namespace
 
-/** A variable of the environment in front of a path becomes its value. */
 std::string
-ExpandVariable(const std::string & path)
+ExpandPathVariable(const std::string & path, const std::string & key)
 {
   if (path.empty() || path[0] != '$')
   {
@@ -257,10 +257,9 @@ ExpandVariable(const std::string & path)
   const std::string name = path.substr(1, end - 1);
   const char * value = std::getenv(name.c_str());
   itkNNRequireMacro(value != nullptr && *value != '\0',
-                    "'root' is '" << path << "', and there is no variable " << name << " in the environment");
+                    "'" << key << "' is '" << path << "', and there is no variable " << name << " in the environment");
   return value + path.substr(end);
 }
-} // namespace
 
 void
 ManifestNormalization::Describe(ConfigurationTable & table)
@@ -451,7 +450,7 @@ TaskManifest::ReadFile(const std::string & fileName)
   {
     itkNNRequireMacro(manifest.memoryLimit > 0, "'memory-limit' is " << manifest.memoryLimit << "; should be above 0");
     itkNNRequireMacro(!manifest.datasets.empty(), "there is no data set; should have a table [[dataset]]");
-    manifest.root = (fs::path(fileName).parent_path() / ExpandVariable(manifest.root)).string();
+    manifest.root = (fs::path(fileName).parent_path() / ExpandPathVariable(manifest.root, "root")).string();
   }
   catch (const Error & error)
   {

@@ -1,0 +1,334 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "universegTrainingRun.h"
+
+#include "universegCommandLine.h"
+#include "universegModelOptions.h"
+
+#include "itkNNModel.h"
+#include "itkNNProgressEstimate.h"
+#include "itkNNRaster.h"
+#include "itkNNTrainingLog.h"
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <sstream>
+
+namespace universeg
+{
+namespace
+{
+namespace fs = std::filesystem;
+using itk::nn::StateDict;
+
+volatile std::sig_atomic_t stopSignal = 0;
+
+void
+OnSignal(int signal)
+{
+  stopSignal = signal;
+  // The second one ends the process at once.
+  std::signal(signal, SIG_DFL);
+}
+
+/** \class SignalScope
+ * \brief Notes SIGINT and SIGTERM while it lives. */
+class SignalScope
+{
+public:
+  SignalScope()
+  {
+    stopSignal = 0;
+    m_Interrupt = std::signal(SIGINT, OnSignal);
+    m_Terminate = std::signal(SIGTERM, OnSignal);
+  }
+  ~SignalScope()
+  {
+    std::signal(SIGINT, m_Interrupt);
+    std::signal(SIGTERM, m_Terminate);
+  }
+  SignalScope(const SignalScope &) = delete;
+  SignalScope & operator=(const SignalScope &) = delete;
+
+private:
+  void (*m_Interrupt)(int) = nullptr;
+  void (*m_Terminate)(int) = nullptr;
+};
+
+/** Means over the steps between two lines of the log. */
+class StepMeans
+{
+public:
+  void Add(const itk::nn::StepReport & report)
+  {
+    m_Loss += report.loss;
+    m_Norm += report.gradientNorm;
+    m_Seconds += report.seconds;
+    m_Waited += report.waitedSeconds;
+    m_Rate = report.learningRate;
+    ++m_Count;
+  }
+
+  std::map<std::string, double> Take()
+  {
+    const double count = std::max(m_Count, 1);
+    std::map<std::string, double> values{ { "loss", m_Loss / count },
+                                          { "gradient-norm", m_Norm / count },
+                                          { "seconds", m_Seconds / count },
+                                          { "waited-seconds", m_Waited / count },
+                                          { "learning-rate", m_Rate } };
+    *this = StepMeans();
+    return values;
+  }
+
+private:
+  double m_Loss = 0;
+  double m_Norm = 0;
+  double m_Seconds = 0;
+  double m_Waited = 0;
+  double m_Rate = 0;
+  int m_Count = 0;
+};
+
+std::string
+ToText(double value, int digits)
+{
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out.precision(digits);
+  out << std::fixed << value;
+  return out.str();
+}
+
+/** \class TrainingReporter
+ * \brief Writes the log, the curves and the models of a training, and tells people. */
+class TrainingReporter
+{
+public:
+  TrainingReporter(const TrainingJob & job, const TrainingFiles & files, std::int64_t firstStep)
+    : m_Job(job)
+    , m_Files(files)
+    , m_Log(files.log, firstStep)
+    , m_Estimate(job.settings.steps, std::min(firstStep, job.settings.steps))
+    , m_Start(std::chrono::steady_clock::now())
+  {}
+
+  void OnStep(const itk::nn::StepReport & report)
+  {
+    m_Means.Add(report);
+    if (report.step % m_Job.settings.logEvery != 0 && report.step != m_Job.settings.steps)
+    {
+      return;
+    }
+    const auto values = m_Means.Take();
+    m_Log.Append({ report.step, values });
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - m_Start;
+    m_Estimate.Update(report.step, elapsed.count());
+    std::cout << m_Estimate.GetText() << ": loss " << ToText(values.at("loss"), 4) << ", "
+              << ToText(values.at("seconds"), 3) << " s a step" << std::endl;
+  }
+
+  void OnValidated(std::int64_t step, const itk::nn::ValidationResult & result)
+  {
+    std::map<std::string, double> values;
+    for (const auto & metric : result.metrics)
+    {
+      values["validation-" + metric.first] = metric.second;
+    }
+    m_Log.Append({ step, values });
+    std::cout << "step " << step << ": validation Dice " << ToText(result.score, 4) << std::endl;
+    this->DrawCurves();
+  }
+
+  void OnBest(std::int64_t step, const StateDict & weights, double score) const
+  {
+    this->WriteModel(m_Files.best, weights, step, score);
+  }
+
+  void WriteModel(const std::string & fileName, const StateDict & weights, std::int64_t step, double score) const
+  {
+    const itk::nn::TrainingSettings & settings = m_Job.settings;
+    const auto model = itk::nn::Model::New();
+    model->SetWeights(weights);
+    itk::nn::ModelCard card;
+    card.network = m_Job.network->GetName();
+    card.configuration = m_Job.network->GetConfiguration();
+    card.preprocessing = nlohmann::json{ { "grid_size", { settings.batch.height, settings.batch.width } } }.dump();
+    card.license = settings.model.licence;
+    card.description = settings.model.description;
+    card.provenance = m_Job.provenance;
+    card.extra["training_data"] = settings.model.data;
+    card.extra["training_seed"] = std::to_string(settings.seed);
+    card.extra["training_steps"] = std::to_string(step);
+    if (score >= 0)
+    {
+      card.extra["validation_dice"] = ToText(score, 4);
+    }
+    model->SetCard(card);
+    model->Write(fileName);
+  }
+
+  void DrawCurves() const
+  {
+    itk::nn::WriteTrainingCurves(itk::nn::TrainingLog::Read(m_Files.log), m_Files.curves);
+  }
+
+private:
+  const TrainingJob & m_Job;
+  const TrainingFiles & m_Files;
+  itk::nn::TrainingLog m_Log;
+  itk::nn::ProgressEstimate m_Estimate;
+  std::chrono::steady_clock::time_point m_Start;
+  StepMeans m_Means;
+};
+} // namespace
+
+void
+DrawTasks(const TrainingJob & job, const std::string & fileName)
+{
+  constexpr std::int64_t rows = 12;
+  constexpr std::int64_t supports = 6;
+  constexpr std::size_t gap = 2;
+  itk::nn::UniverSegBatchOptions options = job.settings.GetBatchOptions();
+  options.tasks = 1;
+  options.supportSizes = { supports };
+  const itk::nn::UniverSegBatchSource batches(job.tasks, options);
+  const auto height = static_cast<std::size_t>(options.height);
+  const auto width = static_cast<std::size_t>(options.width);
+  itk::nn::Raster picture((supports + 1) * (width + gap) + gap, rows * (height + gap) + gap);
+  for (std::int64_t row = 0; row < rows; ++row)
+  {
+    const itk::nn::TensorMap batch = batches.MakeBatch(static_cast<std::uint64_t>(row));
+    for (std::int64_t column = 0; column <= supports; ++column)
+    {
+      const bool isTarget = column == 0;
+      const std::int64_t number = isTarget ? 0 : column - 1;
+      const auto size = static_cast<std::int64_t>(height * width);
+      const float * image = batch.at(isTarget ? "target" : "support_images").GetData<float>() + number * size;
+      const float * label = batch.at(isTarget ? "label" : "support_labels").GetData<float>() + number * size;
+      const auto isInside = [&](std::size_t y, std::size_t x) { return label[y * width + x] > 0.5F; };
+      for (std::size_t y = 0; y < height; ++y)
+      {
+        for (std::size_t x = 0; x < width; ++x)
+        {
+          const float clipped = std::min(std::max(image[y * width + x], 0.0F), 1.0F);
+          const auto gray = static_cast<unsigned char>(255 * clipped + 0.5F);
+          const bool isBorder =
+            isInside(y, x) && (y == 0 || x == 0 || y + 1 == height || x + 1 == width || !isInside(y - 1, x) ||
+                               !isInside(y + 1, x) || !isInside(y, x - 1) || !isInside(y, x + 1));
+          picture.SetPixel(gap + static_cast<std::size_t>(column) * (width + gap) + x,
+                           gap + static_cast<std::size_t>(row) * (height + gap) + y,
+                           isBorder ? itk::nn::Raster::Rgb{ 255, 176, 32 } : itk::nn::Raster::Rgb{ gray, gray, gray });
+        }
+      }
+    }
+  }
+  picture.WritePNG(fileName);
+}
+
+TrainingFiles::TrainingFiles(const std::string & folder)
+  : configuration(folder + "/training.toml")
+  , log(folder + "/log.jsonl")
+  , curves(folder + "/curves.png")
+  , checkpoint(folder + "/checkpoint.safetensors")
+  , best(folder + "/best.safetensors")
+  , model(folder + "/model.safetensors")
+{}
+
+int
+RunTraining(const TrainingJob & job)
+{
+  std::error_code code;
+  fs::create_directories(job.folder, code);
+  if (!fs::is_directory(job.folder))
+  {
+    throw Failure(job.folder + ": cannot make this folder: " + code.message());
+  }
+  const TrainingFiles files(job.folder);
+  if (!job.resumes && fs::exists(files.checkpoint))
+  {
+    throw Failure(files.checkpoint + ": a training was begun in this folder; --resume goes on with it");
+  }
+  itk::nn::TrainerOptions options = job.settings.GetTrainerOptions();
+  options.checkpoint = files.checkpoint;
+  options.gradients.backend = job.plan.backend;
+  options.gradients.device = job.plan.device;
+  options.gradients.precision = job.plan.precision;
+  options.gradients.threads = job.plan.threads;
+  const itk::nn::UniverSegBatchOptions batch = job.settings.GetBatchOptions();
+  itk::nn::Trainer trainer(
+    job.network, job.weights, std::make_shared<itk::nn::UniverSegBatchSource>(job.tasks, batch), options);
+  if (job.resumes && fs::exists(files.checkpoint))
+  {
+    trainer.Resume(files.checkpoint);
+    std::cout << "goes on behind step " << trainer.GetState().step << std::endl;
+  }
+  itk::nn::TrainingSettings written = job.settings;
+  WriteTextFile(files.configuration, itk::nn::ConfigurationTable(written).Write());
+
+  std::unique_ptr<const itk::nn::UniverSegValidation> validation;
+  const itk::nn::ValidationSettings & checks = job.settings.validation;
+  if (checks.tasks > 0 && job.validationTasks != nullptr)
+  {
+    itk::nn::UniverSegBatchOptions own = batch;
+    own.supportSizes = { checks.supportSize };
+    own.seed = static_cast<std::uint64_t>(checks.seed);
+    validation =
+      std::make_unique<itk::nn::UniverSegValidation>(job.network, *job.validationTasks, own, checks.tasks, job.plan);
+  }
+
+  const SignalScope signals;
+  TrainingReporter reporter(job, files, trainer.GetState().step);
+  itk::nn::TrainerHooks hooks;
+  hooks.isStopped = [] { return stopSignal != 0; };
+  hooks.step = [&](const itk::nn::StepReport & report) { reporter.OnStep(report); };
+  if (validation != nullptr)
+  {
+    hooks.validate = [&](const StateDict & weights) { return validation->Run(weights); };
+    hooks.validated = [&](std::int64_t step, const itk::nn::ValidationResult & result)
+    { reporter.OnValidated(step, result); };
+    hooks.best = [&](std::int64_t step, const StateDict & weights)
+    { reporter.OnBest(step, weights, trainer.GetState().bestScore); };
+  }
+  const itk::nn::TrainerEnd end = trainer.Run(hooks);
+  const itk::nn::TrainerState & state = trainer.GetState();
+  reporter.DrawCurves();
+  if (end == itk::nn::TrainerEnd::Stopped)
+  {
+    throw Failure("stopped by a signal behind step " + std::to_string(state.step) + "; " + files.checkpoint +
+                  " has all to go on with --resume");
+  }
+  if (end == itk::nn::TrainerEnd::Patience)
+  {
+    std::cout << "no better validation since step " << state.bestStep << std::endl;
+  }
+  reporter.WriteModel(files.model, trainer.GetResult(), state.step, -1);
+  std::cout << files.model << ": " << job.network->GetNumberOfParameters() << " parameters after " << state.step
+            << " steps" << std::endl;
+  if (state.bestStep >= 0)
+  {
+    std::cout << files.best << ": the best validation, Dice " << ToText(state.bestScore, 4) << " at step "
+              << state.bestStep << std::endl;
+  }
+  return exitSuccess;
+}
+} // namespace universeg

@@ -1,0 +1,192 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "universegProcess.h"
+
+#include "itkNNModel.h"
+#include "itkNNTrainer.h"
+#include "itkNNTrainingLog.h"
+
+#include "gtest/gtest.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace
+{
+namespace fs = std::filesystem;
+using universegtest::MakeFolder;
+using universegtest::ProcessResult;
+using universegtest::ReadFile;
+using universegtest::RunCommand;
+
+/** A network and images so small that a step takes some milliseconds. */
+std::string
+WriteSettings(const std::string & folder, int steps)
+{
+  const std::string name = folder + "/settings.toml";
+  std::ofstream(name) << "steps = " << steps << R"(
+log-every = 2
+save-every = 2
+average-decay = 0.9
+[network]
+encoder-blocks = [8, 8]
+[batch]
+height = 32
+width = 32
+support-sizes = [3]
+[schedule]
+rate = 0.005
+[validation]
+every = 3
+tasks = 3
+support-size = 3
+[model]
+description = "for a test"
+licence = "CC0"
+data = "synthetic shapes"
+)";
+  return name;
+}
+
+ProcessResult
+Train(const std::string & settings, const std::string & output, const std::vector<std::string> & more = {})
+{
+  std::vector<std::string> arguments{ "train", "--config", settings, "--output", output, "--threads", "2" };
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return RunCommand(arguments);
+}
+} // namespace
+
+TEST(Train, WritesModelsLogAndCurves)
+{
+  const std::string folder = MakeFolder("train");
+  const std::string output = folder + "/run";
+  const ProcessResult result = Train(WriteSettings(folder, 6), output);
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_NE(result.output.find("step 6 of 6"), std::string::npos) << result.output;
+  EXPECT_NE(result.output.find("validation Dice"), std::string::npos) << result.output;
+  for (const char * name : { "training.toml",
+                             "log.jsonl",
+                             "curves.png",
+                             "checkpoint.safetensors",
+                             "best.safetensors",
+                             "model.safetensors" })
+  {
+    EXPECT_GT(fs::file_size(output + '/' + name), 0U) << name;
+  }
+  const auto log = itk::nn::TrainingLog::Read(output + "/log.jsonl");
+  int losses = 0;
+  int scores = 0;
+  for (const auto & entry : log)
+  {
+    losses += entry.values.count("loss") > 0 ? 1 : 0;
+    scores += entry.values.count("validation-dice") > 0 ? 1 : 0;
+  }
+  EXPECT_EQ(losses, 3);
+  EXPECT_EQ(scores, 2);
+  const auto model = itk::nn::Model::Read(output + "/model.safetensors");
+  EXPECT_EQ(model->GetCard().network, "universeg");
+  EXPECT_EQ(model->GetCard().license, "CC0");
+  EXPECT_EQ(model->GetCard().extra.at("training_steps"), "6");
+  EXPECT_NE(model->GetCard().preprocessing.find("[32,32]"), std::string::npos) << model->GetCard().preprocessing;
+  const ProcessResult info = RunCommand({ "info", output + "/model.safetensors" });
+  EXPECT_EQ(info.exitCode, 0) << info.error;
+
+  // What was written trains the same again.
+  const ProcessResult again = Train(output + "/training.toml", folder + "/again");
+  ASSERT_EQ(again.exitCode, 0) << again.error;
+  EXPECT_EQ(ReadFile(folder + "/again/model.safetensors"), ReadFile(output + "/model.safetensors"));
+}
+
+TEST(Train, GoesOnAfterASignalAsIfThereHadBeenNone)
+{
+  const std::string folder = MakeFolder("train-signal");
+  const std::string settings = WriteSettings(folder, 1000000);
+  const std::string command = std::string("timeout --signal=INT 1 ") + UNIVERSEG_COMMAND + " train --config " +
+                              settings + " --output " + folder + "/run --threads 2 > " + folder + "/out.txt 2> " +
+                              folder + "/error.txt";
+  EXPECT_NE(std::system(command.c_str()), 0);
+  const std::string error = ReadFile(folder + "/error.txt");
+  EXPECT_EQ(error.find("universeg train: stopped by a signal behind step "), 0U) << error;
+  EXPECT_FALSE(fs::exists(folder + "/run/model.safetensors"));
+  const std::int64_t step = itk::nn::ReadCheckpoint(folder + "/run/checkpoint.safetensors").step;
+  EXPECT_GT(step, 0);
+
+  const ProcessResult refused = Train(settings, folder + "/run");
+  EXPECT_EQ(refused.exitCode, 1);
+  EXPECT_NE(refused.error.find("--resume goes on with it"), std::string::npos) << refused.error;
+
+  const std::string steps = std::to_string(step + 4);
+  const ProcessResult resumed = Train(settings, folder + "/run", { "--resume", "--steps", steps });
+  ASSERT_EQ(resumed.exitCode, 0) << resumed.error;
+  EXPECT_EQ(resumed.output.find("goes on behind step " + std::to_string(step)), 0U) << resumed.output;
+  ASSERT_EQ(Train(settings, folder + "/whole", { "--steps", steps }).exitCode, 0);
+  EXPECT_EQ(ReadFile(folder + "/run/model.safetensors"), ReadFile(folder + "/whole/model.safetensors"));
+}
+
+TEST(Train, StartsFromAModelAndDrawsTasks)
+{
+  const std::string folder = MakeFolder("train-model");
+  const std::string settings = WriteSettings(folder, 2);
+  ASSERT_EQ(Train(settings, folder + "/first").exitCode, 0);
+  const ProcessResult second =
+    Train(settings, folder + "/second", { "--model", folder + "/first/model.safetensors", "--steps", "1" });
+  ASSERT_EQ(second.exitCode, 0) << second.error;
+  const auto card = itk::nn::Model::Read(folder + "/second/model.safetensors")->GetCard();
+  EXPECT_EQ(card.provenance, "trained with universeg train, from model.safetensors");
+  EXPECT_EQ(card.extra.at("training_steps"), "1");
+
+  const ProcessResult preview = RunCommand({ "train", "--config", settings, "--preview", folder + "/tasks.png" });
+  ASSERT_EQ(preview.exitCode, 0) << preview.error;
+  EXPECT_GT(fs::file_size(folder + "/tasks.png"), 1000U);
+}
+
+TEST(Train, PrintsItsSettings)
+{
+  const ProcessResult result = RunCommand({ "train", "--print-config", "--steps", "5" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_NE(result.output.find("\nsteps = 5\n"), std::string::npos);
+  EXPECT_NE(result.output.find("[augmentation.in-task]"), std::string::npos);
+  const std::string folder = MakeFolder("train-print");
+  std::ofstream(folder + "/all.toml") << result.output;
+  const ProcessResult again = RunCommand({ "train", "--print-config", "--config", folder + "/all.toml" });
+  EXPECT_EQ(again.output, result.output);
+}
+
+TEST(Train, Errors)
+{
+  const std::string folder = MakeFolder("train-errors");
+  const std::string settings = WriteSettings(folder, 2);
+  EXPECT_EQ(RunCommand({ "train" }).exitCode, 2);
+  EXPECT_EQ(Train(settings, folder + "/a", { "--steps", "x" }).exitCode, 2);
+  const auto fail = [&](const std::vector<std::string> & arguments, const std::string & part)
+  {
+    const ProcessResult result = RunCommand(arguments);
+    EXPECT_EQ(result.exitCode, 1) << part;
+    EXPECT_NE(result.error.find(part), std::string::npos) << result.error;
+    EXPECT_EQ(result.error.find('\n'), result.error.size() - 1) << "one line is expected: " << result.error;
+  };
+  fail({ "train", "--config", folder + "/absent.toml", "--output", folder + "/a" }, "absent.toml");
+  std::ofstream(folder + "/bad.toml") << "[batch]\nheigth = 64\n";
+  fail({ "train", "--config", folder + "/bad.toml", "--output", folder + "/a" }, "heigth");
+  std::ofstream(folder + "/odd.toml") << "[network]\nencoder-blocks = [8, 8]\n[batch]\nheight = 33\nwidth = 32\n";
+  fail({ "train", "--config", folder + "/odd.toml", "--output", folder + "/a" }, "33");
+  fail({ "train", "--config", settings, "--output", settings + "/a" }, "cannot make this folder");
+  fail({ "train", "--config", settings, "--output", folder + "/a", "--model", settings }, "settings.toml");
+}

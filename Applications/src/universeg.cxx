@@ -43,6 +43,7 @@ constexpr Subcommand subcommands[] = {
   { "info", "describe a model or weight file", &universeg::RunInfo },
   { "bench", "measure the network's speed and memory", &universeg::RunBench },
   { "train", "train a network on tasks", &universeg::RunTrain },
+  { "finetune", "make a model better for the structures of a support set", &universeg::RunFinetune },
   { "demo", "segment images made on the spot and show the result", &universeg::RunDemo },
 };
 

@@ -32,6 +32,7 @@ int RunConvert(const Arguments & arguments);
 int RunDemo(const Arguments & arguments);
 int RunEvaluate(const Arguments & arguments);
 int RunExplain(const Arguments & arguments);
+int RunFinetune(const Arguments & arguments);
 int RunForward(const Arguments & arguments);
 int RunInfo(const Arguments & arguments);
 int RunSegment(const Arguments & arguments);

@@ -190,3 +190,48 @@ TEST(Train, Errors)
   fail({ "train", "--config", settings, "--output", settings + "/a" }, "cannot make this folder");
   fail({ "train", "--config", settings, "--output", folder + "/a", "--model", settings }, "settings.toml");
 }
+
+TEST(Finetune, MakesADefaultModelBetterForASupportSet)
+{
+  const std::string folder = MakeFolder("finetune");
+  ASSERT_EQ(RunCommand({ "demo", "--output", folder + "/demo" }).exitCode, 0);
+  const std::string supports = folder + "/demo/supports";
+  const ProcessResult result = RunCommand({ "finetune",
+                                            "--support",
+                                            supports,
+                                            "--output",
+                                            folder + "/run",
+                                            "--steps",
+                                            "12",
+                                            "--support-size",
+                                            "4",
+                                            "--threads",
+                                            "2" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  const auto first = itk::nn::TrainingLog::Read(folder + "/run/log.jsonl");
+  ASSERT_FALSE(first.empty());
+  const auto card = itk::nn::Model::Read(folder + "/run/best.safetensors")->GetCard();
+  EXPECT_EQ(card.provenance.find("fine-tuned with universeg finetune on "), 0U) << card.provenance;
+  const ProcessResult segmented = RunCommand({ "segment",
+                                               "--model",
+                                               folder + "/run/best.safetensors",
+                                               "--support",
+                                               supports,
+                                               "--image",
+                                               folder + "/demo/targets/images/cell_01.png",
+                                               "--output",
+                                               folder + "/result.png" });
+  EXPECT_EQ(segmented.exitCode, 0) << segmented.error;
+}
+
+TEST(Finetune, Errors)
+{
+  const std::string folder = MakeFolder("finetune-errors");
+  EXPECT_EQ(RunCommand({ "finetune", "--output", folder }).exitCode, 2);
+  EXPECT_EQ(RunCommand({ "finetune", "--support", folder }).exitCode, 2);
+  EXPECT_EQ(RunCommand({ "finetune", "--support", folder, "--output", folder, "--rate", "0" }).exitCode, 2);
+  EXPECT_EQ(RunCommand({ "finetune", "--support", folder + "/absent", "--output", folder }).exitCode, 1);
+  const ProcessResult settings = RunCommand({ "finetune", "--print-config" });
+  EXPECT_EQ(settings.exitCode, 0) << settings.error;
+  EXPECT_NE(settings.output.find("steps = 300"), std::string::npos);
+}

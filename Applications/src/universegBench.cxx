@@ -17,9 +17,11 @@
  *=========================================================================*/
 #include "universegBenchProblems.h"
 #include "universegModelOptions.h"
+#include "universegBenchTraining.h"
 #include "universegProgress.h"
 #include "universegRandomNetwork.h"
 #include "universegSubcommands.h"
+#include "universegTiming.h"
 
 #include "itkNNBackend.h"
 #include "itkNNNetworkRunner.h"
@@ -32,49 +34,12 @@
 #include <iostream>
 #include <random>
 
-#ifndef _WIN32
-#  include <sys/resource.h>
-#endif
-
 namespace universeg
 {
 namespace
 {
 using itk::nn::Network;
 using itk::nn::PlanOptions;
-
-struct Timing
-{
-  std::vector<double> seconds;
-
-  nlohmann::ordered_json ToJson() const
-  {
-    std::vector<double> sorted = seconds;
-    std::sort(sorted.begin(), sorted.end());
-    const std::size_t middle = sorted.size() / 2;
-    const double median = sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-    nlohmann::ordered_json json;
-    json["median_seconds"] = median;
-    json["min_seconds"] = sorted.front();
-    return json;
-  }
-};
-
-std::int64_t
-GetPeakResidentBytes()
-{
-#ifdef _WIN32
-  return 0;
-#else
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-#  ifdef __APPLE__
-  return usage.ru_maxrss;
-#  else
-  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
-#  endif
-#endif
-}
 } // namespace
 
 int
@@ -96,7 +61,8 @@ RunBench(const Arguments & arguments)
     .add_options()("repeat", Text(), "counted runs of each kind (default 5)")(
       "targets", Text(), "also segment so many targets with one support set, one after the other")(
       "cache-limit", Text(), "MiB that a support set's own part may have (default 600, as for filters)")(
-      "json", "print a JSON object");
+      "training", "measure steps of training instead: gradients and Adam")(
+      "recompute", "with --training: less memory for more work, see 'train'")("json", "print a JSON object");
   AddPlanOptions(commandLine);
   AddBenchProblemOptions(commandLine);
   if (!commandLine.Parse(arguments))
@@ -106,6 +72,10 @@ RunBench(const Arguments & arguments)
   if (HasBenchProblems(commandLine))
   {
     return RunBenchProblems(commandLine);
+  }
+  if (commandLine.Has("training"))
+  {
+    return RunBenchTraining(commandLine);
   }
   const std::int64_t repeat = commandLine.GetInteger("repeat", 5, 1, 1 << 20);
   const std::int64_t targets = commandLine.GetInteger("targets", 0, 0, 1 << 20);

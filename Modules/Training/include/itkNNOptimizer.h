@@ -42,7 +42,7 @@ UniverSegTraining_EXPORT const char * ToString(OptimizerMethod method);
 /** "sgd", "adam", "adamw", "lamb". Throws Error that lists them. */
 UniverSegTraining_EXPORT OptimizerMethod ParseOptimizerMethod(const std::string & name);
 
-/** \ingroup UniverSegTraining */
+/** How weights are moved. \ingroup UniverSegTraining */
 struct OptimizerOptions
 {
   OptimizerMethod method = OptimizerMethod::Adam;

@@ -74,7 +74,7 @@ struct StepReport
   double waitedSeconds = 0; ///< of those for batches
 };
 
-/** \ingroup UniverSegTraining */
+/** What a validation found. \ingroup UniverSegTraining */
 struct ValidationResult
 {
   double score = 0; ///< more is better

@@ -37,8 +37,8 @@ done
 
 packages=(
   g++ cmake ninja-build git
-  libinsighttoolkit5-dev libgdcm-tools libeigen3-dev libboost-program-options-dev
-  nlohmann-json3-dev libtomlplusplus-dev libminizip-dev libgtest-dev libhwy-dev zlib1g-dev
+  libinsighttoolkit5-dev libgdcm-tools libeigen3-dev libboost-mpi-dev libboost-program-options-dev
+  nlohmann-json3-dev libtomlplusplus-dev libminizip-dev libgtest-dev libhwy-dev openmpi-bin zlib1g-dev
   python3 python3-venv
 )
 requirements=(onednn-devel-cpu-gomp==2023.2.0)

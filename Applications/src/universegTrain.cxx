@@ -37,7 +37,8 @@ RunTrain(const Arguments & arguments)
                           "a file the network of the UniverSeg paper learns from synthetic shapes.\n"
                           "DIR gets training.toml, log.jsonl, curves.png, checkpoint.safetensors, and the models\n"
                           "best.safetensors (best validation) and model.safetensors (the end).\n"
-                          "Ctrl-C saves a checkpoint and ends; --resume goes on with the same results.");
+                          "Ctrl-C saves a checkpoint and ends; --resume goes on with the same results.\n"
+                          "'mpirun -n N universeg train ...' shares the batches of a step among N processes.");
   commandLine.AddGroup("Options").add_options()("config", Text(), "TOML file with the settings")(
     "print-config", "print all settings as TOML and end")("output", Text(), "folder for what is written")(
     "resume", "go on with the training in DIR")("network", Text(), "name of the network, default universeg")(
@@ -72,6 +73,7 @@ RunTrain(const Arguments & arguments)
   job.resumes = commandLine.Has("resume");
   job.plan = GetPlanOptions(commandLine);
   itk::nn::RegisterBackends();
+  job.communicator = preview.empty() ? FindProcesses() : nullptr;
   job.network = job.settings.network.Get();
   const std::string start = commandLine.GetText("model");
   job.weights = start.empty() ? itk::nn::MakeInitialWeights(*job.network, static_cast<std::uint64_t>(job.settings.seed))

@@ -25,6 +25,10 @@
 #include "itkNNRaster.h"
 #include "itkNNTrainingLog.h"
 
+#ifdef UNIVERSEG_MPI
+#  include "itkNNMPICommunicator.h"
+#endif
+
 #include <nlohmann/json.hpp>
 
 #include <chrono>
@@ -254,8 +258,23 @@ TrainingFiles::TrainingFiles(const std::string & folder)
   , model(folder + "/model.safetensors")
 {}
 
-int
-RunTraining(const TrainingJob & job)
+std::shared_ptr<const itk::nn::Communicator>
+FindProcesses()
+{
+#ifdef UNIVERSEG_MPI
+  if (itk::nn::MPICommunicator::IsLaunched())
+  {
+    return std::make_shared<itk::nn::MPICommunicator>();
+  }
+#endif
+  return nullptr;
+}
+
+namespace
+{
+/** Throws Failure when a training cannot write to its folder. */
+void
+PrepareFolder(const TrainingJob & job, const TrainingFiles & files)
 {
   std::error_code code;
   fs::create_directories(job.folder, code);
@@ -263,10 +282,30 @@ RunTraining(const TrainingJob & job)
   {
     throw Failure(job.folder + ": cannot make this folder: " + code.message());
   }
-  const TrainingFiles files(job.folder);
   if (!job.resumes && fs::exists(files.checkpoint))
   {
     throw Failure(files.checkpoint + ": a training was begun in this folder; --resume goes on with it");
+  }
+}
+
+/** Train as one of the processes that write nothing. */
+int
+TakePart(itk::nn::Trainer & trainer)
+{
+  itk::nn::TrainerHooks hooks;
+  hooks.isStopped = [] { return stopSignal != 0; };
+  return trainer.Run(hooks) == itk::nn::TrainerEnd::Stopped ? exitFailure : exitSuccess;
+}
+} // namespace
+
+int
+RunTraining(const TrainingJob & job)
+{
+  const TrainingFiles files(job.folder);
+  const bool isFirst = job.communicator == nullptr || job.communicator->GetRank() == 0;
+  if (isFirst)
+  {
+    PrepareFolder(job, files);
   }
   itk::nn::TrainerOptions options = job.settings.GetTrainerOptions();
   options.checkpoint = files.checkpoint;
@@ -275,11 +314,22 @@ RunTraining(const TrainingJob & job)
   options.gradients.precision = job.plan.precision;
   options.gradients.threads = job.plan.threads;
   const itk::nn::UniverSegBatchOptions batch = job.settings.GetBatchOptions();
-  itk::nn::Trainer trainer(
-    job.network, job.weights, std::make_shared<itk::nn::UniverSegBatchSource>(job.tasks, batch), options);
+  itk::nn::Trainer trainer(job.network,
+                           job.weights,
+                           std::make_shared<itk::nn::UniverSegBatchSource>(job.tasks, batch),
+                           options,
+                           job.communicator);
   if (job.resumes && fs::exists(files.checkpoint))
   {
     trainer.Resume(files.checkpoint);
+  }
+  const SignalScope signals;
+  if (!isFirst)
+  {
+    return TakePart(trainer);
+  }
+  if (trainer.GetState().step > 0)
+  {
     std::cout << "goes on behind step " << trainer.GetState().step << std::endl;
   }
   itk::nn::TrainingSettings written = job.settings;
@@ -296,7 +346,6 @@ RunTraining(const TrainingJob & job)
       std::make_unique<itk::nn::UniverSegValidation>(job.network, *job.validationTasks, own, checks.tasks, job.plan);
   }
 
-  const SignalScope signals;
   TrainingReporter reporter(job, files, trainer.GetState().step);
   itk::nn::TrainerHooks hooks;
   hooks.isStopped = [] { return stopSignal != 0; };

@@ -36,7 +36,8 @@ struct TrainingJob
   itk::nn::PlanOptions plan;
   std::string folder; ///< of all files that it writes
   bool resumes = false;
-  std::string provenance; ///< for the model's card
+  std::shared_ptr<const itk::nn::Communicator> communicator; ///< null: this process alone
+  std::string provenance;                                    ///< for the model's card
 };
 
 /** Names of the files in the folder of a training. */
@@ -56,6 +57,10 @@ struct TrainingFiles
  * first, the labels' borders in colour. With augmentation, as the network sees them.
  * Throws itk::nn::Error. */
 void DrawTasks(const TrainingJob & job, const std::string & fileName);
+
+/** The processes that a launcher started together with this one; null when there
+ * are none. Throws itk::nn::Error. */
+std::shared_ptr<const itk::nn::Communicator> FindProcesses();
 
 /** Train until the steps are done, the patience is at its end or a signal comes;
  * SIGINT and SIGTERM end it after a checkpoint. Prints a line now and then.

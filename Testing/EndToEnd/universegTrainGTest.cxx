@@ -23,6 +23,7 @@
 
 #include "gtest/gtest.h"
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -190,6 +191,120 @@ TEST(Train, Errors)
   fail({ "train", "--config", settings, "--output", settings + "/a" }, "cannot make this folder");
   fail({ "train", "--config", settings, "--output", folder + "/a", "--model", settings }, "settings.toml");
 }
+
+#ifdef UNIVERSEG_MPIEXEC
+namespace
+{
+std::string
+WriteSharedSettings(const std::string & folder, int steps)
+{
+  const std::string name = folder + "/shared.toml";
+  std::ofstream(name) << "steps = " << steps << R"(
+batches-per-step = 4
+save-every = 2
+[network]
+encoder-blocks = [8, 8]
+[batch]
+height = 32
+width = 32
+support-sizes = [3]
+[optimizer]
+method = "sgd"
+[schedule]
+rate = 0.05
+[validation]
+every = 3
+tasks = 3
+support-size = 3
+)";
+  return name;
+}
+
+/** Run processes under the launcher, also as the root of a container and with more
+ * processes than cores. */
+ProcessResult
+Launch(const std::string & processes, const std::string & folder)
+{
+  const std::string line = std::string("OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 ") +
+                           "OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_single_copy_mechanism=none '" +
+                           UNIVERSEG_MPIEXEC + "' " + processes + " >" + folder + "/out.txt 2>" + folder + "/error.txt";
+  ProcessResult result;
+  result.exitCode = std::system(line.c_str());
+  result.output = ReadFile(folder + "/out.txt");
+  result.error = ReadFile(folder + "/error.txt");
+  return result;
+}
+
+double
+LargestDifference(const std::string & a, const std::string & b)
+{
+  const auto first = itk::nn::ReadCheckpoint(a).weights;
+  const auto second = itk::nn::ReadCheckpoint(b).weights;
+  double largest = 0;
+  for (const auto & [name, tensor] : first)
+  {
+    const auto x = tensor.ToVector<double>();
+    const auto y = second.Get(name).ToVector<double>();
+    for (std::size_t i = 0; i < x.size(); ++i)
+    {
+      largest = std::max(largest, std::abs(x[i] - y[i]));
+    }
+  }
+  return largest;
+}
+} // namespace
+
+TEST(Train, ProcessesShareTheBatchesOfAStep)
+{
+  const std::string folder = MakeFolder("train-mpi");
+  const std::string settings = WriteSharedSettings(folder, 6);
+  ASSERT_EQ(RunCommand({ "train", "--config", settings, "--output", folder + "/1", "--threads", "1" }).exitCode, 0);
+  for (const char * count : { "2", "4" })
+  {
+    const std::string output = folder + '/' + count;
+    const ProcessResult result = Launch(std::string("-n ") + count + " '" + UNIVERSEG_COMMAND + "' train --config " +
+                                          settings + " --output " + output + " --threads 1",
+                                        folder);
+    ASSERT_EQ(result.exitCode, 0) << result.error;
+    EXPECT_NE(result.output.find("step 6 of 6"), std::string::npos) << result.output;
+    EXPECT_EQ(result.output.find("step 6 of 6"), result.output.rfind("step 6 of 6")) << "one process tells";
+    EXPECT_LE(LargestDifference(folder + "/1/checkpoint.safetensors", output + "/checkpoint.safetensors"), 1e-6)
+      << count;
+  }
+  const ProcessResult uneven = Launch(std::string("-n 3 '") + UNIVERSEG_COMMAND + "' train --config " + settings +
+                                        " --output " + folder + "/3 --threads 1",
+                                      folder);
+  EXPECT_NE(uneven.exitCode, 0);
+  EXPECT_NE(uneven.error.find("4 batches per step cannot be shared evenly by 3 processes"), std::string::npos)
+    << uneven.error;
+}
+
+TEST(Train, ALostProcessEndsTheOthers)
+{
+  const std::string folder = MakeFolder("train-mpi-lost");
+  const std::string settings = WriteSharedSettings(folder, 1000000);
+  const std::string command =
+    std::string("'") + UNIVERSEG_COMMAND + "' train --config " + settings + " --output " + folder + "/run --threads 1";
+  const ProcessResult result = Launch("-n 1 " + command + " : -n 1 timeout --signal=KILL 3 " + command, folder);
+  EXPECT_NE(result.exitCode, 0);
+  EXPECT_FALSE(result.error.empty());
+  const auto state = itk::nn::ReadCheckpoint(folder + "/run/checkpoint.safetensors");
+  EXPECT_GT(state.step, 0);
+  EXPECT_FALSE(state.weights.IsEmpty());
+  // What it left is enough to go on, with other processes too.
+  const ProcessResult resumed = RunCommand({ "train",
+                                             "--config",
+                                             settings,
+                                             "--output",
+                                             folder + "/run",
+                                             "--threads",
+                                             "1",
+                                             "--resume",
+                                             "--steps",
+                                             std::to_string(state.step + 2) });
+  EXPECT_EQ(resumed.exitCode, 0) << resumed.error;
+}
+#endif
 
 TEST(Finetune, MakesADefaultModelBetterForASupportSet)
 {

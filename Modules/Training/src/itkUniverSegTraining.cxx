@@ -198,7 +198,7 @@ MakeInitialWeights(const Network & network, std::uint64_t seed)
     if (parameter.shape.size() > 1)
     {
       const bool isRectified = parameter.name.find(".vmapped.") != std::string::npos;
-      const double inputs = static_cast<double>(tensor.GetNumberOfElements() / parameter.shape[0]);
+      const double inputs = static_cast<double>(tensor.GetNumberOfElements()) / static_cast<double>(parameter.shape[0]);
       const double deviation = std::sqrt((isRectified ? 2 : 1) / inputs);
       RandomStream own = random.Derive(number);
       float * values = tensor.GetData<float>();

@@ -419,7 +419,8 @@ ToLabels(const LoadedImage & image, const LabelChoice & choice, bool needsColors
                          static_cast<int>(image.pixels[i + 1]),
                          static_cast<int>(image.pixels[i + 2]) };
       const auto found = std::find(choice.colors.begin(), choice.colors.end(), color);
-      *target++ = found == choice.colors.end() ? 0 : static_cast<std::int32_t>(found - choice.colors.begin()) + 1;
+      const auto number = static_cast<std::int32_t>(found - choice.colors.begin()) + 1;
+      *target++ = found == choice.colors.end() ? 0 : choice.binary ? 1 : number;
     }
     return labels;
   }

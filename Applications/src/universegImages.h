@@ -43,7 +43,7 @@ struct LabelChoice
 {
   std::optional<std::int32_t> label; ///< keep only this value
   bool binary = false;               ///< every value but 0 becomes 1
-  std::vector<Color> colors;         ///< of colour masks: the i-th becomes i + 1, others 0
+  std::vector<Color> colors;         ///< of colour masks: the i-th becomes i + 1, with binary 1, others 0
 };
 
 /** Keep the libraries that read and write images from printing, and a write

@@ -26,7 +26,7 @@ AddLabelOptions(boost::program_options::options_description & group)
 {
   group.add_options()("label", Text(), "use this value of the masks only, for example 255")(
     "label-color", Texts(), "colours R,G,B of colour masks; the first becomes label 1 and so on")(
-    "binary", "any value of the masks but 0 is label 1");
+    "binary", "any value of the masks but 0 is label 1, of colour masks any of the colours");
 }
 
 LabelChoice
@@ -66,9 +66,9 @@ GetLabelChoice(const CommandLine & commandLine)
     }
     choice.colors.push_back(color);
   }
-  if ((choice.label.has_value() ? 1 : 0) + (choice.binary ? 1 : 0) + (choice.colors.empty() ? 0 : 1) > 1)
+  if (choice.label.has_value() && (choice.binary || !choice.colors.empty()))
   {
-    throw UsageError("--label, --label-color and --binary exclude each other");
+    throw UsageError("--label excludes --label-color and --binary");
   }
   return choice;
 }

@@ -181,7 +181,8 @@ TEST_F(Command, WrongUsageIsStatusTwoInOneLine)
   ExpectFailure(with({ "--precision", "float7" }), 2, "float7");
   ExpectFailure(with({ "--support", Supports(), "--label", "0" }), 2, "--label is 0");
   ExpectFailure(with({ "--support", Supports(), "--label-color", "1,2" }), 2, "R,G,B");
-  ExpectFailure(with({ "--support", Supports(), "--label", "1", "--binary" }), 2, "exclude each other");
+  ExpectFailure(
+    with({ "--support", Supports(), "--label", "1", "--binary" }), 2, "--label excludes --label-color and --binary");
   ExpectFailure(with({ "--support", Supports(), "--network", "universeg" }), 2, "--network and --config");
 }
 
@@ -420,6 +421,10 @@ TEST_F(Command, PicksColoursAndLabels)
   ASSERT_TRUE(std::getline(csv, header) && std::getline(csv, row));
   EXPECT_EQ(header.find("prediction,reference,label,dice"), 0U);
 
+  result = RunCommand(with({ folder + "/both.png", "--label-color", "0,0,255", "255,0,0", "--binary" }));
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_EQ(universeg::FindLabels(*universeg::ToLabels(universeg::ReadImage(folder + "/both.png"), {})),
+            std::vector<std::int32_t>{ 1 });
   result = RunCommand(with({ folder + "/both.png", "--label-color", "0,0,255", "255,0,0" }));
   ASSERT_EQ(result.exitCode, 0) << result.error;
   const auto labels = universeg::FindLabels(*universeg::ToLabels(universeg::ReadImage(folder + "/both.png"), {}));

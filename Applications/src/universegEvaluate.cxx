@@ -120,7 +120,7 @@ RunEvaluate(const Arguments & arguments)
   {
     wanted.push_back(*choice.label);
   }
-  for (std::size_t i = 0; i < choice.colors.size(); ++i)
+  for (std::size_t i = 0; i < choice.colors.size() && !choice.binary; ++i)
   {
     wanted.push_back(static_cast<std::int64_t>(i) + 1);
   }

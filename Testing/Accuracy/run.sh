@@ -2,7 +2,8 @@
 # Usage: run.sh DATA_DIR OUT.md [MODEL]
 # Segments real images with the command and writes the table of mean Dice, on
 # the images' own pixels, as Markdown. DATA_DIR holds the folders wbc, chase_db1,
-# dsb2018 and hvsmr; a set that is not there is left out with a line that says so.
+# dsb2018, hvsmr, spider, sct and msd_task04_hippocampus; a set that is not there is
+# left out with a line that says so.
 # UNIVERSEG_COMMAND: the command; default: that of the release build.
 set -euo pipefail
 
@@ -143,6 +144,76 @@ if [ -d "${hvsmr}/images" ]; then
   done
 else
   missing HVSMR
+fi
+
+spider="${data}/spider"
+if [ -d "${spider}/images" ]; then
+  for image in "${spider}"/images/*.png; do
+    printf '%s\t%s\n' "${image}" "${spider}/masks/$(basename "${image}")"
+  done >"${work}/spider"
+  head -n -8 "${work}/spider" >"${work}/spider_support"
+  tail -n 8 "${work}/spider" >"${work}/spider_last"
+  vertebrae=(255,0,0 0,255,0 0,0,255 255,255,0 0,255,255 255,0,255 128,40,40)
+  discs=(128,128,0 0,128,128 128,0,128 40,40,40 80,80,80 128,128,128 255,255,255)
+  for structure in "vertebrae:${vertebrae[*]}" "discs:${discs[*]}" "canal:40,128,40"; do
+    read -ra colors <<<"${structure#*:}"
+    with_structure "${work}/spider_last" --label-color "${colors[@]}" --binary >"${work}/spider_test"
+    measure SPIDER "${structure%%:*}" "${work}/spider_support" "${work}/spider_test" "1 4 16" \
+      --label-color "${colors[@]}" --binary
+  done
+else
+  missing SPIDER
+fi
+
+# slices FOLDER NAME...: pairs of the slices that extract_slices.py wrote of volumes.
+slices()
+{
+  local folder="$1" name file
+  shift
+  for name in "$@"; do
+    for file in "${folder}/${name}"_[0-9]*_mask.png; do
+      printf '%s\t%s\n' "${file%_mask.png}.png" "${file}"
+    done
+  done
+}
+
+# Slices across the cord of three contrasts show, those of a fourth are segmented.
+sct="${data}/sct"
+if [ -d "${sct}/t2" ]; then
+  "${root}/Testing/Accuracy/extract_slices.py" "${work}/sct" --axis 1 --count 6 \
+    "${sct}/t1/t1w.nii.gz" "${sct}/t1/t1w_seg-manual.nii.gz" "${sct}/t2/t2.nii.gz" "${sct}/t2/t2_seg-manual.nii.gz"
+  "${root}/Testing/Accuracy/extract_slices.py" "${work}/sct" --axis 2 --count 6 \
+    "${sct}/mt/mt0.nii.gz" "${sct}/mt/mt0_seg.nii.gz" "${sct}/mt/mt1.nii.gz" "${sct}/mt/mt1_seg.nii.gz"
+  slices "${work}/sct" t1w mt0 mt1 >"${work}/sct_support"
+  slices "${work}/sct" t2 >"${work}/sct_test"
+  measure "SCT, T2" "spinal cord" "${work}/sct_support" "${work}/sct_test" "1 4 16" --binary
+else
+  missing SCT
+fi
+
+# A middle slice of each volume, across its last axis: the first 64 show, the last 20 are segmented.
+hippocampus="${data}/msd_task04_hippocampus"
+if [ -d "${hippocampus}/imagesTr" ]; then
+  names=()
+  for file in "${hippocampus}"/imagesTr/*.nii.gz; do
+    name="$(basename "${file}" .nii.gz)"
+    names+=("${name}")
+  done
+  volumes=()
+  for name in "${names[@]:0:64}" "${names[@]: -20}"; do
+    volumes+=("${hippocampus}/imagesTr/${name}.nii.gz" "${hippocampus}/labelsTr/${name}.nii.gz")
+  done
+  "${root}/Testing/Accuracy/extract_slices.py" "${work}/hippocampus" "${volumes[@]}"
+  slices "${work}/hippocampus" "${names[@]:0:64}" >"${work}/hippocampus_support"
+  slices "${work}/hippocampus" "${names[@]: -20}" >"${work}/hippocampus_test"
+  for structure in "whole:--binary" "anterior:--label 1" "posterior:--label 2"; do
+    read -ra choice <<<"${structure#*:}"
+    with_structure "${work}/hippocampus_test" "${choice[@]}" >"${work}/hippocampus_with"
+    measure "MSD hippocampus" "${structure%%:*}" "${work}/hippocampus_support" "${work}/hippocampus_with" \
+      "1 4 16 64" "${choice[@]}"
+  done
+else
+  missing "MSD hippocampus"
 fi
 
 {

@@ -425,6 +425,16 @@ TEST_F(Command, PicksColoursAndLabels)
   ASSERT_EQ(result.exitCode, 0) << result.error;
   EXPECT_EQ(universeg::FindLabels(*universeg::ToLabels(universeg::ReadImage(folder + "/both.png"), {})),
             std::vector<std::int32_t>{ 1 });
+  result = RunCommand({ "evaluate",
+                        "--prediction",
+                        folder + "/both.png",
+                        "--reference",
+                        folder + "/masks/case_0.png",
+                        "--label-color",
+                        "0,0,255",
+                        "255,0,0",
+                        "--binary" });
+  EXPECT_EQ(result.exitCode, 0) << result.error;
   result = RunCommand(with({ folder + "/both.png", "--label-color", "0,0,255", "255,0,0" }));
   ASSERT_EQ(result.exitCode, 0) << result.error;
   const auto labels = universeg::FindLabels(*universeg::ToLabels(universeg::ReadImage(folder + "/both.png"), {}));

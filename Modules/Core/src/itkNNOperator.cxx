@@ -70,6 +70,21 @@ Expand(Axes & values, std::size_t rank, std::int64_t defaultValue, std::int64_t 
   }
 }
 
+/** Fill the parameters that a convolution and its gradients have. */
+template <typename TOperator>
+void
+ExpandWindow(TOperator & op, std::size_t rank)
+{
+  Expand(op.stride, rank, 1, 1, "stride");
+  Expand(op.padding, rank, 0, 0, "padding");
+  if (op.paddingEnd.empty())
+  {
+    op.paddingEnd = op.padding;
+  }
+  Expand(op.paddingEnd, rank, 0, 0, "paddingEnd");
+  Expand(op.dilation, rank, 1, 1, "dilation");
+}
+
 ValueType
 InferPostOperations(const std::vector<PostOperation> & operations,
                     const Types & inputs,
@@ -122,14 +137,7 @@ Infer(Convolution & op, const Types & inputs)
   itkNNRequireMacro(src.size() >= rank + 1,
                     "src " << ToString(src) << " should be [batch..., channels, spatial...] with " << rank
                            << " spatial axes, as the weights " << ToString(weights) << " have");
-  Expand(op.stride, rank, 1, 1, "stride");
-  Expand(op.padding, rank, 0, 0, "padding");
-  if (op.paddingEnd.empty())
-  {
-    op.paddingEnd = op.padding;
-  }
-  Expand(op.paddingEnd, rank, 0, 0, "paddingEnd");
-  Expand(op.dilation, rank, 1, 1, "dilation");
+  ExpandWindow(op, rank);
 
   const std::size_t channelAxis = src.size() - rank - 1;
   itkNNRequireMacro(op.groups >= 1 && weights[0] % op.groups == 0,
@@ -453,21 +461,6 @@ Infer(Insertion & op, const Types & inputs)
                                << " does not lie in src " << ToString(src));
   }
   return inputs[0];
-}
-
-/** Fill the parameters that a convolution's gradients have as it does. */
-template <typename TOperator>
-void
-ExpandWindow(TOperator & op, std::size_t rank)
-{
-  Expand(op.stride, rank, 1, 1, "stride");
-  Expand(op.padding, rank, 0, 0, "padding");
-  if (op.paddingEnd.empty())
-  {
-    op.paddingEnd = op.padding;
-  }
-  Expand(op.paddingEnd, rank, 0, 0, "paddingEnd");
-  Expand(op.dilation, rank, 1, 1, "dilation");
 }
 
 /** Check that a convolution with the parameters makes dst's extents of src's. */

@@ -28,7 +28,24 @@ Environment:
   UNIVERSEG_JOBS         processes at a time (default: the number of cores)
   UNIVERSEG_GOLDENS_DIR  the full set of golden vectors (optional)
   UNIVERSEG_DATA_DIR     real images for the accuracy tests (optional)
+  UNIVERSEG_TIME_LIMIT   seconds for all stages together (default: no limit); a
+                         long stage that may not end in time is not run, and is
+                         named at the end
 USAGE
+}
+
+# Seconds that a long stage takes on two cores with an empty compiler cache.
+declare -A longest=([tidy]=500 [wheel]=900 [asan]=2000)
+
+# Whether the stage may run in the time that is left; coverage reads what asan wrote.
+fits()
+{
+  [ -n "${UNIVERSEG_TIME_LIMIT:-}" ] || return 0
+  if [ "$1" = coverage ]; then
+    [[ " ${left_out[*]-} " != *" asan "* ]]
+  else
+    [ $((SECONDS + ${longest[$1]:-0})) -le "${UNIVERSEG_TIME_LIMIT}" ]
+  fi
 }
 
 release()
@@ -103,8 +120,14 @@ done
 summary=()
 result=0
 released=0
+left_out=()
 for stage in "${chosen[@]}"; do
   say "== ${stage}"
+  if ! fits "${stage}"; then
+    left_out+=("${stage}")
+    summary+=("$(printf '%-14s not run, since %d s of %d s are left' "${stage}" $((UNIVERSEG_TIME_LIMIT - SECONDS)) "${UNIVERSEG_TIME_LIMIT}")")
+    continue
+  fi
   start=${SECONDS}
   [ "${stage}" != release ] || released=1
   # A function called where its status is tested runs without errexit.

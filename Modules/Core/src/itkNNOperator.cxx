@@ -124,24 +124,35 @@ Infer(Binary &, const Types & inputs)
   return { BroadcastShapes(inputs[0].shape, inputs[1].shape), inputs[0].type };
 }
 
-ValueType
-Infer(Convolution & op, const Types & inputs)
+/** Check what a convolution and its transpose want of src, weights of the form
+ * given and groups, and complete the window; the axis of src's channels. */
+template <typename TOperator>
+std::size_t
+InferWindow(TOperator & op, const Types & inputs, const char * form, const char * channels)
 {
   itkNNRequireMacro(inputs.size() >= 2, "needs at least 2 inputs (src, weights), got " << inputs.size());
   const Shape & src = inputs[0].shape;
   const Shape & weights = inputs[1].shape;
   itkNNRequireMacro(weights.size() >= 3 && weights.size() <= 5,
-                    "weights " << ToString(weights) << " should be [out channels, in channels / groups, kernel...] "
-                               << "with 1 to 3 kernel axes");
+                    "weights " << ToString(weights) << " should be [" << form
+                               << ", kernel...] with 1 to 3 kernel axes");
   const std::size_t rank = weights.size() - 2;
   itkNNRequireMacro(src.size() >= rank + 1,
                     "src " << ToString(src) << " should be [batch..., channels, spatial...] with " << rank
                            << " spatial axes, as the weights " << ToString(weights) << " have");
   ExpandWindow(op, rank);
-
-  const std::size_t channelAxis = src.size() - rank - 1;
   itkNNRequireMacro(op.groups >= 1 && weights[0] % op.groups == 0,
-                    "groups " << op.groups << " should divide the " << weights[0] << " output channels");
+                    "groups " << op.groups << " should divide the " << weights[0] << ' ' << channels);
+  return src.size() - rank - 1;
+}
+
+ValueType
+Infer(Convolution & op, const Types & inputs)
+{
+  const std::size_t channelAxis = InferWindow(op, inputs, "out channels, in channels / groups", "output channels");
+  const Shape & src = inputs[0].shape;
+  const Shape & weights = inputs[1].shape;
+  const std::size_t rank = weights.size() - 2;
   itkNNRequireMacro(src[channelAxis] == weights[1] * op.groups,
                     "src " << ToString(src) << " has " << src[channelAxis] << " channels, but the weights "
                            << ToString(weights) << " with " << op.groups << " groups take " << weights[1] * op.groups);
@@ -484,20 +495,10 @@ RequireConvolved(const TOperator & op, const Axes & kernel, const Shape & src, c
 ValueType
 Infer(TransposedConvolution & op, const Types & inputs)
 {
-  itkNNRequireMacro(inputs.size() >= 2, "needs at least 2 inputs (src, weights), got " << inputs.size());
+  const std::size_t channelAxis = InferWindow(op, inputs, "src's channels, out channels / groups", "channels of src");
   const Shape & src = inputs[0].shape;
   const Shape & weights = inputs[1].shape;
-  itkNNRequireMacro(weights.size() >= 3 && weights.size() <= 5,
-                    "weights " << ToString(weights) << " should be [src's channels, out channels / groups, kernel...] "
-                               << "with 1 to 3 kernel axes");
   const std::size_t rank = weights.size() - 2;
-  itkNNRequireMacro(src.size() >= rank + 1,
-                    "src " << ToString(src) << " should be [batch..., channels, spatial...] with " << rank
-                           << " spatial axes, as the weights " << ToString(weights) << " have");
-  ExpandWindow(op, rank);
-  const std::size_t channelAxis = src.size() - rank - 1;
-  itkNNRequireMacro(op.groups >= 1 && weights[0] % op.groups == 0,
-                    "groups " << op.groups << " should divide the " << weights[0] << " channels of src");
   itkNNRequireMacro(src[channelAxis] == weights[0],
                     "src " << ToString(src) << " has " << src[channelAxis] << " channels, but the weights "
                            << ToString(weights) << " take " << weights[0]);

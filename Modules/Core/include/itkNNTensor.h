@@ -150,6 +150,13 @@ private:
   DataType m_Type = DataType::Float32;
 };
 
+/** Bytes up to where the next part of a memory may begin. */
+constexpr std::size_t
+AlignedBytes(std::size_t bytes)
+{
+  return (bytes + 63) / 64 * 64;
+}
+
 /** Memory aligned to 64 bytes, released with its last pointer. Throws Error
  * when it cannot be had. */
 UniverSegCore_EXPORT std::shared_ptr<void> AllocateAligned(std::size_t bytes);

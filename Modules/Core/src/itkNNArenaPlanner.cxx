@@ -17,6 +17,8 @@
  *=========================================================================*/
 #include "itkNNArenaPlanner.h"
 
+#include "itkNNTensor.h"
+
 #include <algorithm>
 #include <numeric>
 
@@ -27,9 +29,6 @@ namespace nn
 ArenaAssignment
 AssignArena(const std::vector<MemoryRequest> & requests)
 {
-  constexpr std::size_t alignment = 64;
-  const auto rounded = [](std::size_t bytes) { return (bytes + alignment - 1) / alignment * alignment; };
-
   std::vector<std::size_t> order(requests.size());
   std::iota(order.begin(), order.end(), std::size_t{ 0 });
   std::stable_sort(
@@ -50,14 +49,14 @@ AssignArena(const std::vector<MemoryRequest> & requests)
       {
         continue;
       }
-      if (offset + rounded(request.bytes) <= assignment.offsets[other])
+      if (offset + AlignedBytes(request.bytes) <= assignment.offsets[other])
       {
         break;
       }
-      offset = std::max(offset, assignment.offsets[other] + rounded(requests[other].bytes));
+      offset = std::max(offset, assignment.offsets[other] + AlignedBytes(requests[other].bytes));
     }
     assignment.offsets[index] = offset;
-    assignment.bytes = std::max(assignment.bytes, offset + rounded(request.bytes));
+    assignment.bytes = std::max(assignment.bytes, offset + AlignedBytes(request.bytes));
     const auto position =
       std::upper_bound(placed.begin(),
                        placed.end(),

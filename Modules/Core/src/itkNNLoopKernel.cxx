@@ -28,12 +28,6 @@ namespace nn
 {
 namespace
 {
-std::size_t
-Aligned(std::size_t bytes)
-{
-  return (bytes + 63) / 64 * 64;
-}
-
 template <typename T>
 void
 AddTo(void * sum, const void * summand, std::size_t bytes)
@@ -75,13 +69,13 @@ public:
     , m_Arguments(arguments)
     , m_Arena(memory)
   {
-    memory += Aligned(kernel.m_Body->arenaBytes);
+    memory += AlignedBytes(kernel.m_Body->arenaBytes);
     for (const auto & sum : kernel.m_Sums)
     {
       m_Sums.push_back(memory);
-      memory += Aligned(sum.bytes);
+      memory += AlignedBytes(sum.bytes);
       m_Summands.push_back(memory);
-      memory += Aligned(sum.bytes);
+      memory += AlignedBytes(sum.bytes);
     }
     m_Milliseconds.assign(kernel.m_Body->steps.size(), 0);
   }
@@ -169,10 +163,10 @@ LoopKernel::~LoopKernel() = default;
 std::size_t
 LoopKernel::GetWorkerBytes() const
 {
-  std::size_t bytes = Aligned(m_Body->arenaBytes);
+  std::size_t bytes = AlignedBytes(m_Body->arenaBytes);
   for (const auto & sum : m_Sums)
   {
-    bytes += 2 * Aligned(sum.bytes);
+    bytes += 2 * AlignedBytes(sum.bytes);
   }
   return bytes;
 }

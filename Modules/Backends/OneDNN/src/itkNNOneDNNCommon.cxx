@@ -211,6 +211,34 @@ Wrap(const dnnl::memory::desc & description, const void * data)
   return dnnl::memory(description, GetEngine(), const_cast<void *>(data));
 }
 
+void
+Reorder(
+  const dnnl::memory::desc & from, const void * src, const dnnl::memory::desc & to, void * dst, unsigned int threads)
+{
+  const dnnl::reorder reorder(dnnl::reorder::primitive_desc(GetEngine(), from, GetEngine(), to));
+  Execute(reorder, { { DNNL_ARG_SRC, Wrap(from, src) }, { DNNL_ARG_DST, Wrap(to, dst) } }, threads);
+}
+
+std::shared_ptr<const void>
+PackConstant(const Operand & weights,
+             const OperatorCase & operatorCase,
+             const std::string & key,
+             std::size_t bytes,
+             const std::function<void(void *)> & pack)
+{
+  if (!weights.IsConstant())
+  {
+    return nullptr;
+  }
+  if (!weights.name.empty())
+  {
+    return operatorCase.weights->GetOrCreate(weights.name + key, bytes, pack);
+  }
+  auto memory = AllocateAligned(bytes);
+  pack(memory.get());
+  return memory;
+}
+
 std::unique_ptr<Kernel>
 MakePrimitiveKernel(const dnnl::primitive & primitive,
                     std::vector<Binding> bindings,

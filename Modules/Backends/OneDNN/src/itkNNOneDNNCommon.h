@@ -64,6 +64,18 @@ std::string ToKey(const dnnl::memory::desc & description);
 
 dnnl::memory Wrap(const dnnl::memory::desc & description, const void * data);
 
+/** Copy a value to other memory that lies in another order. */
+void Reorder(
+  const dnnl::memory::desc & from, const void * src, const dnnl::memory::desc & to, void * dst, unsigned int threads);
+
+/** An operator's weights as pack() writes them: shared under their name and the
+ * key, or its own where they have no name; null where they may change each run. */
+std::shared_ptr<const void> PackConstant(const Operand & weights,
+                                         const OperatorCase & operatorCase,
+                                         const std::string & key,
+                                         std::size_t bytes,
+                                         const std::function<void(void *)> & pack);
+
 /** What a primitive's argument is: an input of the operator, or its output. */
 struct Binding
 {

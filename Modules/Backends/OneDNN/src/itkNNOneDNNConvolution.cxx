@@ -50,30 +50,29 @@ public:
     {
       m_Bias = description.bias_desc();
     }
-    std::size_t operand = 0;
     for (std::size_t i = 0; i < op.postOperations.size(); ++i)
     {
       if (std::holds_alternative<Binary>(op.postOperations[i].operation))
       {
         m_OperandArguments.push_back(DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(i)) | DNNL_ARG_SRC_1);
-        ++operand;
       }
     }
     m_NeedsPacking = m_Weights != m_PlainWeights;
-    const Operand & weights = operatorCase.inputs[1];
-    if (m_NeedsPacking && weights.IsConstant())
+    if (m_NeedsPacking)
     {
-      const auto pack = [&](void * to) { this->Pack(weights.constant.GetRawData(), to); };
-      m_Packed =
-        weights.name.empty()
-          ? PackUncached(m_Weights.get_size(), pack)
-          : operatorCase.weights->GetOrCreate(weights.name + "|onednn" + ToKey(m_Weights), m_Weights.get_size(), pack);
+      const Operand & weights = operatorCase.inputs[1];
+      m_Packed = PackConstant(weights,
+                              operatorCase,
+                              "|onednn" + ToKey(m_Weights),
+                              m_Weights.get_size(),
+                              [&](void * to)
+                              { Reorder(m_PlainWeights, weights.constant.GetRawData(), m_Weights, to, m_Threads); });
     }
   }
 
   std::size_t GetScratchBytes() const override
   {
-    return m_Scratch.get_size() + (this->PacksAtRun() ? Aligned(m_Weights.get_size()) : 0);
+    return m_Scratch.get_size() + (this->PacksAtRun() ? AlignedBytes(m_Weights.get_size()) : 0);
   }
 
   void Execute(const KernelArguments & arguments) const override
@@ -82,9 +81,9 @@ public:
     const void * weights = m_Packed ? m_Packed.get() : arguments.inputs[1];
     if (this->PacksAtRun())
     {
-      this->Pack(arguments.inputs[1], scratch);
+      Reorder(m_PlainWeights, arguments.inputs[1], m_Weights, scratch, m_Threads);
       weights = scratch;
-      scratch += Aligned(m_Weights.get_size());
+      scratch += AlignedBytes(m_Weights.get_size());
     }
     std::unordered_map<int, dnnl::memory> memory{ { DNNL_ARG_SRC, Wrap(m_Src, arguments.inputs[0]) },
                                                   { DNNL_ARG_WEIGHTS, Wrap(m_Weights, weights) },
@@ -103,29 +102,9 @@ public:
   }
 
 private:
-  static std::size_t Aligned(std::size_t bytes)
-  {
-    return (bytes + 63) / 64 * 64;
-  }
-
-  template <typename TFunction>
-  static std::shared_ptr<const void> PackUncached(std::size_t bytes, TFunction && pack)
-  {
-    auto memory = AllocateAligned(bytes);
-    pack(memory.get());
-    return memory;
-  }
-
   bool PacksAtRun() const
   {
     return m_NeedsPacking && !m_Packed;
-  }
-
-  void Pack(const void * plain, void * packed) const
-  {
-    const dnnl::reorder reorder(dnnl::reorder::primitive_desc(GetEngine(), m_PlainWeights, GetEngine(), m_Weights));
-    onednn::Execute(
-      reorder, { { DNNL_ARG_SRC, Wrap(m_PlainWeights, plain) }, { DNNL_ARG_DST, Wrap(m_Weights, packed) } }, m_Threads);
   }
 
   dnnl::convolution_forward m_Primitive;
@@ -141,13 +120,10 @@ private:
   unsigned int m_Threads;
   bool m_NeedsPacking = false;
 };
-} // namespace
 
-namespace
-{
-/** A convolution whose post-operations, all of them, are the primitive's. */
+/** A convolution in given layouts whose post-operations, all of them, are the primitive's. */
 Proposal
-ProposeFused(const Convolution & op, const OperatorCase & operatorCase)
+ProposeFused(const Convolution & op, const OperatorCase & operatorCase, const LayoutChoice & choice)
 {
   const std::size_t rank = op.stride.size();
   const Shape & srcShape = operatorCase.inputs[0].type.shape;
@@ -159,128 +135,112 @@ ProposeFused(const Convolution & op, const OperatorCase & operatorCase)
   const dnnl::memory::desc plainWeights = PlainWeights(weightShape, op.groups);
   const Dims dilation = ToDilation(op.dilation);
 
-  std::string reason = "no primitive";
-  Proposal slow;
-  for (const auto & choice : GetLayoutChoices(src, dst))
+  dnnl::post_ops postOperations;
+  std::vector<dnnl::memory::desc> operands;
+  std::size_t next = op.hasBias ? 3 : 2;
+  // Operands of the result's full shape lie as the result does, which is known only for a given layout.
+  bool wholeOperand = false;
+  for (const auto & post : op.postOperations)
   {
-    dnnl::primitive_attr attributes;
-    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    dnnl::post_ops postOperations;
-    std::vector<dnnl::memory::desc> operands;
-    std::size_t next = op.hasBias ? 3 : 2;
-    // Operands of the result's full shape lie as the result does, which is known only for a given layout.
-    bool wholeOperand = false;
-    for (const auto & post : op.postOperations)
+    if (const auto * unary = std::get_if<Unary>(&post.operation))
     {
-      if (const auto * unary = std::get_if<Unary>(&post.operation))
+      const Eltwise eltwise = ToEltwise(*unary);
+      if (eltwise.algorithm == dnnl::algorithm::undef)
       {
-        const Eltwise eltwise = ToEltwise(*unary);
-        if (eltwise.algorithm == dnnl::algorithm::undef)
-        {
-          return Proposal::Unsupported(std::string("has no post-operation ") + ToString(unary->function));
-        }
-        postOperations.append_eltwise(eltwise.algorithm, eltwise.alpha, eltwise.beta);
-        continue;
+        return Proposal::Unsupported(std::string("has no post-operation ") + ToString(unary->function));
       }
-      const auto function = std::get<Binary>(post.operation).function;
-      const Shape & shape = operatorCase.inputs[next++].type.shape;
-      dnnl::algorithm algorithm = ToBinaryAlgorithm(function);
-      if (algorithm == dnnl::algorithm::undef)
-      {
-        return Proposal::Unsupported(std::string("has no post-operation ") + ToString(function));
-      }
-      if (shape == operatorCase.output.shape)
-      {
-        wholeOperand = true;
-        operands.emplace_back(dst, f32, choice.dst == Tag::any ? TagOf(Layout::Kind::Plain, dst.size()) : choice.dst);
-      }
-      else if (IsPerChannel(shape, operatorCase.output.shape, srcAxis))
-      {
-        Dims channel(dst.size(), 1);
-        channel[1] = dst[1];
-        operands.emplace_back(channel, f32, TagOf(Layout::Kind::Plain, dst.size()));
-      }
-      else
-      {
-        return Proposal::Unsupported("a post-operation's operand " + ToString(shape) +
-                                     " is neither of the result's shape nor one value a channel");
-      }
-      postOperations.append_binary(algorithm, operands.back());
-    }
-    if (wholeOperand && choice.dst == Tag::any)
-    {
+      postOperations.append_eltwise(eltwise.algorithm, eltwise.alpha, eltwise.beta);
       continue;
     }
-    attributes.set_post_ops(postOperations);
-
-    const dnnl::memory::desc srcAny(src, f32, choice.src);
-    const dnnl::memory::desc weightsAny(plainWeights.get_dims(), f32, Tag::any);
-    const dnnl::memory::desc dstAny(dst, f32, choice.dst);
-    const dnnl::memory::desc bias(op.hasBias ? dnnl::memory::desc({ weightShape[0] }, f32, Tag::a)
-                                             : dnnl::memory::desc());
-    try
+    const auto function = std::get<Binary>(post.operation).function;
+    const Shape & shape = operatorCase.inputs[next++].type.shape;
+    dnnl::algorithm algorithm = ToBinaryAlgorithm(function);
+    if (algorithm == dnnl::algorithm::undef)
     {
-      const dnnl::convolution_forward::primitive_desc description(GetEngine(),
-                                                                  dnnl::prop_kind::forward_inference,
-                                                                  dnnl::algorithm::convolution_direct,
-                                                                  srcAny,
-                                                                  weightsAny,
-                                                                  bias,
-                                                                  dstAny,
-                                                                  op.stride,
-                                                                  dilation,
-                                                                  op.padding,
-                                                                  op.paddingEnd,
-                                                                  attributes);
-      Layout srcLayout;
-      Layout dstLayout;
-      if (!ToLayout(description.src_desc(), srcAxis, srcLayout) ||
-          !ToLayout(description.dst_desc(), srcAxis, dstLayout))
-      {
-        reason = "the primitive chose a layout that the plan does not know";
-        continue;
-      }
-      std::vector<Layout> inputLayouts(operatorCase.inputs.size());
-      inputLayouts[0] = srcLayout;
-      for (std::size_t i = op.hasBias ? 3 : 2; i < inputLayouts.size(); ++i)
-      {
-        if (operatorCase.inputs[i].type.shape == operatorCase.output.shape)
-        {
-          inputLayouts[i] = dstLayout;
-        }
-      }
-      const bool constantOperand = std::any_of(
-        operatorCase.inputs.begin(),
-        operatorCase.inputs.end(),
-        [&](const Operand & input)
-        { return input.IsConstant() && input.type.shape == operatorCase.output.shape && !dstLayout.IsPlain(); });
-      if (constantOperand)
-      {
-        reason = "a constant operand is plain";
-        continue;
-      }
-      Proposal proposal = Proposal::FromKernel(
-        std::make_unique<ConvolutionKernel>(op, operatorCase, description, plainWeights, std::move(operands)),
-        std::move(inputLayouts),
-        dstLayout);
-      proposal.detail = description.impl_info_str();
-      if (!IsSlow(proposal.detail))
-      {
-        return proposal;
-      }
-      if (slow.detail.empty())
-      {
-        slow = std::move(proposal);
-      }
+      return Proposal::Unsupported(std::string("has no post-operation ") + ToString(function));
     }
-    catch (const dnnl::error & error)
+    if (shape == operatorCase.output.shape)
     {
-      reason = std::string("oneDNN: ") + error.what();
+      wholeOperand = true;
+      operands.emplace_back(dst, f32, choice.dst == Tag::any ? TagOf(Layout::Kind::Plain, dst.size()) : choice.dst);
+    }
+    else if (IsPerChannel(shape, operatorCase.output.shape, srcAxis))
+    {
+      Dims channel(dst.size(), 1);
+      channel[1] = dst[1];
+      operands.emplace_back(channel, f32, TagOf(Layout::Kind::Plain, dst.size()));
+    }
+    else
+    {
+      return Proposal::Unsupported("a post-operation's operand " + ToString(shape) +
+                                   " is neither of the result's shape nor one value a channel");
+    }
+    postOperations.append_binary(algorithm, operands.back());
+  }
+  if (wholeOperand && choice.dst == Tag::any)
+  {
+    return Proposal::Unsupported("a post-operation's operand must lie as the result does");
+  }
+  dnnl::primitive_attr attributes = UserScratchpad();
+  attributes.set_post_ops(postOperations);
+
+  const dnnl::memory::desc srcAny(src, f32, choice.src);
+  const dnnl::memory::desc weightsAny(plainWeights.get_dims(), f32, Tag::any);
+  const dnnl::memory::desc dstAny(dst, f32, choice.dst);
+  const dnnl::memory::desc bias(op.hasBias ? dnnl::memory::desc({ weightShape[0] }, f32, Tag::a)
+                                           : dnnl::memory::desc());
+  const dnnl::convolution_forward::primitive_desc description(GetEngine(),
+                                                              dnnl::prop_kind::forward_inference,
+                                                              dnnl::algorithm::convolution_direct,
+                                                              srcAny,
+                                                              weightsAny,
+                                                              bias,
+                                                              dstAny,
+                                                              op.stride,
+                                                              dilation,
+                                                              op.padding,
+                                                              op.paddingEnd,
+                                                              attributes);
+  Layout srcLayout;
+  Layout dstLayout;
+  if (!ToLayout(description.src_desc(), srcAxis, srcLayout) || !ToLayout(description.dst_desc(), srcAxis, dstLayout))
+  {
+    return Proposal::Unsupported(unknownLayout);
+  }
+  std::vector<Layout> inputLayouts(operatorCase.inputs.size());
+  inputLayouts[0] = srcLayout;
+  for (std::size_t i = op.hasBias ? 3 : 2; i < inputLayouts.size(); ++i)
+  {
+    if (operatorCase.inputs[i].type.shape == operatorCase.output.shape)
+    {
+      inputLayouts[i] = dstLayout;
     }
   }
-  return slow.detail.empty() ? Proposal::Unsupported(std::move(reason)) : std::move(slow);
+  const bool constantOperand = std::any_of(
+    operatorCase.inputs.begin(),
+    operatorCase.inputs.end(),
+    [&](const Operand & input)
+    { return input.IsConstant() && input.type.shape == operatorCase.output.shape && !dstLayout.IsPlain(); });
+  if (constantOperand)
+  {
+    return Proposal::Unsupported("a constant operand is plain");
+  }
+  Proposal proposal = Proposal::FromKernel(
+    std::make_unique<ConvolutionKernel>(op, operatorCase, description, plainWeights, std::move(operands)),
+    std::move(inputLayouts),
+    dstLayout);
+  proposal.detail = description.impl_info_str();
+  return proposal;
 }
 
+Proposal
+ProposeFused(const Convolution & op, const OperatorCase & operatorCase)
+{
+  const std::size_t rank = op.stride.size();
+  return ProposeInLayouts(MergeBatch(operatorCase.inputs[0].type.shape, rank),
+                          MergeBatch(operatorCase.output.shape, rank),
+                          [&](const LayoutChoice & choice) { return ProposeFused(op, operatorCase, choice); });
+}
 } // namespace
 
 Proposal

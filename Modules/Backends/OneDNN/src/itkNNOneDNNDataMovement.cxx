@@ -15,7 +15,7 @@
  *  limitations under the License.
  *
  *=========================================================================*/
-#include "itkNNOneDNNCommon.h"
+#include "itkNNOneDNNWindows.h"
 
 #include <algorithm>
 #include <array>
@@ -325,12 +325,9 @@ namespace
 /** Separable linear interpolation of one output row: up to four source rows
  * are blended, then neighbours within the blend. VBlock is the number of
  * channels that lie together. */
-struct InterpolationPlan
+struct InterpolationPlan : RowPlanes
 {
-  std::array<std::int64_t, 3> src{ 1, 1, 1 };
-  std::array<std::int64_t, 3> dst{ 1, 1, 1 };
   std::array<std::vector<InterpolationTap>, 3> taps;
-  std::int64_t planes = 1;
 };
 
 template <int VBlock>
@@ -408,53 +405,15 @@ InterpolateRows(const KernelArguments & arguments, const InterpolationPlan & pla
 Proposal
 Propose(const Interpolation & op, const OperatorCase & operatorCase)
 {
-  const Shape & src = operatorCase.inputs[0].type.shape;
-  const Shape & dst = operatorCase.output.shape;
-  const auto rank = op.size.size();
-  Layout layout = operatorCase.inputs[0].layout;
-  const int channelAxis = static_cast<int>(src.size() - rank) - 1;
-  if (layout.GetBlock() == 0 || layout.axis != channelAxis)
-  {
-    layout = {};
-  }
-  InterpolationPlan plan;
+  InterpolationPlan plan{ GetRowPlanes(operatorCase, op.size.size()), {} };
   for (std::size_t d = 0; d < 3; ++d)
   {
-    const std::size_t fromEnd = 3 - d;
-    if (fromEnd <= rank)
-    {
-      plan.src[d] = src[src.size() - fromEnd];
-      plan.dst[d] = dst[dst.size() - fromEnd];
-    }
     plan.taps[d] = InterpolationTaps(op, plan.src[d], plan.dst[d], DataType::Float32);
   }
-  Shape outer(src.begin(), src.end() - static_cast<std::ptrdiff_t>(rank));
-  if (!layout.IsPlain())
-  {
-    outer.back() = (outer.back() + layout.GetBlock() - 1) / layout.GetBlock();
-  }
-  plan.planes = NumberOfElements(outer);
-  const unsigned int threads = operatorCase.threads;
-  const int block = layout.GetBlock();
-  auto kernel = std::make_unique<FunctionKernel>(
-    [=](const KernelArguments & arguments)
-    {
-      Parallel(plan.planes * plan.dst[0] * plan.dst[1],
-               threads,
-               [&](std::int64_t begin, std::int64_t end)
-               {
-                 switch (block)
-                 {
-                   case 8:
-                     return InterpolateRows<8>(arguments, plan, begin, end);
-                   case 16:
-                     return InterpolateRows<16>(arguments, plan, begin, end);
-                   default:
-                     return InterpolateRows<1>(arguments, plan, begin, end);
-                 }
-               });
-    });
-  return Proposal::FromKernel(std::move(kernel), { layout }, layout);
+  return ProposeRows(plan,
+                     operatorCase.threads,
+                     [plan](const KernelArguments & arguments, auto block, std::int64_t begin, std::int64_t end)
+                     { InterpolateRows<decltype(block)::value>(arguments, plan, begin, end); });
 }
 } // namespace onednn
 } // namespace nn

@@ -31,20 +31,6 @@ namespace onednn
 {
 namespace
 {
-std::size_t
-Aligned(std::size_t bytes)
-{
-  return (bytes + 63) / 64 * 64;
-}
-
-void
-Reorder(
-  const dnnl::memory::desc & from, const void * src, const dnnl::memory::desc & to, void * dst, unsigned int threads)
-{
-  const dnnl::reorder reorder(dnnl::reorder::primitive_desc(GetEngine(), from, GetEngine(), to));
-  Execute(reorder, { { DNNL_ARG_SRC, Wrap(from, src) }, { DNNL_ARG_DST, Wrap(to, dst) } }, threads);
-}
-
 /** A convolution's parameters as oneDNN wants them, for both gradients. */
 struct Window
 {
@@ -83,6 +69,23 @@ struct Window
                                                      UserScratchpad());
   }
 
+  /** The gradient's primitive; both kinds take the same parameters. */
+  template <typename TPrimitive>
+  typename TPrimitive::primitive_desc Make(const LayoutChoice & choice) const
+  {
+    return typename TPrimitive::primitive_desc(GetEngine(),
+                                               dnnl::algorithm::convolution_direct,
+                                               this->Describe(src, choice.src),
+                                               this->DescribeWeights(),
+                                               this->Describe(dst, choice.dst),
+                                               stride,
+                                               dilation,
+                                               padding,
+                                               paddingEnd,
+                                               this->MakeHint(choice),
+                                               UserScratchpad());
+  }
+
   dnnl::memory::desc Describe(const Dims & dims, Tag tag) const
   {
     return dnnl::memory::desc(dims, f32, tag);
@@ -102,40 +105,6 @@ struct Window
   Dims paddingEnd;
 };
 
-/** The first proposal that is not oneDNN's fallback, over the layouts to ask
- * for; else the first one. propose(choice) may throw dnnl::error. */
-template <typename TPropose>
-Proposal
-ProposeInLayouts(const Window & window, TPropose && propose)
-{
-  Proposal slow;
-  std::string reason = "no primitive";
-  for (const auto & choice : GetLayoutChoices(window.src, window.dst))
-  {
-    try
-    {
-      Proposal proposal = propose(choice);
-      if (!proposal.IsSupported())
-      {
-        reason = proposal.reason;
-      }
-      else if (!IsSlow(proposal.detail))
-      {
-        return proposal;
-      }
-      else if (slow.detail.empty())
-      {
-        slow = std::move(proposal);
-      }
-    }
-    catch (const dnnl::error & error)
-    {
-      reason = std::string("oneDNN: ") + error.what();
-    }
-  }
-  return slow.detail.empty() ? Proposal::Unsupported(std::move(reason)) : std::move(slow);
-}
-
 class TransposedConvolutionKernel : public Kernel
 {
 public:
@@ -152,18 +121,20 @@ public:
   {
     const Operand & weights = operatorCase.inputs[1];
     m_NeedsPacking = m_Weights != m_PlainWeights;
-    if (m_NeedsPacking && weights.IsConstant() && !weights.name.empty())
+    if (m_NeedsPacking)
     {
-      m_Packed = operatorCase.weights->GetOrCreate(
-        weights.name + "|onednn|transposed" + ToKey(m_Weights),
-        m_Weights.get_size(),
-        [&](void * to) { Reorder(m_PlainWeights, weights.constant.GetRawData(), m_Weights, to, m_Threads); });
+      m_Packed = PackConstant(weights,
+                              operatorCase,
+                              "|onednn" + ToKey(m_Weights),
+                              m_Weights.get_size(),
+                              [&](void * to)
+                              { Reorder(m_PlainWeights, weights.constant.GetRawData(), m_Weights, to, m_Threads); });
     }
   }
 
   std::size_t GetScratchBytes() const override
   {
-    return Aligned(m_Scratch.get_size()) + (m_NeedsPacking && !m_Packed ? m_Weights.get_size() : 0);
+    return AlignedBytes(m_Scratch.get_size()) + (m_NeedsPacking && !m_Packed ? m_Weights.get_size() : 0);
   }
 
   void Execute(const KernelArguments & arguments) const override
@@ -172,7 +143,7 @@ public:
     const void * weights = m_Packed ? m_Packed.get() : arguments.inputs[1];
     if (m_NeedsPacking && !m_Packed)
     {
-      char * packed = scratch + Aligned(m_Scratch.get_size());
+      char * packed = scratch + AlignedBytes(m_Scratch.get_size());
       Reorder(m_PlainWeights, arguments.inputs[1], m_Weights, packed, m_Threads);
       weights = packed;
     }
@@ -202,35 +173,25 @@ ProposeBare(const TransposedConvolution & op, const OperatorCase & operatorCase)
   const Shape & srcShape = operatorCase.inputs[0].type.shape;
   const Window window(op, operatorCase.output.shape, operatorCase.inputs[1].type.shape, srcShape);
   const int channelAxis = static_cast<int>(srcShape.size() - window.rank) - 1;
-  return ProposeInLayouts(
-    window,
-    [&](const LayoutChoice & choice)
-    {
-      const dnnl::convolution_backward_data::primitive_desc description(GetEngine(),
-                                                                        dnnl::algorithm::convolution_direct,
-                                                                        window.Describe(window.src, choice.src),
-                                                                        window.DescribeWeights(),
-                                                                        window.Describe(window.dst, choice.dst),
-                                                                        window.stride,
-                                                                        window.dilation,
-                                                                        window.padding,
-                                                                        window.paddingEnd,
-                                                                        window.MakeHint(choice),
-                                                                        UserScratchpad());
-      Layout srcLayout;
-      Layout dstLayout;
-      if (!ToLayout(description.diff_dst_desc(), channelAxis, srcLayout) ||
-          !ToLayout(description.diff_src_desc(), channelAxis, dstLayout))
-      {
-        return Proposal::Unsupported("the primitive chose a layout that the plan does not know");
-      }
-      Proposal proposal = Proposal::FromKernel(
-        std::make_unique<TransposedConvolutionKernel>(operatorCase, description, window.plainWeights),
-        { srcLayout, Layout{} },
-        dstLayout);
-      proposal.detail = description.impl_info_str();
-      return proposal;
-    });
+  return ProposeInLayouts(window.src,
+                          window.dst,
+                          [&](const LayoutChoice & choice)
+                          {
+                            const auto description = window.Make<dnnl::convolution_backward_data>(choice);
+                            Layout srcLayout;
+                            Layout dstLayout;
+                            if (!ToLayout(description.diff_dst_desc(), channelAxis, srcLayout) ||
+                                !ToLayout(description.diff_src_desc(), channelAxis, dstLayout))
+                            {
+                              return Proposal::Unsupported(unknownLayout);
+                            }
+                            Proposal proposal = Proposal::FromKernel(std::make_unique<TransposedConvolutionKernel>(
+                                                                       operatorCase, description, window.plainWeights),
+                                                                     { srcLayout, Layout{} },
+                                                                     dstLayout);
+                            proposal.detail = description.impl_info_str();
+                            return proposal;
+                          });
 }
 
 class WeightsGradientKernel : public Kernel
@@ -250,14 +211,14 @@ public:
 
   std::size_t GetScratchBytes() const override
   {
-    return Aligned(m_Scratch.get_size()) + (m_Weights == m_PlainWeights ? 0 : m_Weights.get_size());
+    return AlignedBytes(m_Scratch.get_size()) + (m_Weights == m_PlainWeights ? 0 : m_Weights.get_size());
   }
 
   void Execute(const KernelArguments & arguments) const override
   {
     auto * scratch = static_cast<char *>(arguments.scratch);
     const bool isPlain = m_Weights == m_PlainWeights;
-    void * weights = isPlain ? arguments.output : scratch + Aligned(m_Scratch.get_size());
+    void * weights = isPlain ? arguments.output : scratch + AlignedBytes(m_Scratch.get_size());
     onednn::Execute(m_Primitive,
                     { { DNNL_ARG_SRC, Wrap(m_Src, arguments.inputs[0]) },
                       { DNNL_ARG_DIFF_DST, Wrap(m_Gradient, arguments.inputs[1]) },
@@ -300,34 +261,25 @@ Propose(const ConvolutionWeightsGradient & op, const OperatorCase & operatorCase
   const Shape & srcShape = operatorCase.inputs[0].type.shape;
   const Window window(op, srcShape, operatorCase.output.shape, operatorCase.inputs[1].type.shape);
   const int channelAxis = static_cast<int>(srcShape.size() - window.rank) - 1;
-  return ProposeInLayouts(
-    window,
-    [&](const LayoutChoice & choice)
-    {
-      const dnnl::convolution_backward_weights::primitive_desc description(GetEngine(),
-                                                                           dnnl::algorithm::convolution_direct,
-                                                                           window.Describe(window.src, choice.src),
-                                                                           window.DescribeWeights(),
-                                                                           window.Describe(window.dst, choice.dst),
-                                                                           window.stride,
-                                                                           window.dilation,
-                                                                           window.padding,
-                                                                           window.paddingEnd,
-                                                                           window.MakeHint(choice),
-                                                                           UserScratchpad());
-      Layout srcLayout;
-      Layout gradientLayout;
-      if (!ToLayout(description.src_desc(), channelAxis, srcLayout) ||
-          !ToLayout(description.diff_dst_desc(), channelAxis, gradientLayout))
-      {
-        return Proposal::Unsupported("the primitive chose a layout that the plan does not know");
-      }
-      Proposal proposal = Proposal::FromKernel(
-        std::make_unique<WeightsGradientKernel>(description, window.plainWeights, operatorCase.threads),
-        { srcLayout, gradientLayout });
-      proposal.detail = description.impl_info_str();
-      return proposal;
-    });
+  return ProposeInLayouts(window.src,
+                          window.dst,
+                          [&](const LayoutChoice & choice)
+                          {
+                            const auto description = window.Make<dnnl::convolution_backward_weights>(choice);
+                            Layout srcLayout;
+                            Layout gradientLayout;
+                            if (!ToLayout(description.src_desc(), channelAxis, srcLayout) ||
+                                !ToLayout(description.diff_dst_desc(), channelAxis, gradientLayout))
+                            {
+                              return Proposal::Unsupported(unknownLayout);
+                            }
+                            Proposal proposal =
+                              Proposal::FromKernel(std::make_unique<WeightsGradientKernel>(
+                                                     description, window.plainWeights, operatorCase.threads),
+                                                   { srcLayout, gradientLayout });
+                            proposal.detail = description.impl_info_str();
+                            return proposal;
+                          });
 }
 
 Proposal
@@ -350,7 +302,6 @@ Propose(const PoolingGradient & op, const OperatorCase & operatorCase)
     return Proposal::Unsupported("blocked channels, not " + layout.ToText() + " memory");
   }
   const Shape physical = layout.GetPhysicalShape(shape);
-  const Shape pooledPhysical = layout.GetPhysicalShape(operatorCase.inputs[0].type.shape);
   simd::PoolingGradientShape extents;
   extents.block = layout.GetBlock();
   extents.planes = NumberOfElements(Shape(physical.begin(), physical.begin() + channelAxis + 1));
@@ -417,41 +368,38 @@ private:
 
 /** The adjoint of an interpolation: for each row of the result the rows that it
  * went to are blended, then neighbours within the blend. */
-struct TransposedPlan
+struct TransposedPlan : RowPlanes
 {
-  std::array<std::int64_t, 3> fine{ 1, 1, 1 };
-  std::array<std::int64_t, 3> coarse{ 1, 1, 1 };
   std::vector<AxisTaps> axes;
-  std::int64_t planes = 1;
 };
 
 template <int VBlock>
 void
 TransposeRows(const KernelArguments & arguments, const TransposedPlan & plan, std::int64_t begin, std::int64_t end)
 {
-  const std::int64_t width = plan.fine[2] * VBlock;
+  const std::int64_t width = plan.src[2] * VBlock;
   std::vector<float> blend(static_cast<std::size_t>(width));
   for (std::int64_t item = begin; item < end; ++item)
   {
-    const auto y = static_cast<std::size_t>(item % plan.coarse[1]);
-    const auto z = static_cast<std::size_t>(item / plan.coarse[1] % plan.coarse[0]);
-    const std::int64_t plane = item / plan.coarse[1] / plan.coarse[0];
-    const float * from = static_cast<const float *>(arguments.inputs[0]) + plane * plan.fine[0] * plan.fine[1] * width;
+    const auto y = static_cast<std::size_t>(item % plan.dst[1]);
+    const auto z = static_cast<std::size_t>(item / plan.dst[1] % plan.dst[0]);
+    const std::int64_t plane = item / plan.dst[1] / plan.dst[0];
+    const float * from = static_cast<const float *>(arguments.inputs[0]) + plane * plan.src[0] * plan.src[1] * width;
     std::fill(blend.begin(), blend.end(), 0.0F);
     for (const auto & tapZ : plan.axes[0].taps[z])
     {
       for (const auto & tapY : plan.axes[1].taps[y])
       {
         const float weight = tapZ.weight * tapY.weight;
-        const float * row = from + (tapZ.position * plan.fine[1] + tapY.position) * width;
+        const float * row = from + (tapZ.position * plan.src[1] + tapY.position) * width;
         for (std::int64_t i = 0; i < width; ++i)
         {
           blend[static_cast<std::size_t>(i)] += weight * row[i];
         }
       }
     }
-    float * to = static_cast<float *>(arguments.output) + item * plan.coarse[2] * VBlock;
-    for (std::int64_t x = 0; x < plan.coarse[2]; ++x)
+    float * to = static_cast<float *>(arguments.output) + item * plan.dst[2] * VBlock;
+    for (std::int64_t x = 0; x < plan.dst[2]; ++x)
     {
       std::array<float, VBlock> sum{};
       for (const auto & tap : plan.axes[2].taps[static_cast<std::size_t>(x)])
@@ -471,53 +419,16 @@ TransposeRows(const KernelArguments & arguments, const TransposedPlan & plan, st
 Proposal
 Propose(const TransposedInterpolation & op, const OperatorCase & operatorCase)
 {
-  const Shape & src = operatorCase.inputs[0].type.shape;
-  const Shape & dst = operatorCase.output.shape;
-  const std::size_t rank = op.size.size();
-  Layout layout = operatorCase.inputs[0].layout;
-  if (layout.GetBlock() == 0 || layout.axis != static_cast<int>(src.size() - rank) - 1)
-  {
-    layout = {};
-  }
-  TransposedPlan plan;
-  Interpolation interpolation{ op.mode, {}, op.alignCorners };
+  TransposedPlan plan{ GetRowPlanes(operatorCase, op.size.size()), {} };
+  const Interpolation interpolation{ op.mode, {}, op.alignCorners };
   for (std::size_t d = 0; d < 3; ++d)
   {
-    const std::size_t fromEnd = 3 - d;
-    if (fromEnd <= rank)
-    {
-      plan.fine[d] = src[src.size() - fromEnd];
-      plan.coarse[d] = dst[dst.size() - fromEnd];
-    }
-    plan.axes.emplace_back(interpolation, plan.coarse[d], plan.fine[d]);
+    plan.axes.emplace_back(interpolation, plan.dst[d], plan.src[d]);
   }
-  Shape outer(src.begin(), src.end() - static_cast<std::ptrdiff_t>(rank));
-  if (!layout.IsPlain())
-  {
-    outer.back() = (outer.back() + layout.GetBlock() - 1) / layout.GetBlock();
-  }
-  plan.planes = NumberOfElements(outer);
-  const unsigned int threads = operatorCase.threads;
-  const int block = layout.GetBlock();
-  auto kernel = std::make_unique<FunctionKernel>(
-    [=](const KernelArguments & arguments)
-    {
-      Parallel(plan.planes * plan.coarse[0] * plan.coarse[1],
-               threads,
-               [&](std::int64_t begin, std::int64_t end)
-               {
-                 switch (block)
-                 {
-                   case 8:
-                     return TransposeRows<8>(arguments, plan, begin, end);
-                   case 16:
-                     return TransposeRows<16>(arguments, plan, begin, end);
-                   default:
-                     return TransposeRows<1>(arguments, plan, begin, end);
-                 }
-               });
-    });
-  return Proposal::FromKernel(std::move(kernel), { layout }, layout);
+  return ProposeRows(plan,
+                     operatorCase.threads,
+                     [plan](const KernelArguments & arguments, auto block, std::int64_t begin, std::int64_t end)
+                     { TransposeRows<decltype(block)::value>(arguments, plan, begin, end); });
 }
 } // namespace onednn
 } // namespace nn

@@ -109,6 +109,28 @@ ToDilation(const std::vector<std::int64_t> & dilation)
   }
   return dims;
 }
+
+RowPlanes
+GetRowPlanes(const OperatorCase & operatorCase, std::size_t rank)
+{
+  const Shape & src = operatorCase.inputs[0].type.shape;
+  const Shape & dst = operatorCase.output.shape;
+  RowPlanes rows;
+  const Layout layout = operatorCase.inputs[0].layout;
+  if (layout.GetBlock() != 0 && layout.axis == static_cast<int>(src.size() - rank) - 1)
+  {
+    rows.layout = layout;
+  }
+  for (std::size_t fromEnd = 1; fromEnd <= rank; ++fromEnd)
+  {
+    rows.src[3 - fromEnd] = src[src.size() - fromEnd];
+    rows.dst[3 - fromEnd] = dst[dst.size() - fromEnd];
+  }
+  const Shape physical = rows.layout.GetPhysicalShape(src);
+  rows.planes =
+    NumberOfElements(Shape(physical.begin(), physical.begin() + static_cast<std::ptrdiff_t>(src.size() - rank)));
+  return rows;
+}
 } // namespace onednn
 } // namespace nn
 } // namespace itk

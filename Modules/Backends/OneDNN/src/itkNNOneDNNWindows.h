@@ -20,6 +20,9 @@
 
 #include "itkNNOneDNNCommon.h"
 
+#include <array>
+#include <type_traits>
+
 namespace itk
 {
 namespace nn
@@ -56,11 +59,88 @@ std::vector<LayoutChoice> GetLayoutChoices(const Dims & src, const Dims & dst);
 /** Whether a primitive is oneDNN's fallback: another layout may have a better. */
 bool IsSlow(const std::string & implementation);
 
+/** The first proposal that is not oneDNN's fallback, over the layouts to ask
+ * for; else the first one. propose(choice) may throw dnnl::error. */
+template <typename TPropose>
+Proposal
+ProposeInLayouts(const Dims & src, const Dims & dst, TPropose && propose)
+{
+  Proposal slow;
+  std::string reason = "no primitive";
+  for (const auto & choice : GetLayoutChoices(src, dst))
+  {
+    try
+    {
+      Proposal proposal = propose(choice);
+      if (!proposal.IsSupported())
+      {
+        reason = proposal.reason;
+      }
+      else if (!IsSlow(proposal.detail))
+      {
+        return proposal;
+      }
+      else if (slow.detail.empty())
+      {
+        slow = std::move(proposal);
+      }
+    }
+    catch (const dnnl::error & error)
+    {
+      reason = std::string("oneDNN: ") + error.what();
+    }
+  }
+  return slow.detail.empty() ? Proposal::Unsupported(std::move(reason)) : std::move(slow);
+}
+
+/** Why a primitive is not taken whose layouts ToLayout() does not know. */
+constexpr const char * unknownLayout = "the primitive chose a layout that the plan does not know";
+
 /** Weights as the engine has them, with an axis for groups where there are more than one. */
 dnnl::memory::desc PlainWeights(const Shape & shape, std::int64_t groups);
 
 /** oneDNN counts the elements left out. */
 Dims ToDilation(const std::vector<std::int64_t> & dilation);
+
+/** What an interpolation and its adjoint work on: rows of planes, where a row's
+ * elements are blocks of channels. */
+struct RowPlanes
+{
+  Layout layout; ///< of src and dst
+  std::array<std::int64_t, 3> src{ 1, 1, 1 };
+  std::array<std::int64_t, 3> dst{ 1, 1, 1 };
+  std::int64_t planes = 1;
+};
+
+/** Of an operator that maps the last axes of its first input. */
+RowPlanes GetRowPlanes(const OperatorCase & operatorCase, std::size_t rank);
+
+/** compute(arguments, block, begin, end) for the rows of dst of all planes in
+ * parallel, where block is a std::integral_constant. */
+template <typename TCompute>
+Proposal
+ProposeRows(const RowPlanes & rows, unsigned int threads, TCompute compute)
+{
+  auto kernel = std::make_unique<FunctionKernel>(
+    [=](const KernelArguments & arguments)
+    {
+      Parallel(rows.planes * rows.dst[0] * rows.dst[1],
+               threads,
+               [&](std::int64_t begin, std::int64_t end)
+               {
+                 switch (rows.layout.GetBlock())
+                 {
+                   case 8:
+                     return compute(arguments, std::integral_constant<int, 8>{}, begin, end);
+                   case 16:
+                     return compute(arguments, std::integral_constant<int, 16>{}, begin, end);
+                   default:
+                     return compute(arguments, std::integral_constant<int, 1>{}, begin, end);
+                 }
+               });
+    });
+  return Proposal::FromKernel(std::move(kernel), { rows.layout }, rows.layout);
+}
 } // namespace onednn
 } // namespace nn
 } // namespace itk

@@ -222,26 +222,13 @@ public:
     , m_Parts(std::min<std::int64_t>(operatorCase.threads, m_Convolution.GetNumberOfItems()))
   {
     const Operand & weights = operatorCase.inputs[1];
-    const std::size_t bytes = this->GetPackedBytes();
-    const auto pack = [&](void * to)
-    { m_Convolution.PackWeights(weights.constant.GetData<float>(), static_cast<float *>(to), order); };
-    if (!weights.IsConstant())
-    {
-      return;
-    }
-    if (weights.name.empty())
-    {
-      auto memory = AllocateAligned(bytes);
-      pack(memory.get());
-      m_Weights = std::move(memory);
-    }
-    else
-    {
-      m_Weights = operatorCase.weights->GetOrCreate(
-        weights.name + (order == WeightOrder::Direct ? "|simd|" : "|simd|transposed|") + m_Convolution.GetPackingKey(),
-        bytes,
-        pack);
-    }
+    m_Weights =
+      PackConstant(weights,
+                   operatorCase,
+                   (order == WeightOrder::Direct ? "|simd|" : "|simd|transposed|") + m_Convolution.GetPackingKey(),
+                   this->GetPackedBytes(),
+                   [&](void * to)
+                   { m_Convolution.PackWeights(weights.constant.GetData<float>(), static_cast<float *>(to), order); });
   }
 
   std::size_t GetScratchBytes() const override

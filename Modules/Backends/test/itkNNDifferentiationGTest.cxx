@@ -185,29 +185,7 @@ TEST_P(OperatorGradients, AgreeWithFiniteDifferences)
   EXPECT_GT(checked, 0);
 }
 
-namespace
-{
-std::vector<std::string>
-GetNames()
-{
-  std::vector<std::string> names;
-  for (const auto & row : GetOperatorTable())
-  {
-    names.emplace_back(GetName(row.op));
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
-}
-
-std::string
-NameOfParameter(const ::testing::TestParamInfo<std::string> & info)
-{
-  return info.param;
-}
-} // namespace
-
-INSTANTIATE_TEST_SUITE_P(All, OperatorGradients, ::testing::ValuesIn(GetNames()), NameOfParameter);
+INSTANTIATE_TEST_SUITE_P(All, OperatorGradients, ::testing::ValuesIn(GetOperatorNames()), NameOfParameter);
 
 namespace
 {

@@ -18,6 +18,7 @@
 #include "itkNNOperatorCases.h"
 
 #include <limits>
+#include <set>
 
 namespace itk
 {
@@ -839,6 +840,23 @@ GetOperatorTable()
     return table.rows;
   }();
   return rows;
+}
+
+std::vector<std::string>
+GetOperatorNames()
+{
+  std::set<std::string> names;
+  for (const auto & row : GetOperatorTable())
+  {
+    names.insert(GetName(row.op));
+  }
+  return { names.begin(), names.end() };
+}
+
+std::string
+NameOfParameter(const ::testing::TestParamInfo<std::string> & info)
+{
+  return info.param;
 }
 } // namespace test
 } // namespace nn

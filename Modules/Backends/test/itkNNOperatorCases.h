@@ -55,6 +55,10 @@ operator<<(std::ostream & out, const TableRow & row)
 
 /** Every operator over a range of shapes and parameters. */
 const std::vector<TableRow> & GetOperatorTable();
+
+/** Of the operators in the table, sorted; and a test's name of one. */
+std::vector<std::string> GetOperatorNames();
+std::string NameOfParameter(const ::testing::TestParamInfo<std::string> & info);
 } // namespace test
 } // namespace nn
 } // namespace itk

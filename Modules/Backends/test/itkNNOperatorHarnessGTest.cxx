@@ -170,31 +170,6 @@ protected:
   }
 };
 
-std::vector<std::string>
-GetOperatorNames()
-{
-  std::vector<std::string> names;
-  for (const auto & row : GetOperatorTable())
-  {
-    if (names.empty() || names.back() != GetName(row.op))
-    {
-      names.emplace_back(GetName(row.op));
-    }
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
-}
-
-std::string
-NameOfParameter(const ::testing::TestParamInfo<std::string> & info)
-{
-  return info.param;
-}
-} // namespace
-
-namespace
-{
 /** The oracle against loops that share nothing with it. */
 void
 CheckOracle(const TableRow & row)

@@ -412,6 +412,10 @@ UniverSegCore_EXPORT double CountFlops(const Operator & op,
                                        const std::vector<ValueType> & inputs,
                                        const ValueType & output);
 
+/** The part of src that a patch of this shape replaces. The operator must have
+ * been completed by InferOutput(). */
+UniverSegCore_EXPORT Slice GetPatchSlice(const Insertion & op, const Shape & patch);
+
 /** The post-operations of an operator that has such, else null. */
 UniverSegCore_EXPORT const std::vector<PostOperation> * GetPostOperations(const Operator & op);
 UniverSegCore_EXPORT std::vector<PostOperation> * GetPostOperations(Operator & op);

@@ -576,6 +576,8 @@ private:
 
   void PropagateExtremum(bool isMaximum)
   {
+    // Both get half of where they are equal.
+    const ValueId half = this->Scale(this->Combine(BF::Equal, this->In(0), this->In(1)), 0.5);
     for (std::size_t i = 0; i < 2; ++i)
     {
       if (this->Wants(i))
@@ -584,7 +586,6 @@ private:
         const ValueId other = this->In(1 - i);
         const ValueId wins =
           isMaximum ? this->Combine(BF::Greater, own, other) : this->Combine(BF::Greater, other, own);
-        const ValueId half = this->Scale(this->Combine(BF::Equal, own, other), 0.5);
         this->Give(i, this->Multiply(this->Combine(BF::Add, wins, half), m_Gradient));
       }
     }
@@ -663,17 +664,9 @@ private:
     }
     if (op.hasBias && this->Wants(2))
     {
-      std::vector<int> axes;
-      const int axisCount = static_cast<int>(m_Graph.GetShape(m_Gradient).size());
-      const int channelAxis = axisCount - static_cast<int>(rank) - 1;
-      for (int axis = 0; axis < axisCount; ++axis)
-      {
-        if (axis != channelAxis)
-        {
-          axes.push_back(axis);
-        }
-      }
-      this->AddTerm(m_Node->inputs[2], this->WithShape(this->Reduce(m_Gradient, axes), this->InShape(2)));
+      Shape channels{ this->InShape(2)[0] };
+      channels.resize(rank + 1, 1);
+      this->AddTerm(m_Node->inputs[2], this->WithShape(this->SumTo(m_Gradient, channels), this->InShape(2)));
     }
   }
 
@@ -742,6 +735,7 @@ private:
     Shape fine = dst;
     std::copy(
       op.interpolation.size.begin(), op.interpolation.size.end(), fine.begin() + static_cast<std::ptrdiff_t>(first));
+    const ValueId zeros = this->Fill(0, fine);
     std::vector<ValueId> taps;
     for (std::int64_t k = 0; k < NumberOfElements(op.kernel); ++k)
     {
@@ -760,7 +754,6 @@ private:
         slice.end[axis] = slice.begin[axis] + count;
         isEmpty = isEmpty || count <= 0;
       }
-      const ValueId zeros = this->Fill(0, fine);
       taps.push_back(isEmpty ? zeros : this->Add(insertion, { zeros, this->Add(slice, { m_Gradient }) }));
     }
     const ValueId all = m_Graph.Concatenate(taps, static_cast<int>(first) - 1, m_Node->name);
@@ -804,12 +797,7 @@ private:
     }
     if (this->Wants(1))
     {
-      Slice slice{ op.begin, op.begin, op.step };
-      for (std::size_t i = 0; i < patch.size(); ++i)
-      {
-        slice.end[i] += patch[i] > 0 ? (patch[i] - 1) * op.step[i] + 1 : 0;
-      }
-      this->Give(1, this->Add(slice, { m_Gradient }));
+      this->Give(1, this->Add(GetPatchSlice(op, patch), { m_Gradient }));
     }
   }
 

@@ -464,10 +464,10 @@ Infer(Insertion & op, const Types & inputs)
   }
   itkNNRequireMacro(op.step.size() == src.size(),
                     "step " << ToString(op.step) << " should have one entry for each axis of src " << ToString(src));
+  const Shape end = GetPatchSlice(op, patch).end;
   for (std::size_t i = 0; i < src.size(); ++i)
   {
-    const std::int64_t reach = patch[i] > 0 ? (patch[i] - 1) * op.step[i] + 1 : 0;
-    itkNNRequireMacro(op.step[i] >= 1 && op.begin[i] >= 0 && op.begin[i] + reach <= src[i],
+    itkNNRequireMacro(op.step[i] >= 1 && op.begin[i] >= 0 && end[i] <= src[i],
                       "patch " << ToString(patch) << " at " << ToString(op.begin) << " with step " << ToString(op.step)
                                << " does not lie in src " << ToString(src));
   }
@@ -971,6 +971,17 @@ GetPostOperations(Operator & op)
                 [](TransposedConvolution & convolution) -> Result { return &convolution.postOperations; },
                 [](auto &) -> Result { return nullptr; } },
     op);
+}
+
+Slice
+GetPatchSlice(const Insertion & op, const Shape & patch)
+{
+  Slice slice{ op.begin, op.begin, op.step };
+  for (std::size_t i = 0; i < patch.size(); ++i)
+  {
+    slice.end[i] += patch[i] > 0 ? (patch[i] - 1) * op.step[i] + 1 : 0;
+  }
+  return slice;
 }
 
 bool

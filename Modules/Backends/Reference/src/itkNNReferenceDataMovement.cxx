@@ -102,21 +102,12 @@ MakeKernel(const Concatenation & op, const OperatorCase & operatorCase)
     });
 }
 
-namespace
-{
-/** Behind the last element of an axis that a patch of some elements takes. */
-std::int64_t
-EndOf(const Insertion & op, std::size_t axis, std::int64_t elements)
-{
-  return op.begin[axis] + (elements > 0 ? (elements - 1) * op.step[axis] + 1 : 0);
-}
-} // namespace
-
 std::unique_ptr<Kernel>
 MakeKernel(const Insertion & op, const OperatorCase & operatorCase)
 {
   const ValueType type = operatorCase.output;
   const ValueType patchType = operatorCase.inputs[1].type;
+  const Slice place = GetPatchSlice(op, patchType.shape);
   const unsigned int threads = operatorCase.threads;
   return std::make_unique<FunctionKernel>(
     [=](const KernelArguments & arguments)
@@ -129,7 +120,7 @@ MakeKernel(const Insertion & op, const OperatorCase & operatorCase)
       }
       for (std::size_t i = 0; i < type.shape.size(); ++i)
       {
-        result = result.Slice(static_cast<int>(i), op.begin[i], EndOf(op, i, patchType.shape[i]), op.step[i]);
+        result = result.Slice(static_cast<int>(i), place.begin[i], place.end[i], place.step[i]);
       }
       CopyInParallel(ViewInput(arguments, 1, patchType), result, threads);
     });

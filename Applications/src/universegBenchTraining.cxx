@@ -48,10 +48,7 @@ RunBenchTraining(const CommandLine & commandLine)
     inputs[name] = MakeUniform(shape, 0, 1, generator);
   }
   itk::nn::GradientOptions options;
-  options.backend = plan.backend;
-  options.device = plan.device;
-  options.precision = plan.precision;
-  options.threads = plan.threads;
+  options.plan = plan;
   if (commandLine.Has("recompute"))
   {
     itk::nn::TrainingSettings settings;

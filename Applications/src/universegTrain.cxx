@@ -79,7 +79,8 @@ RunTrain(const Arguments & arguments)
   job.weights = start.empty() ? itk::nn::MakeInitialWeights(*job.network, static_cast<std::uint64_t>(job.settings.seed))
                               : itk::nn::Model::Read(start)->GetWeights();
   const std::string folder = std::filesystem::path(file).parent_path().string();
-  job.tasks = job.settings.MakeTaskSource(folder, false);
+  const auto common = job.settings.MakeCommonTasks(folder);
+  job.tasks = job.settings.MakeTaskSource(folder, false, common);
   if (!preview.empty())
   {
     DrawTasks(job, preview);
@@ -87,7 +88,7 @@ RunTrain(const Arguments & arguments)
   }
   if (job.settings.validation.tasks > 0)
   {
-    job.validationTasks = job.settings.MakeTaskSource(folder, true);
+    job.validationTasks = job.settings.MakeTaskSource(folder, true, common);
   }
   job.provenance = "trained with universeg train" +
                    (start.empty() ? std::string() : ", from " + std::filesystem::path(start).filename().string());

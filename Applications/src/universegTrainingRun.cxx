@@ -35,7 +35,6 @@
 #include <csignal>
 #include <filesystem>
 #include <iostream>
-#include <sstream>
 
 namespace universeg
 {
@@ -113,16 +112,6 @@ private:
   int m_Count = 0;
 };
 
-std::string
-ToText(double value, int digits)
-{
-  std::ostringstream out;
-  out.imbue(std::locale::classic());
-  out.precision(digits);
-  out << std::fixed << value;
-  return out.str();
-}
-
 /** \class TrainingReporter
  * \brief Writes the log, the curves and the models of a training, and tells people. */
 class TrainingReporter
@@ -147,8 +136,8 @@ public:
     m_Log.Append({ report.step, values });
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - m_Start;
     m_Estimate.Update(report.step, elapsed.count());
-    std::cout << m_Estimate.GetText() << ": loss " << ToText(values.at("loss"), 4) << ", "
-              << ToText(values.at("seconds"), 3) << " s a step" << std::endl;
+    std::cout << m_Estimate.GetText() << ": loss " << FormatFixed(values.at("loss"), 4) << ", "
+              << FormatFixed(values.at("seconds"), 3) << " s a step" << std::endl;
   }
 
   void OnValidated(std::int64_t step, const itk::nn::ValidationResult & result)
@@ -159,7 +148,7 @@ public:
       values["validation-" + metric.first] = metric.second;
     }
     m_Log.Append({ step, values });
-    std::cout << "step " << step << ": validation Dice " << ToText(result.score, 4) << std::endl;
+    std::cout << "step " << step << ": validation Dice " << FormatFixed(result.score, 4) << std::endl;
     this->DrawCurves();
   }
 
@@ -185,7 +174,7 @@ public:
     card.extra["training_steps"] = std::to_string(step);
     if (score >= 0)
     {
-      card.extra["validation_dice"] = ToText(score, 4);
+      card.extra["validation_dice"] = FormatFixed(score, 4);
     }
     model->SetCard(card);
     model->Write(fileName);
@@ -309,10 +298,7 @@ RunTraining(const TrainingJob & job)
   }
   itk::nn::TrainerOptions options = job.settings.GetTrainerOptions();
   options.checkpoint = files.checkpoint;
-  options.gradients.backend = job.plan.backend;
-  options.gradients.device = job.plan.device;
-  options.gradients.precision = job.plan.precision;
-  options.gradients.threads = job.plan.threads;
+  options.gradients.plan = job.plan;
   const itk::nn::UniverSegBatchOptions batch = job.settings.GetBatchOptions();
   itk::nn::Trainer trainer(job.network,
                            job.weights,
@@ -375,7 +361,7 @@ RunTraining(const TrainingJob & job)
             << " steps" << std::endl;
   if (state.bestStep >= 0)
   {
-    std::cout << files.best << ": the best validation, Dice " << ToText(state.bestScore, 4) << " at step "
+    std::cout << files.best << ": the best validation, Dice " << FormatFixed(state.bestScore, 4) << " at step "
               << state.bestStep << std::endl;
   }
   return exitSuccess;

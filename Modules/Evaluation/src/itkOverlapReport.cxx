@@ -17,6 +17,8 @@
  *=========================================================================*/
 #include "itkOverlapReport.h"
 
+#include "itkNNText.h"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -49,18 +51,6 @@ ShortestText(double value)
 {
   char buffer[64];
   const auto result = std::to_chars(buffer, buffer + sizeof(buffer), value);
-  return std::string(buffer, result.ptr);
-}
-
-std::string
-FixedText(double value, int digits)
-{
-  if (std::isnan(value))
-  {
-    return "nan";
-  }
-  char buffer[512];
-  const auto result = std::to_chars(buffer, buffer + sizeof(buffer), value, std::chars_format::fixed, digits);
   return std::string(buffer, result.ptr);
 }
 
@@ -165,18 +155,19 @@ OverlapReport::WriteTable(std::ostream & os) const
     {
       rows.push_back({ oneCase.prediction,
                        std::to_string(overlap.label),
-                       FixedText(overlap.dice, 4),
-                       FixedText(overlap.jaccard, 4),
+                       nn::FormatFixed(overlap.dice, 4),
+                       nn::FormatFixed(overlap.jaccard, 4),
                        std::to_string(overlap.predictionCount),
                        std::to_string(overlap.referenceCount),
-                       FixedText(overlap.predictionVolume, 2),
-                       FixedText(overlap.referenceVolume, 2) });
+                       nn::FormatFixed(overlap.predictionVolume, 2),
+                       nn::FormatFixed(overlap.referenceVolume, 2) });
     }
   }
   if (rows.size() > 2)
   {
     const std::vector<LabelOverlap> all = this->GetOverlaps();
-    rows.push_back({ "mean", "", FixedText(MeanDice(all), 4), FixedText(MeanJaccard(all), 4), "", "", "", "" });
+    rows.push_back(
+      { "mean", "", nn::FormatFixed(MeanDice(all), 4), nn::FormatFixed(MeanJaccard(all), 4), "", "", "", "" });
   }
 
   std::vector<std::size_t> widths(rows.front().size(), 0);

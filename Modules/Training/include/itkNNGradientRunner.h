@@ -47,10 +47,7 @@ struct GradientOptions
   /** Compute parts again instead of keeping their results: less memory, up to a
    * third more time. The parts are those of DifferentiationOptions::recompute. */
   std::vector<std::string> recompute;
-  std::string backend = "auto";
-  Device device;
-  DataType precision = DataType::Float32;
-  unsigned int threads = 0; ///< 0: ITK's global default
+  PlanOptions plan; ///< loops are not made: values wait for their gradients
 };
 
 /** \class GradientRunner

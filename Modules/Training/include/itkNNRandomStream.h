@@ -20,6 +20,7 @@
 
 #include "UniverSegTrainingExport.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -64,6 +65,13 @@ public:
 
   /** In [low, high), every integer equally often. Throws Error unless low < high. */
   std::int64_t Integer(std::int64_t low, std::int64_t high);
+
+  /** In [0, count). Throws Error unless count is above 0. */
+  std::size_t Index(std::size_t count);
+
+  /** The index of one of the weights, each as often as its share of their sum.
+   * They should be at least 0; throws Error unless the sum is above 0. */
+  std::size_t Weighted(const std::vector<double> & weights);
 
   /** True with this probability. */
   bool Chance(double probability);

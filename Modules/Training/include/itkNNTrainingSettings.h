@@ -187,8 +187,16 @@ struct UniverSegTraining_EXPORT TrainingSettings
 
   /** The tasks for training or validation: a mixture of what has a weight above 0.
    * Throws Error when there is none, or a file cannot be read.
-   * \param folder that relative names of files start from. */
+   * \param folder that relative names of files start from.
+   * \param isValidation which images of the manifests the tasks are of.
+   * \param components of MakeCommonTasks(), for one reading of its files for both. */
+  TaskSource::ConstPointer MakeTaskSource(const std::string & folder,
+                                          bool isValidation,
+                                          std::vector<TaskMixture::Component> components) const;
   TaskSource::ConstPointer MakeTaskSource(const std::string & folder, bool isValidation) const;
+
+  /** The tasks that training and validation share: of random shapes and label maps. */
+  std::vector<TaskMixture::Component> MakeCommonTasks(const std::string & folder) const;
 };
 } // namespace nn
 } // namespace itk

@@ -100,7 +100,7 @@ public:
 
 private:
   std::vector<Component> m_Components;
-  double m_TotalWeight = 0;
+  std::vector<double> m_Weights;
 };
 } // namespace nn
 } // namespace itk

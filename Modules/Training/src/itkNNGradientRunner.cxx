@@ -74,11 +74,7 @@ GradientRunner::MakePlan(const ShapeMap & shapes) const
   const DifferentiatedGraph gradients =
     Differentiate(SimplifyGraph(MakeParametersInputs(graph)), lossName, differentiation);
 
-  PlanOptions options;
-  options.backend = m_Options.backend;
-  options.device = m_Options.device;
-  options.precision = m_Options.precision;
-  options.threads = m_Options.threads;
+  PlanOptions options = m_Options.plan;
   // Values wait for their gradients: there is nothing to be done group by group.
   options.loops = false;
   return ExecutionPlan::Compile(gradients.graph, {}, options, m_Resources);

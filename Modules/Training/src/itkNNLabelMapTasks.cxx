@@ -241,6 +241,11 @@ FindWindow(const TSlice & slice, const std::set<std::int32_t> & wanted, double z
 {
   const auto height = static_cast<double>(slice.GetHeight());
   const auto width = static_cast<double>(slice.GetWidth());
+  Window window{ 0, 0, height / zoom, width / zoom };
+  if (zoom == 1)
+  {
+    return window;
+  }
   double sumY = 0;
   double sumX = 0;
   double count = 0;
@@ -256,7 +261,6 @@ FindWindow(const TSlice & slice, const std::set<std::int32_t> & wanted, double z
       }
     }
   }
-  Window window{ 0, 0, height / zoom, width / zoom };
   if (count > 0)
   {
     window.top = std::clamp(sumY / count + 0.5 - window.height / 2, 0.0, height - window.height);
@@ -304,16 +308,14 @@ LabelMapTaskSource::Sample(RandomStream & random, const TaskRequest & request) c
   const double lengthScale = LengthScale(request.height, request.width);
   for (int attempt = 0; attempt < taskAttempts; ++attempt)
   {
-    const auto & entry =
-      entries[static_cast<std::size_t>(random.Integer(0, static_cast<std::int64_t>(entries.size())))];
+    const auto & entry = entries[random.Index(entries.size())];
     std::set<std::int32_t> wanted{ entry.label };
     if (random.Chance(m_Options.unionProbability))
     {
       const std::int64_t more = random.Integer(1, 3);
       for (std::int64_t i = 0; i < more; ++i)
       {
-        wanted.insert(
-          entries[static_cast<std::size_t>(random.Integer(0, static_cast<std::int64_t>(entries.size())))].label);
+        wanted.insert(entries[random.Index(entries.size())].label);
       }
     }
     const double zoom = random.Chance(m_Options.zoomProbability) ? m_Options.zoom.Draw(random) : 1;

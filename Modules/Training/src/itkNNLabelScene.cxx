@@ -473,8 +473,7 @@ private:
     const double angle = objects.aligned ? objects.angle + 0.15 * random.Normal() : random.Uniform(0, 2 * pi);
     placed.push_back(DrawBlob(random, objects.style, place, radius, angle));
     const Blob & blob = placed.back();
-    std::vector<Level> levels =
-      objects.variants[static_cast<std::size_t>(random.Integer(0, static_cast<std::int64_t>(objects.variants.size())))];
+    std::vector<Level> levels = objects.variants[random.Index(objects.variants.size())];
     const Level innermost = levels.back();
     const double slack = levels.size() > 1 ? objects.innerShift * (1 - levels[1].depth) * radius : 0;
     const double direction = random.Uniform(0, 2 * pi);

@@ -17,6 +17,8 @@
  *=========================================================================*/
 #include "itkNNLearningRateSchedule.h"
 
+#include "itkNNEnumNames.h"
+
 #include "itkNNError.h"
 
 #include <algorithm>
@@ -41,14 +43,7 @@ ToString(ScheduleShape shape)
 ScheduleShape
 ParseScheduleShape(const std::string & name)
 {
-  for (int i = 0; i < 4; ++i)
-  {
-    if (name == shapeNames[i])
-    {
-      return static_cast<ScheduleShape>(i);
-    }
-  }
-  itkNNThrowMacro("There is no schedule '" << name << "'; there are constant, polynomial, cosine, steps");
+  return ParseEnum<ScheduleShape>(shapeNames, name, "schedule");
 }
 
 double

@@ -17,6 +17,7 @@
  *=========================================================================*/
 #include "itkNNLosses.h"
 
+#include "itkNNEnumNames.h"
 #include "itkNNError.h"
 
 #include <cmath>
@@ -28,22 +29,6 @@ namespace nn
 {
 namespace
 {
-template <typename TEnum, std::size_t VCount>
-TEnum
-Parse(const char * const (&names)[VCount], const std::string & name, const char * what)
-{
-  std::string known;
-  for (std::size_t i = 0; i < VCount; ++i)
-  {
-    if (name == names[i])
-    {
-      return static_cast<TEnum>(i);
-    }
-    known += (i == 0 ? "" : ", ") + std::string(names[i]);
-  }
-  itkNNThrowMacro("There is no " << what << " '" << name << "'; there are " << known);
-}
-
 constexpr const char * functionNames[] = { "dice", "tversky", "cross_entropy", "bce", "focal" };
 constexpr const char * activationNames[] = { "sigmoid", "softmax", "none" };
 } // namespace
@@ -63,13 +48,13 @@ ToString(LossActivation activation)
 LossFunction
 ParseLossFunction(const std::string & name)
 {
-  return Parse<LossFunction>(functionNames, name, "loss");
+  return ParseEnum<LossFunction>(functionNames, name, "loss");
 }
 
 LossActivation
 ParseLossActivation(const std::string & name)
 {
-  return Parse<LossActivation>(activationNames, name, "activation");
+  return ParseEnum<LossActivation>(activationNames, name, "activation");
 }
 
 namespace

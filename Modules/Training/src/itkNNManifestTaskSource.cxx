@@ -613,8 +613,6 @@ ReadDataset(const ManifestDataset & description, const std::string & root, Manif
 std::vector<SliceReference>
 ChooseSlices(RandomStream & random, const SliceGroup & group, std::size_t count)
 {
-  const auto pick = [&random](std::size_t size)
-  { return static_cast<std::size_t>(random.Integer(0, static_cast<std::int64_t>(size))); };
   const std::size_t subjects = group.subjects.size();
   std::vector<SliceReference> chosen;
   std::vector<SliceReference> others;
@@ -622,7 +620,7 @@ ChooseSlices(RandomStream & random, const SliceGroup & group, std::size_t count)
        random.Choose(static_cast<std::int64_t>(subjects), static_cast<std::int64_t>(std::min(subjects, count))))
   {
     std::vector<SliceReference> slices = group.subjects[static_cast<std::size_t>(subject)];
-    std::swap(slices[pick(slices.size())], slices.back());
+    std::swap(slices[random.Index(slices.size())], slices.back());
     chosen.push_back(slices.back());
     others.insert(others.end(), slices.begin(), slices.end() - 1);
   }
@@ -638,7 +636,7 @@ ChooseSlices(RandomStream & random, const SliceGroup & group, std::size_t count)
   const std::size_t different = chosen.size();
   while (chosen.size() < count)
   {
-    chosen.push_back(chosen[1 + pick(different - 1)]);
+    chosen.push_back(chosen[1 + random.Index(different - 1)]);
   }
   return chosen;
 }
@@ -682,17 +680,9 @@ struct ManifestTaskSource::Implementation
 
   const Dataset & Choose(RandomStream & random) const
   {
-    double position = random.Uniform() * totalWeight;
-    const Dataset * chosen = nullptr;
-    for (const auto & dataset : datasets)
-    {
-      if (GetWeight(dataset) > 0 && (chosen == nullptr || position >= 0))
-      {
-        chosen = &dataset;
-      }
-      position -= GetWeight(dataset);
-    }
-    return *chosen;
+    std::vector<double> weights;
+    std::transform(datasets.begin(), datasets.end(), std::back_inserter(weights), GetWeight);
+    return datasets[random.Weighted(weights)];
   }
 
   static double GetWeight(const Dataset & dataset)
@@ -754,8 +744,7 @@ ManifestTaskSource::Sample(RandomStream & random, const TaskRequest & request) c
   itkNNRequireMacro(request.examples >= 1 && request.height >= 1 && request.width >= 1,
                     this->GetName() << ": asked for " << request.examples << " examples of " << request.height << " x "
                                     << request.width << " pixels; should be at least 1");
-  const auto pick = [&random](const auto & list) -> const auto &
-  { return list[static_cast<std::size_t>(random.Integer(0, static_cast<std::int64_t>(list.size())))]; };
+  const auto pick = [&random](const auto & list) -> const auto & { return list[random.Index(list.size())]; };
   const Dataset & dataset = m_Implementation->Choose(random);
   const SliceGroup & group = pick(pick(dataset.axes));
   TrainingTask task;

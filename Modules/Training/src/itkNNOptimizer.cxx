@@ -17,6 +17,8 @@
  *=========================================================================*/
 #include "itkNNOptimizer.h"
 
+#include "itkNNEnumNames.h"
+
 #include "itkNNError.h"
 #include "itkNNParallel.h"
 
@@ -85,14 +87,7 @@ ToString(OptimizerMethod method)
 OptimizerMethod
 ParseOptimizerMethod(const std::string & name)
 {
-  for (int i = 0; i < 4; ++i)
-  {
-    if (name == methodNames[i])
-    {
-      return static_cast<OptimizerMethod>(i);
-    }
-  }
-  itkNNThrowMacro("There is no optimizer '" << name << "'; there are sgd, adam, adamw, lamb");
+  return ParseEnum<OptimizerMethod>(methodNames, name, "optimizer");
 }
 
 Optimizer::Optimizer(const OptimizerOptions & options)

@@ -105,6 +105,30 @@ RandomStream::Integer(std::int64_t low, std::int64_t high)
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + bits % range);
 }
 
+std::size_t
+RandomStream::Index(std::size_t count)
+{
+  return static_cast<std::size_t>(this->Integer(0, static_cast<std::int64_t>(count)));
+}
+
+std::size_t
+RandomStream::Weighted(const std::vector<double> & weights)
+{
+  const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+  itkNNRequireMacro(total > 0, "The sum of the weights of a random choice should be above 0, is " << total);
+  double position = this->Uniform() * total;
+  std::size_t chosen = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i)
+  {
+    if (weights[i] > 0 && position >= 0)
+    {
+      chosen = i;
+    }
+    position -= weights[i];
+  }
+  return chosen;
+}
+
 bool
 RandomStream::Chance(double probability)
 {

@@ -63,22 +63,12 @@ FamilyTraits
 DrawFamily(RandomStream & random, const SyntheticTaskOptions & options)
 {
   const auto families = ListFamilies(options);
-  double total = 0;
+  std::vector<double> weights;
   for (const auto & traits : families)
   {
-    total += traits.weight;
+    weights.push_back(traits.weight);
   }
-  double position = random.Uniform() * total;
-  FamilyTraits chosen = families[0];
-  for (const auto & traits : families)
-  {
-    if (traits.weight > 0 && position >= 0)
-    {
-      chosen = traits;
-    }
-    position -= traits.weight;
-  }
-  return chosen;
+  return families[random.Weighted(weights)];
 }
 
 std::unique_ptr<LabelScene>

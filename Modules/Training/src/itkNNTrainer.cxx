@@ -238,14 +238,11 @@ Trainer::DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks)
     return false;
   }
   StepReport report;
-  report.gradientNorm = ComputeGlobalNorm(gradients);
+  report.gradientNorm =
+    m_Options.clipNorm > 0 ? ClipGlobalNorm(gradients, m_Options.clipNorm) : ComputeGlobalNorm(gradients);
   itkNNRequireMacro(std::isfinite(loss) && std::isfinite(report.gradientNorm),
                     "Training: in step " << m_State.step + 1 << " the loss is " << loss << " and the gradients' norm "
                                          << report.gradientNorm << "; a smaller learning rate may help");
-  if (m_Options.clipNorm > 0)
-  {
-    ClipGlobalNorm(gradients, m_Options.clipNorm);
-  }
   report.learningRate = ComputeLearningRate(m_Options.schedule, m_State.step, m_Options.steps);
   m_Optimizer.Step(m_State.weights, gradients, report.learningRate);
   ++m_State.step;

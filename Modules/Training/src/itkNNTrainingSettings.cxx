@@ -377,8 +377,8 @@ ReadLabelMaps(const std::vector<std::string> & names, const std::string & folder
 }
 } // namespace
 
-TaskSource::ConstPointer
-TrainingSettings::MakeTaskSource(const std::string & folder, bool isValidation) const
+std::vector<TaskMixture::Component>
+TrainingSettings::MakeCommonTasks(const std::string & folder) const
 {
   std::vector<TaskMixture::Component> components;
   if (tasks.syntheticWeight > 0)
@@ -390,6 +390,20 @@ TrainingSettings::MakeTaskSource(const std::string & folder, bool isValidation) 
     components.push_back(
       { std::make_shared<LabelMapTaskSource>(ReadLabelMaps(tasks.labelMaps, folder)), tasks.labelMapWeight });
   }
+  return components;
+}
+
+TaskSource::ConstPointer
+TrainingSettings::MakeTaskSource(const std::string & folder, bool isValidation) const
+{
+  return this->MakeTaskSource(folder, isValidation, this->MakeCommonTasks(folder));
+}
+
+TaskSource::ConstPointer
+TrainingSettings::MakeTaskSource(const std::string & folder,
+                                 bool isValidation,
+                                 std::vector<TaskMixture::Component> components) const
+{
   if (tasks.manifestWeight > 0)
   {
     for (const auto & name : tasks.manifests)

@@ -30,15 +30,17 @@ TaskSource::~TaskSource() = default;
 TaskMixture::TaskMixture(std::vector<Component> components)
   : m_Components(std::move(components))
 {
+  double total = 0;
   for (const auto & component : m_Components)
   {
     itkNNRequireMacro(component.source != nullptr, "A mixture of tasks has a component without a source");
     itkNNRequireMacro(std::isfinite(component.weight) && component.weight >= 0,
                       "Source '" << component.source->GetName() << "' has weight " << component.weight
                                  << "; it should be at least 0");
-    m_TotalWeight += component.weight;
+    m_Weights.push_back(component.weight);
+    total += component.weight;
   }
-  itkNNRequireMacro(m_TotalWeight > 0, "A mixture of tasks needs a source with a weight above 0");
+  itkNNRequireMacro(total > 0, "A mixture of tasks needs a source with a weight above 0");
 }
 
 TaskMixture::~TaskMixture() = default;
@@ -57,17 +59,7 @@ TaskMixture::GetName() const
 TrainingTask
 TaskMixture::Sample(RandomStream & random, const TaskRequest & request) const
 {
-  double position = random.Uniform() * m_TotalWeight;
-  const Component * chosen = nullptr;
-  for (const auto & component : m_Components)
-  {
-    if (component.weight > 0 && (chosen == nullptr || position >= 0))
-    {
-      chosen = &component;
-    }
-    position -= component.weight;
-  }
-  return chosen->source->Sample(random, request);
+  return m_Components[random.Weighted(m_Weights)].source->Sample(random, request);
 }
 } // namespace nn
 } // namespace itk

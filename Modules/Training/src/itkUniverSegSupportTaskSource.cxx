@@ -104,10 +104,8 @@ UniverSegSupportTaskSource::Sample(RandomStream & random, const TaskRequest & re
                     "Tasks of a support set are of " << m_Height << " x " << m_Width
                                                      << " and at least 2 examples, not of " << request.height << " x "
                                                      << request.width << " and " << request.examples);
-  const auto choose = [&](std::size_t count)
-  { return static_cast<std::size_t>(random.Integer(0, static_cast<std::int64_t>(count))); };
-  const Structure & structure = m_Structures[choose(m_Structures.size())];
-  const std::size_t target = structure.targets[choose(structure.targets.size())];
+  const Structure & structure = m_Structures[random.Index(m_Structures.size())];
+  const std::size_t target = structure.targets[random.Index(structure.targets.size())];
   std::vector<std::size_t> others;
   for (std::size_t i = 0; i < structure.examples.size(); ++i)
   {

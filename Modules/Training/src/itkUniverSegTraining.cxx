@@ -98,8 +98,8 @@ UniverSegBatchSource::MakeBatch(std::uint64_t position) const
 {
   const RandomStream batch = RandomStream(m_Options.seed).Derive(position);
   RandomStream sizes = batch.Derive(sizeStream);
-  const auto choice = sizes.Integer(0, static_cast<std::int64_t>(m_Options.supportSizes.size()));
-  const std::int64_t supports = m_Options.supportSizes[static_cast<std::size_t>(choice)];
+  const auto choice = sizes.Index(m_Options.supportSizes.size());
+  const std::int64_t supports = m_Options.supportSizes[choice];
   const std::int64_t tasks = m_Options.tasks;
   const std::int64_t height = m_Options.height;
   const std::int64_t width = m_Options.width;

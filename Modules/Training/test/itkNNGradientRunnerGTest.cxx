@@ -81,8 +81,8 @@ protected:
     RegisterBackends();
     GradientOptions options;
     options.losses = { MakeLoss(function) };
-    options.backend = GetParam();
-    options.threads = 2;
+    options.plan.backend = GetParam();
+    options.plan.threads = 2;
     return options;
   }
 };
@@ -172,7 +172,7 @@ TEST(GradientRunner, AgreesWithFiniteDifferencesInDouble)
 {
   const Small small = MakeSmall();
   GradientOptions options;
-  options.precision = DataType::Float64;
+  options.plan.precision = DataType::Float64;
   options.losses = { MakeLoss(LossFunction::Dice), MakeLoss(LossFunction::BinaryCrossEntropy) };
   options.losses[1].weight = 0.5;
   GradientRunner runner(small.network, options);
@@ -199,7 +199,7 @@ TEST(GradientRunner, RecomputationGivesTheSameWithLessMemory)
 {
   const Small small = MakeSmall();
   GradientOptions options;
-  options.threads = 2;
+  options.plan.threads = 2;
   GradientRunner keeping(small.network, options);
   options.recompute = { "enc_blocks.0", "enc_blocks.1", "enc_blocks.2", "dec_blocks.0", "dec_blocks.1" };
   GradientRunner recomputing(small.network, options);

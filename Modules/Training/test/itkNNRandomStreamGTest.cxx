@@ -85,6 +85,29 @@ TEST(RandomStream, Distributions)
   EXPECT_EQ(random.Uniform(3, 3), 3);
 }
 
+TEST(RandomStream, ChoosesByWeight)
+{
+  RandomStream random(7);
+  constexpr int count = 20000;
+  int indices[4] = {};
+  int weighted[4] = {};
+  for (int i = 0; i < count; ++i)
+  {
+    ++indices[random.Index(4)];
+    ++weighted[random.Weighted({ 0, 1, 3, 0 })];
+  }
+  for (const int bin : indices)
+  {
+    EXPECT_NEAR(static_cast<double>(bin) / count, 0.25, 0.02);
+  }
+  EXPECT_EQ(weighted[0], 0);
+  EXPECT_EQ(weighted[3], 0);
+  EXPECT_NEAR(static_cast<double>(weighted[1]) / count, 0.25, 0.02);
+  EXPECT_THROW(random.Index(0), itk::nn::Error);
+  EXPECT_THROW(random.Weighted({}), itk::nn::Error);
+  EXPECT_THROW(random.Weighted({ 0, 0 }), itk::nn::Error);
+}
+
 TEST(RandomStream, ChoosesDifferentOnes)
 {
   RandomStream random(5);

@@ -110,7 +110,7 @@ MakeOptions(std::int64_t steps)
   TrainerOptions options;
   options.steps = steps;
   options.schedule.rate = 3e-3;
-  options.gradients.threads = 2;
+  options.gradients.plan.threads = 2;
   options.averageDecay = 0.9;
   return options;
 }

@@ -58,7 +58,7 @@ struct ImagingOptions
   RandomRange subjectDeviation{ 0.01, 0.1 }; ///< of a label's mean between the images of a task
 
   RandomRange biasSpacing{ 32, 50 };   ///< between the knots of the bias field
-  RandomRange biasDeviation{ 0.1, 1 }; ///< of the field's logarithm, drawn once a task
+  RandomRange biasDeviation{ 0.1, 1 }; ///< of the field's logarithm, drawn once a task, small values more often
   RandomRange blur{ 0.5, 5 };          ///< sigma, drawn once a task
   RandomRange noise{ 0, 0.05 };        ///< standard deviation of the noise behind the blur
   double speckleProbability = 0.15;    ///< of noise that grows with the intensity

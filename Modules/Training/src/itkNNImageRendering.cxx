@@ -54,6 +54,14 @@ RescaleToUnit(Plane & plane)
   }
 }
 
+/** Of a range, small values more often. */
+double
+DrawSkewed(RandomStream & random, const RandomRange & range)
+{
+  const double u = random.Uniform();
+  return range.low + (range.high - range.low) * u * u;
+}
+
 /** A mean of the range that differs from those of the foreground where it has to. */
 double
 DrawMean(RandomStream & random, const ImagingOptions & options, const std::vector<double> & avoided)
@@ -88,13 +96,14 @@ Imaging::Imaging(RandomStream & random,
                  const ImagingOptions & options,
                  const std::vector<LabelTraits> & labels,
                  const std::vector<bool> & foreground,
-                 double lengthScale)
+                 double lengthScale,
+                 double mostBlur)
   : m_Labels(labels.size())
   , m_SubjectDeviation(options.subjectDeviation.Draw(random))
   , m_CoarseSpacing(4 * options.textureSpacing.high * lengthScale)
   , m_BiasSpacing(options.biasSpacing.Draw(random) * lengthScale)
-  , m_BiasDeviation(options.biasDeviation.Draw(random))
-  , m_Blur(options.blur.Draw(random) * lengthScale)
+  , m_BiasDeviation(DrawSkewed(random, options.biasDeviation))
+  , m_Blur(std::min(options.blur.Draw(random) * lengthScale, mostBlur))
   , m_Noise(options.noise.Draw(random))
   , m_Speckle(random.Chance(options.speckleProbability))
   , m_Gamma(std::exp(options.gammaDeviation * random.Normal()))
@@ -126,7 +135,7 @@ Imaging::Imaging(RandomStream & random,
       if (labels[i].likeLabel >= 0 && foreground[model] == wanted)
       {
         label = m_Labels[model];
-        label.mean += random.Uniform(-0.12, 0.12);
+        label.mean += random.Uniform(-0.08, 0.08);
         continue;
       }
       label.mean = DrawMean(random, options, wanted || labels[i].mayResemble ? std::vector<double>() : avoided);
@@ -134,7 +143,7 @@ Imaging::Imaging(RandomStream & random,
       const double deviation = least + (most - least) * u * u * u;
       const double white = random.Uniform();
       const double fine = random.Uniform();
-      const double coarse = random.Uniform();
+      const double coarse = 0.5 * random.Uniform();
       const double norm = deviation / std::sqrt(white * white + fine * fine + coarse * coarse + 1e-9);
       label.white = norm * white;
       label.fine = norm * fine;
@@ -373,7 +382,7 @@ ImagingOptions
 ImagingOptions::Objects()
 {
   ImagingOptions options;
-  options.minimumContrast = 0.15;
+  options.minimumContrast = 0.2;
   options.leastDeviation = { 0.005, 0.03 };
   options.greatestDeviation = { 0.05, 0.35 };
   options.subjectDeviation = { 0.005, 0.06 };

@@ -70,11 +70,13 @@ double LengthScale(std::int64_t height, std::int64_t width);
 class Imaging
 {
 public:
+  /** \param mostBlur greatest sigma of the blur, in pixels */
   Imaging(RandomStream & random,
           const ImagingOptions & options,
           const std::vector<LabelTraits> & labels,
           const std::vector<bool> & foreground,
-          double lengthScale);
+          double lengthScale,
+          double mostBlur);
 
   /** An image of [0, 1]. */
   Plane Render(RandomStream & random, const LabelMap & map) const;

@@ -383,7 +383,7 @@ LabelMapTaskSource::Sample(RandomStream & random, const TaskRequest & request) c
     {
       continue;
     }
-    const Imaging imaging(random, m_Options.imaging, traits, foreground, lengthScale);
+    const Imaging imaging(random, m_Options.imaging, traits, foreground, lengthScale, 256 * lengthScale);
     TrainingTask task;
     task.name =
       this->GetName() + ": label " + std::to_string(entry.label) + " across axis " + std::to_string(entry.axis);

@@ -331,6 +331,7 @@ public:
     for (std::int64_t i = 0; i < classes; ++i)
     {
       m_Classes.push_back(this->DrawClass(random));
+      m_FinestRadius = std::min(m_FinestRadius, m_Classes.back().radius);
       anyMany = anyMany || m_Classes.back().count.high > 6;
     }
     m_PaintedAnew = anyMany || random.Chance(0.6);
@@ -545,6 +546,7 @@ public:
     for (std::int64_t i = 0; i < classes; ++i)
     {
       m_Classes.push_back(this->DrawClass(random));
+      m_FinestRadius = std::min(m_FinestRadius, m_Classes.back().radius);
     }
     Labels all;
     for (const auto & tubes : m_Classes)

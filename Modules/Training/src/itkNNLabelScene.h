@@ -81,6 +81,12 @@ public:
     return m_PaintedAnew;
   }
 
+  /** Radius of the thinnest parts that should be seen, in units. */
+  double GetFinestRadius() const
+  {
+    return m_FinestRadius;
+  }
+
 protected:
   /** The new label. */
   std::int32_t AddLabel(bool mayResemble = false, std::int32_t likeLabel = -1);
@@ -88,6 +94,7 @@ protected:
   std::vector<LabelTraits> m_Labels;
   std::vector<std::vector<std::int32_t>> m_Candidates;
   bool m_PaintedAnew = false;
+  double m_FinestRadius = 1;
 };
 
 std::unique_ptr<LabelScene> MakePerlinScene(RandomStream & random, const SyntheticTaskOptions & options);

@@ -230,6 +230,7 @@ TrainingTask
 SyntheticTaskSource::Sample(RandomStream & random, const TaskRequest & request) const
 {
   CheckRequest(this->GetName(), request);
+  const double lengthScale = LengthScale(request.height, request.width);
   for (int attempt = 0; attempt < sceneAttempts; ++attempt)
   {
     const FamilyTraits traits = DrawFamily(random, m_Options);
@@ -247,7 +248,9 @@ SyntheticTaskSource::Sample(RandomStream & random, const TaskRequest & request) 
                           perlin ? m_Options.imaging : m_Options.objectImaging,
                           scene->GetLabels(),
                           foreground,
-                          LengthScale(request.height, request.width));
+                          lengthScale,
+                          // More would hide what is to be found.
+                          0.7 * std::max(scene->GetFinestRadius() * 256 * lengthScale, 1.0));
     TrainingTask task;
     task.name = this->GetName() + ": " + traits.name;
     for (const auto & map : maps)

@@ -20,6 +20,7 @@
 #include "itkNNTestHelpers.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -148,6 +149,42 @@ TEST(SyntheticTasks, SubjectsOfAPerlinTaskShareItsShape)
     overlap += DiceOf(task.examples[0], task.examples[1]) / 10;
   }
   EXPECT_GT(overlap, 0.8);
+}
+
+TEST(SyntheticTasks, BlurHidesNoThinStructures)
+{
+  SyntheticTaskOptions options;
+  options.perlinWeight = 0;
+  options.objectWeight = 0;
+  options.anatomyWeight = 0;
+  options.objectImaging.blur = { 100, 100 }; // 25 pixels of these images
+  options.objectImaging.noise = { 0, 0 };
+  options.objectImaging.leastDeviation = { 0, 0 };
+  options.objectImaging.greatestDeviation = { 0, 0 };
+  const SyntheticTaskSource source(options);
+  const RandomStream random(2);
+  double sum = 0;
+  constexpr int tasks = 10;
+  for (std::uint64_t i = 0; i < tasks; ++i)
+  {
+    RandomStream own = random.Derive(i);
+    const TrainingTask task = source.Sample(own, { 1, 64, 64 });
+    const auto image = task.examples[0].image.ToVector<float>();
+    const auto label = task.examples[0].label.ToVector<float>();
+    // Steps of the intensity at the edges of what is to be found.
+    double steps = 0;
+    double edges = 0;
+    for (std::size_t k = 2; k < image.size(); ++k)
+    {
+      if (k % 64 > 1 && label[k] != label[k - 2])
+      {
+        steps += std::abs(static_cast<double>(image[k] - image[k - 2]));
+        edges += 1;
+      }
+    }
+    sum += steps / edges / tasks;
+  }
+  EXPECT_GT(sum, 0.1);
 }
 
 TEST(SyntheticTasks, Errors)

@@ -334,6 +334,15 @@ TEST(Operator, DescribeGradients)
   EXPECT_EQ(Describe(Barrier{}), "");
 }
 
+TEST(Operator, PatchSliceOfAnInsertion)
+{
+  const Slice slice = GetPatchSlice(Insertion{ { 1, 0 }, { 3, 1 } }, { 2, 4 });
+  EXPECT_EQ(slice.begin, (Shape{ 1, 0 }));
+  EXPECT_EQ(slice.end, (Shape{ 5, 4 }));
+  EXPECT_EQ(slice.step, (Shape{ 3, 1 }));
+  EXPECT_EQ(GetPatchSlice(Insertion{ { 2 }, { 3 } }, { 0 }).end, (Shape{ 2 })) << "of an empty patch";
+}
+
 TEST(Operator, TypesPassThrough)
 {
   Operator slice = Slice{ { 0 }, { 1 }, {} };

@@ -117,7 +117,7 @@ RunFinetune(const Arguments & arguments)
   const auto grid = model->GetGridSize();
   settings.batch.height = static_cast<std::int64_t>(grid[1]);
   settings.batch.width = static_cast<std::int64_t>(grid[0]);
-  const auto supports = ReadSupports(pairs, commandLine, GetSliceAxis(commandLine));
+  const auto supports = SupportReader(commandLine).Read(pairs);
   const auto count = static_cast<std::int64_t>(supports->GetNumberOfSupports());
   const std::int64_t size =
     commandLine.GetInteger("support-size", std::clamp<std::int64_t>(count - 1, 1, 16), 1, 1 << 16);

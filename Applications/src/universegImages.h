@@ -19,7 +19,7 @@
 #define universegImages_h
 
 #include "itkImage.h"
-#include "itkNNImageFile.h"
+#include "itkNNColorProjection.h"
 
 #include <array>
 #include <cstdint>
@@ -34,6 +34,7 @@ using Volume = itk::Image<float, 3>;
 using LabelVolume = itk::Image<std::int32_t, 3>;
 using Color = std::array<int, 3>;
 
+using itk::nn::ColorProjection;
 using itk::nn::ImageHeader;
 using itk::nn::LoadedImage;
 using itk::nn::ToIntensities;

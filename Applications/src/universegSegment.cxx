@@ -15,13 +15,13 @@
  *  limitations under the License.
  *
  *=========================================================================*/
+#include "universegColorChoice.h"
 #include "universegFiles.h"
 #include "universegModelOptions.h"
 #include "universegPicture.h"
 #include "universegProgress.h"
 #include "universegSegmenter.h"
 #include "universegSubcommands.h"
-#include "universegSupports.h"
 
 #include "itkImageGeometryDifference.h"
 #include "itkNNFileReplacement.h"
@@ -192,7 +192,11 @@ RunSegment(const Arguments & arguments)
   auto & support = commandLine.AddGroup("Supports");
   AddSupportOptions(support);
   support.add_options()("no-background",
-                        "with several labels: the background is no competing label, the threshold decides");
+                        "with several labels: the background is no competing label, the threshold decides")(
+    "color",
+    Text(),
+    "intensities of colour images: auto (default: what segments the supports best), discriminant, luminance, red, "
+    "green, blue or weights R,G,B");
   commandLine.AddGroup("Method").add_options()("ensemble", Text(), "number of support subsets to average (default 1)")(
     "ensemble-size", Text(), "supports in a subset, drawn with replacement (default: as many as there are)")(
     "seed", Text(), "of the first subset (default 0)")(
@@ -229,6 +233,7 @@ RunSegment(const Arguments & arguments)
     throw UsageError("--extension: '" + extension + "' is not that of an image format; for example .nii.gz");
   }
   CheckModelOptions(commandLine, true);
+  const ColorChoice choice = ParseColorChoice(commandLine.GetText("color", "auto"));
   SegmentationSettings settings;
   settings.plan = GetPlanOptions(commandLine);
   settings.normalization = GetNormalization(commandLine);
@@ -274,7 +279,16 @@ RunSegment(const Arguments & arguments)
   const auto model = LoadModel(commandLine, true);
   CheckGrid(*model, settings.gridSize);
   std::vector<SupportExample> examples;
-  const auto supports = ReadSupports(pairs, commandLine, settings.sliceAxis, montage.empty() ? nullptr : &examples);
+  const SupportReader reader(commandLine);
+  std::vector<ColorCandidate> candidates;
+  const ColorProjection colors = ChooseColors(choice, pairs, reader, model, settings, &candidates);
+  if (!candidates.empty())
+  {
+    const ColorCandidate & chosen = candidates.front();
+    std::cout << "universeg segment: colours become " << chosen.name << " (" << colors.ToText() << "), mean Dice among "
+              << "supports " << FormatFixed(chosen.dice, 4) << std::endl;
+  }
+  const auto supports = reader.Read(pairs, colors, montage.empty() ? nullptr : &examples);
 
   std::vector<std::string> inputs = images;
   for (const FilePair & pair : pairs)
@@ -355,7 +369,7 @@ RunSegment(const Arguments & arguments)
   for (std::size_t i = 0; i < images.size(); ++i)
   {
     const LoadedImage target = ReadImage(images[i], commandLine.GetText("series"));
-    const auto intensities = ToIntensities(target);
+    const auto intensities = ToIntensities(target, colors);
     SegmentationSettings own = settings;
     own.sliceAxis = GetAxis(*intensities, settings.sliceAxis);
     Segmentation result;

@@ -23,7 +23,6 @@
 #include "itkImageGeometryDifference.h"
 
 #include <algorithm>
-#include <set>
 
 namespace universeg
 {
@@ -156,17 +155,13 @@ FindSupports(const CommandLine & commandLine)
   return pairs;
 }
 
-itk::UniverSegSupportSet::Pointer
-ReadSupports(const std::vector<FilePair> & pairs,
-             const CommandLine & commandLine,
-             unsigned int sliceAxis,
-             std::vector<SupportExample> * examples)
+SupportReader::SupportReader(const CommandLine & commandLine)
+  : m_Choice(GetLabelChoice(commandLine))
+  , m_SliceAxis(GetSliceAxis(commandLine))
+  , m_IgnoreGeometry(commandLine.Has("ignore-geometry"))
 {
-  constexpr std::size_t shown = 8;
   // Beyond it, 32-bit floats, as some formats store labels, are no longer exact.
   constexpr std::int64_t largestLabel = std::int64_t{ 1 } << 24;
-  LabelChoice choice = GetLabelChoice(commandLine);
-  std::set<std::int32_t> wanted;
   for (const std::string & text : commandLine.GetTexts("labels"))
   {
     for (const std::string & part : Split(text, ','))
@@ -177,40 +172,55 @@ ReadSupports(const std::vector<FilePair> & pairs,
         throw UsageError("--labels: " + part + " should be a value of a structure, not 0, from " +
                          std::to_string(-largestLabel) + " to " + std::to_string(largestLabel));
       }
-      wanted.insert(static_cast<std::int32_t>(value));
+      m_Wanted.insert(static_cast<std::int32_t>(value));
     }
   }
-  if (!wanted.empty() && (choice.label.has_value() || choice.binary || !choice.colors.empty()))
+  if (!m_Wanted.empty() && (m_Choice.label.has_value() || m_Choice.binary || !m_Choice.colors.empty()))
   {
     throw UsageError("--labels excludes --label, --label-color and --binary");
   }
+}
+
+LabelVolume::Pointer
+SupportReader::ReadLabels(const FilePair & pair, const Volume & image) const
+{
+  auto labels = ToLabels(ReadImage(pair.mask), m_Choice, true);
+  if (m_IgnoreGeometry || image.GetLargestPossibleRegion().GetSize()[2] == 1)
+  {
+    labels->SetOrigin(image.GetOrigin());
+    labels->SetSpacing(image.GetSpacing());
+    labels->SetDirection(image.GetDirection());
+  }
+  const std::string difference = itk::FindGeometryDifference<3>(image, *labels);
+  if (!difference.empty())
+  {
+    throw Failure(pair.mask + ": the geometry of the mask is not that of its image '" + pair.image +
+                  "': " + ToOneLine(difference) + "; resample the mask, or use --ignore-geometry for another origin, " +
+                  "spacing or direction");
+  }
+  if (!m_Wanted.empty())
+  {
+    std::int32_t * pixel = labels->GetBufferPointer();
+    const std::size_t count = labels->GetLargestPossibleRegion().GetNumberOfPixels();
+    std::transform(
+      pixel, pixel + count, pixel, [this](std::int32_t label) { return m_Wanted.count(label) != 0 ? label : 0; });
+  }
+  return labels;
+}
+
+itk::UniverSegSupportSet::Pointer
+SupportReader::Read(const std::vector<FilePair> & pairs,
+                    const ColorProjection & colors,
+                    std::vector<SupportExample> * examples) const
+{
+  constexpr std::size_t shown = 8;
   auto supports = itk::UniverSegSupportSet::New();
   bool marked = false;
   std::string lastName;
   for (const FilePair & pair : pairs)
   {
-    const auto image = ToIntensities(ReadImage(pair.image));
-    const auto labels = ToLabels(ReadImage(pair.mask), choice, true);
-    if (commandLine.Has("ignore-geometry") || image->GetLargestPossibleRegion().GetSize()[2] == 1)
-    {
-      labels->SetOrigin(image->GetOrigin());
-      labels->SetSpacing(image->GetSpacing());
-      labels->SetDirection(image->GetDirection());
-    }
-    const std::string difference = itk::FindGeometryDifference<3>(*image, *labels);
-    if (!difference.empty())
-    {
-      throw Failure(pair.mask + ": the geometry of the mask is not that of its image '" + pair.image +
-                    "': " + ToOneLine(difference) +
-                    "; resample the mask, or use --ignore-geometry for another origin, " + "spacing or direction");
-    }
-    if (!wanted.empty())
-    {
-      std::int32_t * pixel = labels->GetBufferPointer();
-      const std::size_t count = labels->GetLargestPossibleRegion().GetNumberOfPixels();
-      std::transform(
-        pixel, pixel + count, pixel, [&wanted](std::int32_t label) { return wanted.count(label) != 0 ? label : 0; });
-    }
+    const auto image = ToIntensities(ReadImage(pair.image), colors);
+    const auto labels = this->ReadLabels(pair, *image);
     const bool labelled = !FindLabels(*labels).empty();
     marked = marked || labelled;
     if (!labelled && labels->GetLargestPossibleRegion().GetSize()[2] > 1)
@@ -219,7 +229,7 @@ ReadSupports(const std::vector<FilePair> & pairs,
     }
     try
     {
-      AddSupport(*supports, *image, *labels, sliceAxis);
+      AddSupport(*supports, *image, *labels, m_SliceAxis);
     }
     catch (const itk::ExceptionObject & error)
     {

@@ -25,6 +25,7 @@
 #include "itkIntensityNormalization.h"
 #include "itkUniverSegSupportSet.h"
 
+#include <set>
 #include <vector>
 
 namespace universeg
@@ -46,12 +47,29 @@ unsigned int GetSliceAxis(const CommandLine & commandLine);
 /** The pairs that the options name. Throws UsageError when there is none. */
 std::vector<FilePair> FindSupports(const CommandLine & commandLine);
 
-/** Read the pairs into a support set. Throws Failure and UsageError.
- * \param examples gets the first few pairs, for a picture; null: nothing. */
-itk::UniverSegSupportSet::Pointer ReadSupports(const std::vector<FilePair> & pairs,
-                                               const CommandLine & commandLine,
-                                               unsigned int sliceAxis,
-                                               std::vector<SupportExample> * examples = nullptr);
+/** Reads pairs as the command line asks for. */
+class SupportReader
+{
+public:
+  /** Throws UsageError. */
+  explicit SupportReader(const CommandLine & commandLine);
+
+  /** The labels of a pair's mask, which lie where its image lies. Throws Failure. */
+  LabelVolume::Pointer ReadLabels(const FilePair & pair, const Volume & image) const;
+
+  /** Read the pairs into a support set. Throws Failure.
+   * \param colors how colour images become intensities.
+   * \param examples gets the first few pairs, for a picture; null: nothing. */
+  itk::UniverSegSupportSet::Pointer Read(const std::vector<FilePair> & pairs,
+                                         const ColorProjection & colors = ColorProjection(),
+                                         std::vector<SupportExample> * examples = nullptr) const;
+
+private:
+  LabelChoice m_Choice;
+  std::set<std::int32_t> m_Wanted; ///< values of structures; empty: all
+  unsigned int m_SliceAxis;
+  bool m_IgnoreGeometry;
+};
 } // namespace universeg
 
 #endif

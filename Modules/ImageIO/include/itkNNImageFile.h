@@ -57,9 +57,6 @@ UniverSegImageIO_EXPORT LoadedImage ReadImageFile(const std::string & name, cons
 /** As ReadImageFile(), but the pixels are not looked at. \ingroup UniverSegImageIO */
 UniverSegImageIO_EXPORT ImageHeader ReadImageFileHeader(const std::string & name, const std::string & series = "");
 
-/** Scalar images as they are, colour ones as luminance. \ingroup UniverSegImageIO */
-UniverSegImageIO_EXPORT Image<float, 3>::Pointer ToIntensities(const LoadedImage & image);
-
 /** Throws Error when a file ends too early; some of ITK's readers go on with what
  * the memory held.
  * \param io that has read the file's header. \ingroup UniverSegImageIO */

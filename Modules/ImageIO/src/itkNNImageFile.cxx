@@ -24,7 +24,6 @@
 #include "itkImageSeriesReader.h"
 #include "itkMetaDataObject.h"
 #include "itkNNError.h"
-#include "itkNNResampling.h"
 #include "itkNNText.h"
 #include "itkVectorImage.h"
 #include "itk_zlib.h"
@@ -525,27 +524,6 @@ ReadImageFileHeader(const std::string & name, const std::string & series)
          header.slices = header.dimension == 3 ? io->GetDimensions(2) : 1;
        });
   return header;
-}
-
-Image<float, 3>::Pointer
-ToIntensities(const LoadedImage & image)
-{
-  if (image.components < 3)
-  {
-    return image.geometry;
-  }
-  auto intensities = Image<float, 3>::New();
-  intensities->CopyInformation(image.geometry);
-  intensities->SetRegions(image.geometry->GetLargestPossibleRegion());
-  intensities->Allocate();
-  float * target = intensities->GetBufferPointer();
-  for (std::size_t i = 0; i < image.pixels.size(); i += image.components)
-  {
-    *target++ = Luminance(static_cast<double>(image.pixels[i]),
-                          static_cast<double>(image.pixels[i + 1]),
-                          static_cast<double>(image.pixels[i + 2]));
-  }
-  return intensities;
 }
 } // namespace nn
 } // namespace itk

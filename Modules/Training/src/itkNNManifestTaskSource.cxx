@@ -18,7 +18,7 @@
 #include "itkNNManifestTaskSource.h"
 
 #include "itkNNError.h"
-#include "itkNNImageFile.h"
+#include "itkNNColorProjection.h"
 #include "itkNNResampling.h"
 #include "itkNNText.h"
 

@@ -18,7 +18,7 @@
 #include "itkNNTrainingSettings.h"
 
 #include "itkNNError.h"
-#include "itkNNImageFile.h"
+#include "itkNNColorProjection.h"
 #include "itkNNManifestTaskSource.h"
 #include "itkNNSyntheticTasks.h"
 #include "itkUniverSegNetwork.h"

@@ -1,0 +1,228 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "universegColorChoice.h"
+
+#include "itkLabelOverlapMetrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+namespace universeg
+{
+namespace
+{
+constexpr std::size_t mostPairs = 16;
+constexpr std::size_t fewestPairs = 4;
+constexpr double leastGain = 0.01;
+
+const std::vector<ColorCandidate> &
+GetFixedProjections()
+{
+  static const std::vector<ColorCandidate> projections{
+    { "luminance", {} }, { "red", { 1, 0, 0 } }, { "green", { 0, 1, 0 } }, { "blue", { 0, 0, 1 } }
+  };
+  return projections;
+}
+
+/** A pair in colour. */
+struct ColorExample
+{
+  LoadedImage image;
+  LabelVolume::Pointer labels;
+};
+
+/** Pairs spread evenly over all. */
+std::vector<ColorExample>
+ReadSome(const std::vector<FilePair> & pairs, const SupportReader & reader)
+{
+  std::vector<ColorExample> examples;
+  const std::size_t count = std::min(pairs.size(), mostPairs);
+  for (std::size_t i = 0; i < count; ++i)
+  {
+    const FilePair & pair = pairs[i * pairs.size() / count];
+    ColorExample example;
+    example.image = ReadImage(pair.image);
+    example.labels = reader.ReadLabels(pair, *example.image.geometry);
+    if (!FindLabels(*example.labels).empty())
+    {
+      examples.push_back(std::move(example));
+    }
+  }
+  return examples;
+}
+
+std::optional<ColorProjection>
+FindDiscriminant(const std::vector<ColorExample> & examples)
+{
+  itk::nn::ColorDiscriminant discriminant;
+  for (const ColorExample & example : examples)
+  {
+    if (example.image.components >= 3)
+    {
+      discriminant.Add(example.image,
+                       example.labels->GetBufferPointer(),
+                       example.labels->GetLargestPossibleRegion().GetNumberOfPixels());
+    }
+  }
+  return discriminant.Get();
+}
+
+/** Mean Dice of every other example, segmented with the rest, and the other way round. */
+double
+CrossValidate(const std::vector<ColorExample> & examples,
+              const ColorProjection & projection,
+              itk::SegmentationModel * model,
+              const SegmentationSettings & settings)
+{
+  std::vector<Volume::Pointer> images;
+  for (const ColorExample & example : examples)
+  {
+    images.push_back(ToIntensities(example.image, projection));
+  }
+  SegmentationSettings own = settings;
+  own.probabilities = false;
+  own.ensembleSize = 1;
+  double sum = 0;
+  std::size_t count = 0;
+  for (const std::size_t fold : { 0, 1 })
+  {
+    auto supports = itk::UniverSegSupportSet::New();
+    for (std::size_t i = 1 - fold; i < examples.size(); i += 2)
+    {
+      AddSupport(*supports, *images[i], *examples[i].labels, settings.sliceAxis);
+    }
+    Segmenter segmenter(model, supports, own);
+    for (std::size_t i = fold; i < examples.size(); i += 2)
+    {
+      const Segmentation result = segmenter.Segment(*images[i]);
+      auto metrics = itk::LabelOverlapMetrics<LabelVolume>::New();
+      metrics->SetPredictionImage(result.labels);
+      metrics->SetReferenceImage(examples[i].labels);
+      metrics->Compute();
+      sum += metrics->GetMeanDice();
+      ++count;
+    }
+  }
+  return sum / static_cast<double>(count);
+}
+} // namespace
+
+ColorChoice
+ParseColorChoice(const std::string & text)
+{
+  ColorChoice choice;
+  if (text == "auto")
+  {
+    return choice;
+  }
+  if (text == "discriminant")
+  {
+    choice.method = ColorChoice::Method::Discriminant;
+    return choice;
+  }
+  choice.method = ColorChoice::Method::Fixed;
+  for (const ColorCandidate & named : GetFixedProjections())
+  {
+    if (text == named.name)
+    {
+      choice.projection = named.projection;
+      return choice;
+    }
+  }
+  const auto parts = Split(text, ',');
+  if (parts.size() != 3)
+  {
+    throw UsageError("--color: '" + text +
+                     "' should be auto, discriminant, luminance, red, green, blue or weights R,G,B");
+  }
+  choice.projection = { ParseNumber(parts[0], "--color"),
+                        ParseNumber(parts[1], "--color"),
+                        ParseNumber(parts[2], "--color") };
+  const double sum =
+    std::abs(choice.projection.red) + std::abs(choice.projection.green) + std::abs(choice.projection.blue);
+  if (!(sum > 0) || !(sum < 1e6))
+  {
+    throw UsageError("--color: the weights '" + text + "' should not all be 0, nor very large");
+  }
+  return choice;
+}
+
+ColorProjection
+ChooseColors(const ColorChoice & choice,
+             const std::vector<FilePair> & pairs,
+             const SupportReader & reader,
+             itk::SegmentationModel * model,
+             const SegmentationSettings & settings,
+             std::vector<ColorCandidate> * candidates)
+{
+  if (choice.method == ColorChoice::Method::Fixed)
+  {
+    return choice.projection;
+  }
+  if (pairs.empty() || !itk::nn::IsColored(ReadImage(pairs.front().image)) ||
+      (choice.method == ColorChoice::Method::Auto && pairs.size() < fewestPairs))
+  {
+    return {};
+  }
+  const std::vector<ColorExample> examples = ReadSome(pairs, reader);
+  const auto discriminant = FindDiscriminant(examples);
+  if (choice.method == ColorChoice::Method::Discriminant)
+  {
+    if (!discriminant.has_value())
+    {
+      throw Failure(pairs.front().mask +
+                    ": --color discriminant needs masks that have a structure and background, but this and the other "
+                    "masks have not both");
+    }
+    return *discriminant;
+  }
+  if (examples.size() < fewestPairs)
+  {
+    return {};
+  }
+  std::vector<ColorCandidate> compared;
+  for (const ColorCandidate & named : GetFixedProjections())
+  {
+    compared.push_back(named);
+    compared.push_back({ "negated " + named.name, named.projection.Negated() });
+  }
+  if (discriminant.has_value())
+  {
+    compared.push_back({ "discriminant", *discriminant });
+  }
+  for (ColorCandidate & candidate : compared)
+  {
+    candidate.dice = CrossValidate(examples, candidate.projection, model, settings);
+  }
+  auto best = std::max_element(compared.begin(),
+                               compared.end(),
+                               [](const ColorCandidate & a, const ColorCandidate & b) { return a.dice < b.dice; });
+  if (best->dice < compared.front().dice + leastGain)
+  {
+    best = compared.begin();
+  }
+  const ColorProjection chosen = best->projection;
+  if (candidates != nullptr)
+  {
+    std::rotate(compared.begin(), best, best + 1);
+    *candidates = std::move(compared);
+  }
+  return chosen;
+}
+} // namespace universeg

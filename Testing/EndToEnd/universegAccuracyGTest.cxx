@@ -32,7 +32,7 @@ namespace fs = std::filesystem;
 using universegtest::RunCommand;
 
 /** Mean Dice of the reference implementation with the same weights and data, on
- * the model's grid: meta.json of the golden m_trained_tiny. */
+ * the model's grid: meta.json of the golden m_trained_tiny, whose model this is. */
 struct Expected
 {
   const char * label;
@@ -67,7 +67,12 @@ TEST_P(RealCells, DiceIsNotBelowTheReference)
   constexpr std::size_t targets = 20;
   const Expected expected = GetParam();
   const std::string results = universegtest::MakeFolder("wbc");
-  std::vector<std::string> segment{ "segment", "--label", expected.label, "--output", results, "--image" };
+  std::vector<std::string> segment{
+    "segment",      "--model",   UNIVERSEG_TEST_GOLDENS "/universeg/m_trained_tiny/weights.safetensors",
+    "--color",      "luminance", "--label",
+    expected.label, "--output",  results,
+    "--image"
+  };
   std::vector<std::string> evaluate{ "evaluate", "--label", expected.label, "--json", "-", "--prediction" };
   const auto name = [&](const char * part, std::size_t i)
   { return stems.at(splits.at(part).at(i).get<std::size_t>()); };

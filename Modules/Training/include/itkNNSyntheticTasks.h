@@ -63,6 +63,9 @@ struct ImagingOptions
   RandomRange noise{ 0, 0.05 };        ///< standard deviation of the noise behind the blur
   double speckleProbability = 0.15;    ///< of noise that grows with the intensity
 
+  /** Of the logarithm of the slopes of each image's own tone curve, drawn once a task:
+   * the order of intensities is kept while contrasts differ, as between stains and scanners. */
+  RandomRange toneDeviation{ 0, 0.8 };
   double gammaDeviation = 0.3; ///< of the logarithm of the exponent of the intensities
   double inversionProbability = 0.5;
   double haloProbability = 0.15; ///< of exaggerated contrast along edges

@@ -20,6 +20,7 @@
 #include "itkNNError.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -106,6 +107,7 @@ Imaging::Imaging(RandomStream & random,
   , m_Blur(std::min(options.blur.Draw(random) * lengthScale, mostBlur))
   , m_Noise(options.noise.Draw(random))
   , m_Speckle(random.Chance(options.speckleProbability))
+  , m_ToneDeviation(options.toneDeviation.Draw(random))
   , m_Gamma(std::exp(options.gammaDeviation * random.Normal()))
   , m_Invert(random.Chance(options.inversionProbability))
   , m_Halo(random.Chance(options.haloProbability) ? random.Uniform(0.3, 1.5) : 0)
@@ -188,6 +190,24 @@ Imaging::ApplyBias(RandomStream & random, Plane & image) const
 }
 
 void
+Imaging::ApplyTone(RandomStream & random, Plane & image) const
+{
+  constexpr std::size_t pieces = 4;
+  std::array<double, pieces + 1> curve{};
+  for (std::size_t i = 0; i < pieces; ++i)
+  {
+    curve[i + 1] = curve[i] + std::exp(m_ToneDeviation * random.Normal());
+  }
+  for (float & pixel : image.pixels)
+  {
+    const double place = static_cast<double>(pixel) * pieces;
+    const auto piece = std::min(static_cast<std::size_t>(std::max(place, 0.0)), pieces - 1);
+    const double part = place - static_cast<double>(piece);
+    pixel = static_cast<float>((curve[piece] + part * (curve[piece + 1] - curve[piece])) / curve[pieces]);
+  }
+}
+
+void
 Imaging::ApplyNoise(RandomStream & random, Plane & image) const
 {
   const auto deviation = static_cast<float>(m_Noise * random.Uniform(0.7, 1.3));
@@ -217,6 +237,7 @@ Imaging::Render(RandomStream & random, const LabelMap & map) const
     }
     RescaleToUnit(image);
   }
+  this->ApplyTone(random, image);
   const auto gamma = static_cast<float>(m_Gamma * std::exp(0.1 * random.Normal()));
   for (float & pixel : image.pixels)
   {
@@ -329,6 +350,7 @@ CheckOptions(const std::string & owner, const ImagingOptions & options)
   RequireRange(owner + ": blur", options.blur, 0, 100);
   RequireRange(owner + ": noise", options.noise, 0, 10);
   RequireValue(owner + ": speckle probability", options.speckleProbability, 0, 1);
+  RequireRange(owner + ": tone deviation", options.toneDeviation, 0, 3);
   RequireValue(owner + ": gamma deviation", options.gammaDeviation, 0, 2);
   RequireValue(owner + ": inversion probability", options.inversionProbability, 0, 1);
   RequireValue(owner + ": halo probability", options.haloProbability, 0, 1);

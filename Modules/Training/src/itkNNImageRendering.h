@@ -92,6 +92,7 @@ private:
 
   Plane PaintLabels(RandomStream & random, const LabelMap & map) const;
   void ApplyBias(RandomStream & random, Plane & image) const;
+  void ApplyTone(RandomStream & random, Plane & image) const;
   void ApplyNoise(RandomStream & random, Plane & image) const;
 
   std::vector<Label> m_Labels;
@@ -104,6 +105,7 @@ private:
   double m_Blur;
   double m_Noise;
   bool m_Speckle;
+  double m_ToneDeviation;
   double m_Gamma;
   bool m_Invert;
   double m_Halo;

@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <set>
 
 using namespace itk::nn;
@@ -187,6 +188,43 @@ TEST(SyntheticTasks, BlurHidesNoThinStructures)
   EXPECT_GT(sum, 0.1);
 }
 
+TEST(SyntheticTasks, ImagesHaveToneCurvesOfTheirOwn)
+{
+  // Standard deviation of the foreground's mean between the images of a task.
+  const auto vary = [](double tone)
+  {
+    SyntheticTaskOptions options;
+    options.perlinWeight = options.tubeWeight = options.anatomyWeight = 0;
+    options.objectImaging.subjectDeviation = { 0, 0 };
+    options.objectImaging.biasDeviation = { 0, 0 };
+    options.objectImaging.noise = { 0, 0 };
+    options.objectImaging.toneDeviation = { tone, tone };
+    const SyntheticTaskSource source(options);
+    const RandomStream random(4);
+    double sum = 0;
+    constexpr int tasks = 20;
+    for (std::uint64_t i = 0; i < tasks; ++i)
+    {
+      RandomStream own = random.Derive(i);
+      const TrainingTask task = source.Sample(own, { 6, 48, 48 });
+      double means = 0;
+      double squares = 0;
+      for (const auto & example : task.examples)
+      {
+        const auto image = example.image.ToVector<double>();
+        const auto label = example.label.ToVector<double>();
+        const double area = std::accumulate(label.begin(), label.end(), 0.0);
+        const double mean = std::inner_product(image.begin(), image.end(), label.begin(), 0.0) / area;
+        means += mean / 6;
+        squares += mean * mean / 6;
+      }
+      sum += std::sqrt(std::max(squares - means * means, 0.0)) / tasks;
+    }
+    return sum;
+  };
+  EXPECT_GT(vary(0.8), 1.5 * vary(0));
+}
+
 TEST(SyntheticTasks, Errors)
 {
   const auto refuse = [](auto change, const std::string & message)
@@ -203,6 +241,7 @@ TEST(SyntheticTasks, Errors)
   refuse([](SyntheticTaskOptions & o) { o.maximumArea = 0; }, "maximum area");
   refuse([](SyntheticTaskOptions & o) { o.unionProbability = 2; }, "united labels");
   refuse([](SyntheticTaskOptions & o) { o.imaging.blur = { 3, 1 }; }, "blur");
+  refuse([](SyntheticTaskOptions & o) { o.imaging.toneDeviation = { 0, 4 }; }, "tone deviation");
   refuse([](SyntheticTaskOptions & o) { o.deformation.spacings = {}; }, "deformation");
   const SyntheticTaskSource source;
   RandomStream random(1);

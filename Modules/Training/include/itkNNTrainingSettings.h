@@ -21,6 +21,7 @@
 #include "UniverSegTrainingExport.h"
 #include "itkNNAugmentation.h"
 #include "itkNNConfiguration.h"
+#include "itkNNSyntheticTasks.h"
 #include "itkNNTrainer.h"
 #include "itkUniverSegTraining.h"
 
@@ -51,6 +52,7 @@ struct UniverSegTraining_EXPORT NetworkSettings
 struct UniverSegTraining_EXPORT TaskSettings
 {
   double syntheticWeight = 1;
+  SyntheticTaskOptions synthetic; ///< of which the weights of the kinds are settings
   std::vector<std::string> labelMaps;
   double labelMapWeight = 1;
   std::vector<std::string> manifests;

@@ -20,7 +20,6 @@
 #include "itkNNError.h"
 #include "itkNNColorProjection.h"
 #include "itkNNManifestTaskSource.h"
-#include "itkNNSyntheticTasks.h"
 #include "itkUniverSegNetwork.h"
 
 #include <algorithm>
@@ -70,6 +69,10 @@ void
 TaskSettings::Describe(ConfigurationTable & table)
 {
   table.Add("synthetic-weight", "share of tasks made of random shapes, relative to the others", syntheticWeight);
+  table.Add("perlin-weight", "of random shapes: regions of smooth noises", synthetic.perlinWeight);
+  table.Add("object-weight", "of random shapes: one or many objects, such as cells", synthetic.objectWeight);
+  table.Add("tube-weight", "of random shapes: curves and branching tubes", synthetic.tubeWeight);
+  table.Add("anatomy-weight", "of random shapes: sections of a body, layers", synthetic.anatomyWeight);
   table.Add("label-maps",
             "label maps that images are made of: files or folders; $NAME in front is a variable of the environment",
             labelMaps);
@@ -383,7 +386,7 @@ TrainingSettings::MakeCommonTasks(const std::string & folder) const
   std::vector<TaskMixture::Component> components;
   if (tasks.syntheticWeight > 0)
   {
-    components.push_back({ std::make_shared<SyntheticTaskSource>(), tasks.syntheticWeight });
+    components.push_back({ std::make_shared<SyntheticTaskSource>(tasks.synthetic), tasks.syntheticWeight });
   }
   if (tasks.labelMapWeight > 0 && !tasks.labelMaps.empty())
   {

@@ -127,6 +127,8 @@ TEST(TrainingSettings, Errors)
   EXPECT_NN_ERROR(Read("[augmentation.task]\nscale = [1.0]").GetBatchOptions(), "'scale' has 1 values");
   EXPECT_NN_ERROR(Read("[network]\nname = \"x\"").network.Get(), "'x'");
   EXPECT_NN_ERROR(Read("[network]\nencoder-blocks = [0]").network.Get(), "should have 1 to 65536");
+  EXPECT_EQ(Read("[tasks]\nobject-weight = 3.5").tasks.synthetic.objectWeight, 3.5);
+  EXPECT_NN_ERROR(Read("[tasks]\ntube-weight = -1.0").MakeTaskSource("", false), "tubes");
   EXPECT_NN_ERROR(Read("[tasks]\nsynthetic-weight = 0.0").MakeTaskSource("", false), "names nothing to train on");
   EXPECT_NN_ERROR(Read("[tasks]\nlabel-maps = [\"absent.nii\"]").MakeTaskSource(UNIVERSEG_TEST_OUTPUT, false),
                   "absent.nii");

@@ -1,0 +1,137 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkVolumeFusionFilter_hxx
+#define itkVolumeFusionFilter_hxx
+
+#include "itkImageScanlineConstIterator.h"
+#include "itkImageScanlineIterator.h"
+#include "itkVolumeFusionFilter.h"
+
+namespace itk
+{
+template <typename TInputImage, typename TOutputImage, typename TLabelImage>
+VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::VolumeFusionFilter()
+{
+  m_MinimumBlockSize.Fill(8);
+  m_MaximumBlockSize.Fill(32);
+  this->SetNumberOfRequiredInputs(2);
+  this->SetNumberOfRequiredOutputs(2);
+  this->SetNthOutput(1, this->MakeOutput(1));
+  this->DynamicMultiThreadingOn();
+}
+
+template <typename TInputImage, typename TOutputImage, typename TLabelImage>
+DataObject::Pointer
+VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::MakeOutput(DataObjectPointerArraySizeType i)
+{
+  if (i == 1)
+  {
+    return LabelImageType::New().GetPointer();
+  }
+  return Superclass::MakeOutput(i);
+}
+
+template <typename TInputImage, typename TOutputImage, typename TLabelImage>
+void
+VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::VerifyInputInformation() ITKv5_CONST
+{
+  Superclass::VerifyInputInformation();
+  const auto & foreground = this->GetForegroundImage()->GetLargestPossibleRegion();
+  const auto & background = this->GetBackgroundImage()->GetLargestPossibleRegion();
+  if (foreground != background)
+  {
+    itkExceptionMacro(<< "The background image has the size " << background.GetSize() << " and the index "
+                      << background.GetIndex() << "; they should be those of the foreground image, "
+                      << foreground.GetSize() << " and " << foreground.GetIndex());
+  }
+}
+
+template <typename TInputImage, typename TOutputImage, typename TLabelImage>
+void
+VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::BeforeThreadedGenerateData()
+{
+  const auto & size = this->GetOutput()->GetLargestPossibleRegion().GetSize();
+  nn::VolumeFusionOptions options;
+  options.classes = m_NumberOfClasses;
+  options.foregroundRatio = m_ForegroundRatio;
+  options.minimumBlock.clear();
+  options.maximumBlock.clear();
+  nn::Shape shape;
+  for (unsigned int axis = ImageDimension; axis-- > 0;)
+  {
+    options.minimumBlock.push_back(static_cast<std::int64_t>(m_MinimumBlockSize[axis]));
+    options.maximumBlock.push_back(static_cast<std::int64_t>(m_MaximumBlockSize[axis]));
+    shape.push_back(static_cast<std::int64_t>(size[axis]));
+  }
+  m_NextRandom = m_Random;
+  m_Grid = nn::VolumeFusionGrid::Draw(m_NextRandom, options, shape);
+}
+
+template <typename TInputImage, typename TOutputImage, typename TLabelImage>
+void
+VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::DynamicThreadedGenerateData(const RegionType & region)
+{
+  const auto origin = this->GetOutput()->GetLargestPossibleRegion().GetIndex();
+  const auto length = static_cast<std::int64_t>(region.GetSize(0));
+  std::vector<std::uint8_t> classes(static_cast<std::size_t>(length));
+  nn::Shape position(ImageDimension);
+
+  ImageScanlineConstIterator<InputImageType> foreground(this->GetForegroundImage(), region);
+  ImageScanlineConstIterator<InputImageType> background(this->GetBackgroundImage(), region);
+  ImageScanlineIterator<OutputImageType> fused(this->GetOutput(), region);
+  ImageScanlineIterator<LabelImageType> labels(this->GetLabelOutput(), region);
+  while (!fused.IsAtEnd())
+  {
+    const auto index = fused.GetIndex();
+    for (unsigned int axis = 0; axis < ImageDimension; ++axis)
+    {
+      position[ImageDimension - 1 - axis] = static_cast<std::int64_t>(index[axis] - origin[axis]);
+    }
+    m_Grid.LabelRow(position, length, classes.data());
+    for (const std::uint8_t number : classes)
+    {
+      const double share = static_cast<double>(number) / static_cast<double>(m_NumberOfClasses - 1);
+      const double value =
+        share * static_cast<double>(foreground.Get()) + (1 - share) * static_cast<double>(background.Get());
+      fused.Set(static_cast<typename OutputImageType::PixelType>(value));
+      labels.Set(static_cast<typename LabelImageType::PixelType>(number));
+      ++foreground;
+      ++background;
+      ++fused;
+      ++labels;
+    }
+    foreground.NextLine();
+    background.NextLine();
+    fused.NextLine();
+    labels.NextLine();
+  }
+}
+
+template <typename TInputImage, typename TOutputImage, typename TLabelImage>
+void
+VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::PrintSelf(std::ostream & os, Indent indent) const
+{
+  Superclass::PrintSelf(os, indent);
+  os << indent << "NumberOfClasses: " << m_NumberOfClasses << std::endl;
+  os << indent << "ForegroundRatio: " << m_ForegroundRatio << std::endl;
+  os << indent << "MinimumBlockSize: " << m_MinimumBlockSize << std::endl;
+  os << indent << "MaximumBlockSize: " << m_MaximumBlockSize << std::endl;
+}
+} // namespace itk
+
+#endif

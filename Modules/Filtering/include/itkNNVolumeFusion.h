@@ -22,6 +22,8 @@
 #include "itkNNPythonRandom.h"
 #include "itkNNShape.h"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -67,6 +69,78 @@ struct UniverSegFiltering_EXPORT VolumeFusionGrid
    * \param position of the first pixel of the row. */
   void LabelRow(const Shape & position, std::int64_t length, std::uint8_t * labels) const;
 };
+
+/** \class VolumeFusionCropOptions
+ * \brief How two patches are cut from a volume for Volume Fusion; the defaults are those of
+ * PyMIC's Crop4VolumeFusion.
+ * \ingroup UniverSegFiltering */
+struct UniverSegFiltering_EXPORT VolumeFusionCropOptions
+{
+  Shape size;                                   ///< of the patches
+  std::vector<double> lowerScale{ .7, .7, .7 }; ///< least extent of a crop, in that of a patch
+  std::vector<double> upperScale{ 1.5, 1.5, 1.5 };
+  bool spatial = true;   ///< scale and flip
+  bool intensity = true; ///< stretch the contrast, gamma and inversion
+
+  /** Throws Error when a value is out of range or is not given for each axis. */
+  void Check(const Shape & image) const;
+};
+
+/** \class VolumeFusionCrop
+ * \brief A box of a volume and the axes along which its patch is flipped.
+ * \ingroup UniverSegFiltering */
+struct UniverSegFiltering_EXPORT VolumeFusionCrop
+{
+  Shape start;
+  Shape size;
+  std::vector<bool> flip;
+
+  using Pair = std::array<VolumeFusionCrop, 2>;
+
+  /** Draw the boxes of both patches and their flips, in the order of Crop4VolumeFusion.
+   * Throws Error as VolumeFusionCropOptions::Check(). */
+  static Pair Draw(PythonRandom & random, const VolumeFusionCropOptions & options, const Shape & image);
+
+  /** Interpolate planes of the patch linearly, the corners of the box on those of the
+   * patch. Of three axes.
+   * \param box its pixels, the last axis fastest.
+   * \param patch the pixels of the whole patch, of which planes [first, last) of the first
+   * axis are written. */
+  void Resize(const float * box, const Shape & patchSize, std::int64_t first, std::int64_t last, float * patch) const;
+};
+
+/** \class VolumeFusionTone
+ * \brief Contrast stretching with gamma correction of one patch, and inversion.
+ *
+ * Intensities below the percentile `lower` go to [0, 0.1], those above `upper` to
+ * [0.9, 1], the others between. Then y becomes y^gamma. A patch of one intensity becomes 0,
+ * where PyMIC makes it not a number.
+ * \ingroup UniverSegFiltering */
+struct UniverSegFiltering_EXPORT VolumeFusionTone
+{
+  double minimum = 0;
+  double lower = 0; ///< intensities
+  double upper = 1;
+  double maximum = 1;
+  double gamma = 1;
+  bool inverted = false;
+
+  using Pair = std::array<VolumeFusionTone, 2>;
+
+  /** Draw percentiles, gammas and the inversion of two patches of so many pixels, in the
+   * order of Crop4VolumeFusion. */
+  static Pair Draw(PythonRandom & random, const float * first, const float * second, std::size_t count);
+
+  /** Change pixels in place. */
+  void Apply(float * pixels, std::size_t count) const;
+};
+
+/** Percentiles with linear interpolation between the sorted values, as numpy.percentile.
+ * Throws Error when there are no values or a percentage is outside [0, 100].
+ * \ingroup UniverSegFiltering */
+UniverSegFiltering_EXPORT std::vector<double> Percentiles(const float * values,
+                                                          std::size_t count,
+                                                          const std::vector<double> & percent);
 } // namespace nn
 } // namespace itk
 

@@ -44,6 +44,7 @@ constexpr Subcommand subcommands[] = {
   { "bench", "measure the network's speed and memory", &universeg::RunBench },
   { "train", "train a network on tasks", &universeg::RunTrain },
   { "finetune", "make a model better for the structures of a support set", &universeg::RunFinetune },
+  { "volume-fusion", "make samples that networks are pre-trained with", &universeg::RunVolumeFusion },
   { "demo", "segment images made on the spot and show the result", &universeg::RunDemo },
 };
 
@@ -56,7 +57,7 @@ PrintHelp(std::ostream & os)
   for (const Subcommand & subcommand : subcommands)
   {
     std::string name = subcommand.name;
-    name.resize(10, ' ');
+    name.resize(15, ' ');
     os << "  " << name << subcommand.summary << '\n';
   }
   os << "\n'universeg SUBCOMMAND --help' describes one. 'universeg --version' prints the version.\n"

@@ -177,7 +177,7 @@ RunDemo(const Arguments & arguments)
   }
 
   const bool isEmbedded = !commandLine.Has("model") && !commandLine.Has("weights");
-  std::cout << "model: " << (isEmbedded ? "the small one that comes with the command (" : "the one given (")
+  std::cout << "model: " << (isEmbedded ? "the one that comes with the command (" : "the one given (")
             << model->GetNetwork()->GetNumberOfParameters() << " parameters)\n"
             << "supports: " << numberOfSupports << ", targets: " << numberOfTargets << ", " << imageExtent << " x "
             << imageExtent << " pixels\n";
@@ -210,9 +210,10 @@ RunDemo(const Arguments & arguments)
   std::cout << "picture: " << montage << '\n';
   if (isEmbedded)
   {
-    std::cout << "\nThe embedded model is small and trained on synthetic shapes only. For real work take the\n"
-                 "official UniverSeg weights (licence OpenRAIL++-M, research use), which anyone can download\n"
-                 "from the authors' repository JJGO/UniverSeg, and give them to any subcommand:\n"
+    std::cout << "\nThe embedded model is small; Documentation/accuracy.md says how well it does on real images.\n"
+                 "'universeg finetune' makes it better for one structure. The official UniverSeg weights (licence\n"
+                 "OpenRAIL++-M, research use) can be downloaded from the authors' repository JJGO/UniverSeg and\n"
+                 "given to any subcommand:\n"
                  "  universeg segment --model universeg_v1_nf64_ss64_STA.pt ...\n";
   }
   std::cout << std::flush;

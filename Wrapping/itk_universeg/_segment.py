@@ -135,7 +135,7 @@ def _itk_colour_type(array: np.ndarray, dimension: int) -> Any:
 
 def model(file: str | os.PathLike | None = None) -> Model:
     """Load a model file, a safetensors file or a PyTorch ``.pt`` file of weights;
-    without a name the small model that the package carries.
+    without a name the model that the package carries.
 
     Nothing in a file is executed. A model that is used for several images is
     loaded and prepared once when it is kept:
@@ -216,8 +216,8 @@ def segment(
         the slices that have a label. Label images hold integers; masks are 0 and
         1 or any other value. In place of both, a :class:`SupportSet`.
     model
-        A :class:`Model`, a file as in :func:`model`, or None for the small
-        embedded model, which is meant for simple, well-contrasted structures.
+        A :class:`Model`, a file as in :func:`model`, or None for the
+        embedded model.
     slice_axis
         Axis across which volumes are cut: 0 is x, 1 y, 2 z (the default) for every
         kind of image. In a NumPy array, indexed [z, y, x], z is the first axis.

@@ -298,8 +298,8 @@ def test_objects_are_reused(tmp_path, pairs, target, expected):
     supports = itk.universeg_support_set(*pairs)
     network = itk.universeg_model()
     assert len(supports) == 8 and "of 8" in repr(supports)
-    assert network.description["network"] == "universeg" and network.description["grid_size"] == [64, 64]
-    assert "51377" in repr(network)
+    assert network.description["network"] == "universeg" and network.description["grid_size"] == [128, 128]
+    assert "296481" in repr(network)
     results = itk.universeg_segment([target[0], make_itk(target[0])], supports, model=network)
     assert np.array_equal(results[0], expected) and np.array_equal(itk.array_from_image(results[1]), expected)
 

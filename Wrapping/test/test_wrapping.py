@@ -179,8 +179,8 @@ def test_exceptions_have_the_message(pairs, supports, target):
 
 def test_model():
     model = itk.SegmentationModel.GetDefault()
-    assert model.GetNetworkName() == "universeg" and model.GetNumberOfParameters() == 51377
-    assert list(model.GetGridSize()) == [64, 64]
+    assert model.GetNetworkName() == "universeg" and model.GetNumberOfParameters() == 296481
+    assert list(model.GetGridSize()) == [128, 128]
     assert '"encoder_blocks"' in model.GetConfiguration() and "Apache-2.0" in model.GetDescription()
 
 

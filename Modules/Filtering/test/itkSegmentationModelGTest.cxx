@@ -42,9 +42,9 @@ TEST(SegmentationModel, DefaultIsEmbeddedAndShared)
 {
   const auto model = SegmentationModel::GetDefault();
   EXPECT_EQ(model, SegmentationModel::GetDefault());
-  EXPECT_EQ(model->GetGridSize(), (itk::Size<2>{ { 64, 64 } }));
+  EXPECT_EQ(model->GetGridSize(), (itk::Size<2>{ { 128, 128 } }));
   EXPECT_EQ(model->GetNetwork()->GetName(), "universeg");
-  EXPECT_EQ(model->GetNetwork()->GetNumberOfParameters(), 51377);
+  EXPECT_EQ(model->GetNetwork()->GetNumberOfParameters(), 296481);
   EXPECT_EQ(model->GetModel()->GetCard().license, "Apache-2.0");
 }
 
@@ -53,7 +53,7 @@ TEST(SegmentationModel, DescribesItself)
   const auto model = SegmentationModel::GetDefault();
   EXPECT_EQ(model->GetNetworkName(), "universeg");
   EXPECT_EQ(model->GetConfiguration(), model->GetNetwork()->GetConfiguration());
-  EXPECT_EQ(model->GetNumberOfParameters(), 51377u);
+  EXPECT_EQ(model->GetNumberOfParameters(), 296481u);
   EXPECT_EQ(model->GetFileName(), "the embedded default model");
   EXPECT_NE(model->GetDescription().find("\"license\""), std::string::npos) << model->GetDescription();
   const auto none = SegmentationModel::New();

@@ -57,6 +57,20 @@ TEST(TrainingSettings, DefaultsAreThePapers)
   EXPECT_EQ(network->GetNumberOfParameters(), 1182785);
 }
 
+TEST(TrainingSettings, ThoseOfTheDefaultModel)
+{
+  for (const std::string stage : { "stage1", "stage2", "stage3" })
+  {
+    const std::int64_t extent = stage == "stage3" ? 128 : 64;
+    TrainingSettings settings;
+    ConfigurationTable(settings).ReadFile(UNIVERSEG_TEST_EXAMPLES "/Training/default-model/" + stage + ".toml");
+    EXPECT_EQ(settings.network.Get()->GetNumberOfParameters(), 296481) << stage;
+    EXPECT_EQ(settings.batch.height, extent) << stage;
+    EXPECT_EQ(settings.tasks.manifests, std::vector<std::string>{ "../open-data.toml" }) << stage;
+    EXPECT_EQ(settings.GetTrainerOptions().gradients.losses.size(), 2U) << stage;
+  }
+}
+
 TEST(TrainingSettings, ReadsAndWrites)
 {
   const TrainingSettings settings = Read(R"(

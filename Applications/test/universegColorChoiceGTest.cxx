@@ -73,7 +73,8 @@ WriteDiscs(std::size_t count, bool isGray)
     for (std::size_t k = 0; k < extent * extent; ++k)
     {
       const double x = static_cast<double>(k % extent) - centreX;
-      const double y = static_cast<double>(k / extent) - centreY;
+      const std::size_t row = k / extent;
+      const double y = static_cast<double>(row) - centreY;
       const bool inside = x * x + y * y < radius * radius;
       // 0.299 * 20 = 0.114 * 52.5: of equal luminance.
       const double common = random.Uniform(60, 180);

@@ -98,6 +98,7 @@ CrossValidate(const std::vector<ColorExample> & examples,
   SegmentationSettings own = settings;
   own.probabilities = false;
   own.ensembleSize = 1;
+  own.ensembleSupportSize = 0;
   double sum = 0;
   std::size_t count = 0;
   for (const std::size_t fold : { 0, 1 })

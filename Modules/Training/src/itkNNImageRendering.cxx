@@ -55,14 +55,6 @@ RescaleToUnit(Plane & plane)
   }
 }
 
-/** Of a range, small values more often. */
-double
-DrawSkewed(RandomStream & random, const RandomRange & range)
-{
-  const double u = random.Uniform();
-  return range.low + (range.high - range.low) * u * u;
-}
-
 /** A mean of the range that differs from those of the foreground where it has to. */
 double
 DrawMean(RandomStream & random, const ImagingOptions & options, const std::vector<double> & avoided)
@@ -88,6 +80,13 @@ DrawMean(RandomStream & random, const ImagingOptions & options, const std::vecto
 } // namespace
 
 double
+DrawSkewed(RandomStream & random, double low, double high)
+{
+  const double u = random.Uniform();
+  return low + (high - low) * u * u;
+}
+
+double
 LengthScale(std::int64_t height, std::int64_t width)
 {
   return std::sqrt(static_cast<double>(height * width)) / 256;
@@ -103,7 +102,7 @@ Imaging::Imaging(RandomStream & random,
   , m_SubjectDeviation(options.subjectDeviation.Draw(random))
   , m_CoarseSpacing(4 * options.textureSpacing.high * lengthScale)
   , m_BiasSpacing(options.biasSpacing.Draw(random) * lengthScale)
-  , m_BiasDeviation(DrawSkewed(random, options.biasDeviation))
+  , m_BiasDeviation(DrawSkewed(random, options.biasDeviation.low, options.biasDeviation.high))
   , m_Blur(std::min(options.blur.Draw(random) * lengthScale, mostBlur))
   , m_Noise(options.noise.Draw(random))
   , m_Speckle(random.Chance(options.speckleProbability))

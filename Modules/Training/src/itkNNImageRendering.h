@@ -61,6 +61,9 @@ struct LabelTraits
   bool mayResemble = false;    ///< whether it may look like the foreground
 };
 
+/** Of [low, high), small values more often. */
+double DrawSkewed(RandomStream & random, double low, double high);
+
 /** Pixels of an image as long as it is wide for one of a 256 x 256 image. */
 double LengthScale(std::int64_t height, std::int64_t width);
 

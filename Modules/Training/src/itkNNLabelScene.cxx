@@ -189,14 +189,6 @@ PaintDisc(const Point & centre, double radius, std::int32_t label, Canvas & canv
                   });
 }
 
-/** Small numbers more often than great ones. */
-double
-DrawSkewed(RandomStream & random, double low, double high)
-{
-  const double u = random.Uniform();
-  return low + (high - low) * u * u;
-}
-
 OutlineStyle
 DrawOutlineStyle(RandomStream & random)
 {

@@ -176,8 +176,8 @@ ChooseColors(const ColorChoice & choice,
   {
     return choice.projection;
   }
-  if (pairs.empty() || !itk::nn::IsColored(ReadImage(pairs.front().image)) ||
-      (choice.method == ColorChoice::Method::Auto && pairs.size() < fewestPairs))
+  const std::size_t fewest = choice.method == ColorChoice::Method::Auto ? fewestPairs : 1;
+  if (pairs.size() < fewest || !itk::nn::IsColored(ReadImage(pairs.front().image)))
   {
     return {};
   }

@@ -334,19 +334,6 @@ Write(itk::ImageIOBase::Pointer io,
   Guard([&] { itk::nn::ReplaceFile(fileName, fill); });
 }
 
-bool
-IsGray(const LoadedImage & image)
-{
-  for (std::size_t i = 0; i < image.pixels.size(); i += image.components)
-  {
-    if (image.pixels[i] != image.pixels[i + 1] || image.pixels[i] != image.pixels[i + 2])
-    {
-      return false;
-    }
-  }
-  return true;
-}
-
 std::string
 ListColors(const LoadedImage & image)
 {
@@ -429,7 +416,7 @@ ToLabels(const LoadedImage & image, const LabelChoice & choice, bool needsColors
     Fail(image.fileName,
          "the mask is gray and has no colours; choose a structure with --label instead of --label-color");
   }
-  if (isColor && !IsGray(image))
+  if (itk::nn::IsColored(image))
   {
     Fail(image.fileName,
          "the mask is in colour; choose a structure with --label-color R,G,B (it has" + ListColors(image) + ")");

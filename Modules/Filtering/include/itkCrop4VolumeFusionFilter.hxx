@@ -43,7 +43,6 @@ Crop4VolumeFusionFilter<TInputImage, TOutputImage>::GenerateOutputInformation()
   const InputRegionType & whole = input->GetLargestPossibleRegion();
   nn::VolumeFusionCropOptions options;
   options.spatial = m_SpatialAugmentation;
-  options.intensity = m_IntensityAugmentation;
   options.lowerScale.clear();
   options.upperScale.clear();
   nn::Shape shape;

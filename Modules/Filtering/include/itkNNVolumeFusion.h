@@ -79,8 +79,7 @@ struct UniverSegFiltering_EXPORT VolumeFusionCropOptions
   Shape size;                                   ///< of the patches
   std::vector<double> lowerScale{ .7, .7, .7 }; ///< least extent of a crop, in that of a patch
   std::vector<double> upperScale{ 1.5, 1.5, 1.5 };
-  bool spatial = true;   ///< scale and flip
-  bool intensity = true; ///< stretch the contrast, gamma and inversion
+  bool spatial = true; ///< scale and flip
 
   /** Throws Error when a value is out of range or is not given for each axis. */
   void Check(const Shape & image) const;

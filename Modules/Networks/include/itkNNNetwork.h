@@ -22,6 +22,7 @@
 #include "itkNNGraph.h"
 #include "itkNNStateDict.h"
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -44,18 +45,27 @@ using ShapeMap = std::map<std::string, Shape>;
 class UniverSegNetworks_EXPORT Network
 {
 public:
-  /** \brief A weight of the network: its name and shape. */
+  /** What a tensor of a state dict is to the network. */
+  enum class Role : std::uint8_t
+  {
+    Weight,    ///< learned by gradients
+    Statistic, ///< floating-point, learned otherwise: the running mean and variance of a normalisation
+    Buffer     ///< kept by the reference implementation, not needed here: may be missing, has any type
+  };
+
+  /** \brief A tensor of the state dict: its name, shape and role. */
   struct Parameter
   {
     std::string name; ///< as in the reference implementation's state dict
     Shape shape;
+    Role role = Role::Weight;
   };
 
   using ConstPointer = std::shared_ptr<const Network>;
 
   virtual ~Network();
 
-  /** "universeg". */
+  /** "universeg", "fmunet", "pctnet", "unet3d". */
   virtual std::string GetName() const = 0;
 
   /** JSON text that Create() takes. */
@@ -76,7 +86,8 @@ public:
   /** Throws Error that lists missing, unexpected and wrongly shaped tensors. */
   void CheckWeights(const StateDict & weights) const;
 
-  /** Sum of the parameters' elements. */
+  /** Sum of the elements of the weights, as the papers count: without statistics
+   * and buffers. */
   std::int64_t GetNumberOfParameters() const;
 
   /** Throws Error for an unknown name or a bad configuration.

@@ -17,6 +17,9 @@
  *=========================================================================*/
 #include "itkNNNetwork.h"
 
+#include "itkFMUNetNetwork.h"
+#include "itkPCTNetNetwork.h"
+#include "itkUNet3DNetwork.h"
 #include "itkUniverSegNetwork.h"
 
 #include <set>
@@ -37,6 +40,9 @@ struct KnownNetwork
 
 constexpr KnownNetwork knownNetworks[] = {
   { "universeg", &UniverSegNetwork::FromJson, &UniverSegNetwork::FromWeights },
+  { "fmunet", &FMUNetNetwork::FromJson, &FMUNetNetwork::FromWeights },
+  { "pctnet", &PCTNetNetwork::FromJson, &PCTNetNetwork::FromWeights },
+  { "unet3d", &UNet3DNetwork::FromJson, &UNet3DNetwork::FromWeights },
 };
 
 const KnownNetwork &
@@ -109,8 +115,13 @@ Network::CheckWeights(const StateDict & weights) const
   for (const auto & parameter : this->GetParameters())
   {
     expected.insert(parameter.name);
+    const bool isBuffer = parameter.role == Role::Buffer;
     if (!weights.Has(parameter.name))
     {
+      if (isBuffer)
+      {
+        continue;
+      }
       problems.Add("missing '" + parameter.name + "' " + ToString(parameter.shape));
     }
     else if (weights.Get(parameter.name).GetShape() != parameter.shape)
@@ -118,7 +129,7 @@ Network::CheckWeights(const StateDict & weights) const
       problems.Add("'" + parameter.name + "' is " + ToString(weights.Get(parameter.name).GetShape()) + ", should be " +
                    ToString(parameter.shape));
     }
-    else if (!IsFloatingPoint(weights.Get(parameter.name).GetDataType()))
+    else if (!isBuffer && !IsFloatingPoint(weights.Get(parameter.name).GetDataType()))
     {
       problems.Add("'" + parameter.name + "' is " + ToString(weights.Get(parameter.name).GetDataType()) +
                    ", should be a floating-point type");
@@ -142,7 +153,7 @@ Network::GetNumberOfParameters() const
   std::int64_t sum = 0;
   for (const auto & parameter : this->GetParameters())
   {
-    sum += NumberOfElements(parameter.shape);
+    sum += parameter.role == Role::Weight ? NumberOfElements(parameter.shape) : 0;
   }
   return sum;
 }

@@ -1,0 +1,230 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNModuleBuilder.h"
+
+namespace itk
+{
+namespace nn
+{
+namespace
+{
+constexpr std::size_t spatialAxes = 3;
+constexpr double negativeSlope = 0.01;
+
+std::vector<std::int64_t>
+ToVector(const Extent3 & extent)
+{
+  return { extent.begin(), extent.end() };
+}
+} // namespace
+
+void
+ParameterList::AddConvolution(const std::string & key, std::int64_t in, std::int64_t out, const Extent3 & kernel)
+{
+  this->AddWeight(key + ".weight", { out, in, kernel[0], kernel[1], kernel[2] });
+  this->AddWeight(key + ".bias", { out });
+}
+
+void
+ParameterList::AddTransposedConvolution(const std::string & key,
+                                        std::int64_t in,
+                                        std::int64_t out,
+                                        const Extent3 & kernel)
+{
+  this->AddWeight(key + ".weight", { in, out, kernel[0], kernel[1], kernel[2] });
+  this->AddWeight(key + ".bias", { out });
+}
+
+void
+ParameterList::AddLinear(const std::string & key, std::int64_t in, std::int64_t out)
+{
+  this->AddWeight(key + ".weight", { out, in });
+  this->AddWeight(key + ".bias", { out });
+}
+
+void
+ParameterList::AddAffine(const std::string & key, std::int64_t channels)
+{
+  this->AddWeight(key + ".weight", { channels });
+  this->AddWeight(key + ".bias", { channels });
+}
+
+void
+ParameterList::AddBatchNormalization(const std::string & key, std::int64_t channels)
+{
+  this->AddAffine(key, channels);
+  m_Parameters.push_back({ key + ".running_mean", { channels }, Network::Role::Statistic });
+  m_Parameters.push_back({ key + ".running_var", { channels }, Network::Role::Statistic });
+  this->AddBuffer(key + ".num_batches_tracked", {});
+}
+
+void
+ParameterList::AddPRelu(const std::string & key)
+{
+  this->AddWeight(key + ".weight", { 1 });
+}
+
+ModuleBuilder::ModuleBuilder(Graph & graph, const std::vector<Network::Parameter> & parameters)
+  : m_Graph(graph)
+{
+  for (const auto & parameter : parameters)
+  {
+    m_Shapes[parameter.name] = parameter.shape;
+  }
+}
+
+ValueId
+ModuleBuilder::GetParameter(const std::string & name)
+{
+  const auto found = m_Shapes.find(name);
+  itkNNRequireMacro(found != m_Shapes.end(), "The network has no parameter '" << name << "'");
+  return m_Graph.AddParameter(name, found->second);
+}
+
+ChannelAffine
+ModuleBuilder::GetAffine(const std::string & key)
+{
+  return { this->GetParameter(key + ".weight"), this->GetParameter(key + ".bias") };
+}
+
+ValueId
+ModuleBuilder::Convolve(ValueId src, const std::string & key, const Extent3 & stride)
+{
+  const ValueId weights = this->GetParameter(key + ".weight");
+  const ValueId bias = this->GetParameter(key + ".bias");
+  Convolution op;
+  op.stride = ToVector(stride);
+  const Shape & shape = m_Graph.GetShape(weights);
+  for (std::size_t axis = 0; axis < spatialAxes; ++axis)
+  {
+    op.padding.push_back(shape[2 + axis] / 2);
+  }
+  return m_Graph.Convolve(src, weights, bias, std::move(op), key);
+}
+
+ValueId
+ModuleBuilder::ConvolveTransposed(ValueId src, const std::string & key)
+{
+  const ValueId weights = this->GetParameter(key + ".weight");
+  const Shape & shape = m_Graph.GetShape(weights);
+  TransposedConvolution op;
+  op.stride.assign(shape.begin() + 2, shape.end());
+  const std::int64_t channels = shape[1];
+  const ValueId product = m_Graph.Add(std::move(op), { src, weights }, key);
+  const ValueId bias =
+    m_Graph.Add(Reshape{ { channels, 1, 1, 1 } }, { this->GetParameter(key + ".bias") }, key + ".bias");
+  return m_Graph.Combine(BinaryFunction::Add, product, bias, key);
+}
+
+ValueId
+ModuleBuilder::Transform(ValueId src, const std::string & key)
+{
+  const ValueId product = m_Graph.Add(MatrixProduct{ false, true }, { src, this->GetParameter(key + ".weight") }, key);
+  return m_Graph.Combine(BinaryFunction::Add, product, this->GetParameter(key + ".bias"), key);
+}
+
+ValueId
+ModuleBuilder::NormalizeInstances(ValueId src, const std::string & key)
+{
+  return AddInstanceNormalization(m_Graph, src, spatialAxes, this->GetAffine(key), 1e-5, key);
+}
+
+ValueId
+ModuleBuilder::NormalizeBatch(ValueId src, const std::string & key)
+{
+  const ValueId mean = this->GetParameter(key + ".running_mean");
+  const ValueId variance = this->GetParameter(key + ".running_var");
+  return AddKeptBatchNormalization(m_Graph, src, spatialAxes, mean, variance, this->GetAffine(key), 1e-5, key);
+}
+
+ValueId
+ModuleBuilder::NormalizeLayer(ValueId src, const std::string & key)
+{
+  return AddLayerNormalization(m_Graph, src, this->GetAffine(key), 1e-5, key);
+}
+
+ValueId
+ModuleBuilder::LeakyRelu(ValueId src, const std::string & name)
+{
+  return m_Graph.Apply(UnaryFunction::LeakyRelu, src, negativeSlope, 0, name);
+}
+
+ValueId
+ModuleBuilder::PRelu(ValueId src, const std::string & key)
+{
+  const ValueId positive = m_Graph.Apply(UnaryFunction::Relu, src, 0, 0, key);
+  const ValueId negative = m_Graph.Combine(BinaryFunction::Subtract, src, positive, key);
+  const ValueId scaled = m_Graph.Combine(BinaryFunction::Multiply, negative, this->GetParameter(key + ".weight"), key);
+  return m_Graph.Combine(BinaryFunction::Add, positive, scaled, key);
+}
+
+ValueId
+ModuleBuilder::PoolMaximum(ValueId src, const Extent3 & kernel, const std::string & name)
+{
+  Pooling op;
+  op.kernel = ToVector(kernel);
+  return m_Graph.Add(std::move(op), { src }, name);
+}
+
+ValueId
+ModuleBuilder::Upsample(ValueId src, const Extent3 & factor, InterpolationMode mode, const std::string & name)
+{
+  const Shape & shape = m_Graph.GetShape(src);
+  Interpolation op;
+  op.mode = mode;
+  op.alignCorners = mode == InterpolationMode::Linear;
+  for (std::size_t axis = 0; axis < spatialAxes; ++axis)
+  {
+    op.size.push_back(factor[axis] * shape[shape.size() - spatialAxes + axis]);
+  }
+  return m_Graph.Add(std::move(op), { src }, name);
+}
+
+const Shape &
+RequireVolumeInput(const std::string & network,
+                   const ShapeMap & inputs,
+                   std::int64_t channels,
+                   const Extent3 & divisors)
+{
+  const auto found = inputs.find("input");
+  itkNNRequireMacro(found != inputs.end(), network << ": input 'input' [B, " << channels << ", D, H, W] is missing");
+  const Shape & shape = found->second;
+  itkNNRequireMacro(shape.size() == 2 + spatialAxes && shape[0] >= 1 && shape[1] == channels,
+                    network << ": input 'input' has shape " << ToString(shape) << ", should be [B, " << channels
+                            << ", D, H, W]");
+  for (std::size_t axis = 0; axis < spatialAxes; ++axis)
+  {
+    const std::int64_t extent = shape[2 + axis];
+    itkNNRequireMacro(extent >= 1 && extent % divisors[axis] == 0,
+                      network << ": input 'input' " << ToString(shape) << " has " << "DHW"[axis] << " = " << extent
+                              << ", should be a multiple of " << divisors[axis]);
+  }
+  return shape;
+}
+
+const Shape &
+RequireWeight(const std::string & network, const StateDict & weights, const std::string & name, std::size_t axes)
+{
+  itkNNRequireMacro(weights.Has(name), network << ": the weights have no '" << name << "'");
+  const Shape & shape = weights.Get(name).GetShape();
+  itkNNRequireMacro(shape.size() == axes,
+                    network << ": '" << name << "' is " << ToString(shape) << ", should have " << axes << " axes");
+  return shape;
+}
+} // namespace nn
+} // namespace itk

@@ -1,0 +1,135 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkNNModuleBuilder_h
+#define itkNNModuleBuilder_h
+
+#include "itkNNLayers.h"
+#include "itkNNNetwork.h"
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace itk
+{
+namespace nn
+{
+/** Extents along D, H, W. */
+using Extent3 = std::array<std::int64_t, 3>;
+
+/** \class ParameterList
+ * \brief The state dict that a network of 3-D modules has, declared module by
+ * module in the order of the reference implementation.
+ */
+class ParameterList
+{
+public:
+  void AddWeight(const std::string & name, Shape shape)
+  {
+    m_Parameters.push_back({ name, std::move(shape), Network::Role::Weight });
+  }
+  void AddBuffer(const std::string & name, Shape shape)
+  {
+    m_Parameters.push_back({ name, std::move(shape), Network::Role::Buffer });
+  }
+  /** weight [out, in, kernel], bias [out]. */
+  void AddConvolution(const std::string & key, std::int64_t in, std::int64_t out, const Extent3 & kernel);
+  /** weight [in, out, kernel], bias [out]. */
+  void AddTransposedConvolution(const std::string & key, std::int64_t in, std::int64_t out, const Extent3 & kernel);
+  /** weight [out, in], bias [out]. */
+  void AddLinear(const std::string & key, std::int64_t in, std::int64_t out);
+  /** weight [C], bias [C]: of an instance or layer normalisation. */
+  void AddAffine(const std::string & key, std::int64_t channels);
+  /** An affine with its running statistics. */
+  void AddBatchNormalization(const std::string & key, std::int64_t channels);
+  /** weight [1]: one slope. */
+  void AddPRelu(const std::string & key);
+
+  const std::vector<Network::Parameter> & GetParameters() const
+  {
+    return m_Parameters;
+  }
+
+private:
+  std::vector<Network::Parameter> m_Parameters;
+};
+
+/** \class ModuleBuilder
+ * \brief Adds the modules of a 3-D network to a graph, each by the key that its
+ * parameters have in the state dict: kernels and channels follow from their
+ * shapes.
+ *
+ * Feature maps are [B, C, D, H, W]. A node has the name of its module.
+ */
+class ModuleBuilder
+{
+public:
+  ModuleBuilder(Graph & graph, const std::vector<Network::Parameter> & parameters);
+
+  /** With the padding that keeps the extents for stride 1: kernel / 2. */
+  ValueId Convolve(ValueId src, const std::string & key, const Extent3 & stride = { { 1, 1, 1 } });
+  /** Its stride is its kernel. */
+  ValueId ConvolveTransposed(ValueId src, const std::string & key);
+  /** Over the last axis. */
+  ValueId Transform(ValueId src, const std::string & key);
+  ValueId NormalizeInstances(ValueId src, const std::string & key);
+  /** By the running statistics. */
+  ValueId NormalizeBatch(ValueId src, const std::string & key);
+  ValueId NormalizeLayer(ValueId src, const std::string & key);
+  ValueId LeakyRelu(ValueId src, const std::string & name);
+  ValueId PRelu(ValueId src, const std::string & key);
+  ValueId PoolMaximum(ValueId src, const Extent3 & kernel, const std::string & name);
+  ValueId Upsample(ValueId src, const Extent3 & factor, InterpolationMode mode, const std::string & name);
+
+  /** The value of a parameter, by its whole name. */
+  ValueId GetParameter(const std::string & name);
+  bool HasParameter(const std::string & name) const
+  {
+    return m_Shapes.count(name) > 0;
+  }
+
+  Graph & GetGraph()
+  {
+    return m_Graph;
+  }
+
+private:
+  ChannelAffine GetAffine(const std::string & key);
+
+  Graph & m_Graph;
+  std::map<std::string, Shape> m_Shapes;
+};
+
+/** The shape of the network's one input, [B, channels, D, H, W] with extents
+ * that the divisors divide. Throws Error that says what is wrong. */
+const Shape & RequireVolumeInput(const std::string & network,
+                                 const ShapeMap & inputs,
+                                 std::int64_t channels,
+                                 const Extent3 & divisors);
+
+/** The shape of a weight with a number of axes. Throws Error when it is missing
+ * or has others. */
+const Shape & RequireWeight(const std::string & network,
+                            const StateDict & weights,
+                            const std::string & name,
+                            std::size_t axes);
+} // namespace nn
+} // namespace itk
+
+#endif

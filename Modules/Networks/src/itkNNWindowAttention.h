@@ -1,0 +1,87 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkNNWindowAttention_h
+#define itkNNWindowAttention_h
+
+#include "itkNNModuleBuilder.h"
+
+namespace itk
+{
+namespace nn
+{
+/** \class TokenWindows
+ * \brief How the tokens of a grid fall into windows of window^3 that are shifted
+ * by `shift`: the tables of a Swin transformer (Z. Liu et al., arXiv:2103.14030)
+ * in 3-D.
+ *
+ * The grid is padded at the far end of each axis to a multiple of the window and
+ * rolled by -shift; windows and the tokens inside them are in raster order.
+ */
+class TokenWindows
+{
+public:
+  TokenWindows(const Extent3 & grid, std::int64_t window, std::int64_t shift);
+
+  /** [windows, window^3] of Int64: the number of the token of the grid, or the
+   * number of tokens where there is only padding. */
+  Tensor GetTokens() const;
+
+  /** [tokens] of Int64: where each token of the grid lies among the tokens of all
+   * windows. */
+  Tensor GetPositions() const;
+
+  /** [windows, 1, window^3, window^3]: 0, or -100 between tokens that were not
+   * neighbours before the roll. */
+  Tensor GetMask() const;
+
+  bool IsPadded() const
+  {
+    return m_Padded != m_Grid;
+  }
+
+  /** [window^3, window^3] of Int64, the row of the bias table for a query and a
+   * key. As the reference has it, which weighs the three differences of
+   * coordinates (from 0 on) by 3 w - 1, 2 w - 1 and 1, so that rows are shared. */
+  static Tensor GetRelativePositions(std::int64_t window);
+
+private:
+  std::int64_t GetNumberOfWindows() const;
+
+  /** Calls back with the window, the token inside it and its coordinates on the
+   * rolled grid. */
+  template <typename TFunction>
+  void ForEach(const TFunction & function) const;
+
+  Extent3 m_Grid;
+  Extent3 m_Padded;
+  std::int64_t m_Window;
+  std::int64_t m_Shift;
+};
+
+/** Window attention over tokens [B, D * H * W, C] with the parameters of a
+ * module `attn`. */
+ValueId AddWindowAttention(ModuleBuilder & modules,
+                           ValueId tokens,
+                           const TokenWindows & windows,
+                           std::int64_t heads,
+                           bool isShifted,
+                           const std::string & key);
+} // namespace nn
+} // namespace itk
+
+#endif

@@ -27,7 +27,9 @@ done
 # Several instantiations of one template share their lines.
 merge=()
 ! gcovr --help | grep -q -- --merge-mode-functions || merge=(--merge-mode-functions=separate)
+# Counters that several threads raise may turn negative; such a branch counts as not taken.
 gcovr -j "${universeg_jobs}" --root . --object-directory "build/${preset}" "${filters[@]}" "${merge[@]}" \
+  --gcov-ignore-parse-errors \
   --exclude-unreachable-branches --json-summary "${report}" --txt "build/${preset}/coverage.txt" "build/${preset}"
 "${UNIVERSEG_TOOLS}/bin/python3" - "${report}" "${least}" "${modules[@]}" <<'PYTHON'
 import json, sys

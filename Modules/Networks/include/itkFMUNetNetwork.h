@@ -75,6 +75,7 @@ public:
   std::vector<Parameter> GetParameters() const override;
   std::vector<std::string> GetInputNames() const override;
   Graph BuildGraph(const ShapeMap & inputs) const override;
+  TrainingGraph BuildTrainingGraph(const ShapeMap & inputs) const override;
 
   const FMUNetConfiguration & GetValues() const
   {

@@ -47,11 +47,25 @@ struct ChannelAffine
   }
 };
 
+/** What a normalisation found, with the axes that it is over of extent 1.
+ * \ingroup UniverSegLayers */
+struct NormalizationMoments
+{
+  ValueId mean = -1;
+  ValueId variance = -1; ///< squares divided by the number of elements
+};
+
 /** (x - mean) / sqrt(variance + epsilon), both over the axes; the variance is that
  * of all elements, divided by their number.
- * \param axes may be negative. \ingroup UniverSegLayers */
-UniverSegNetworks_EXPORT ValueId AddNormalization(
-  Graph & graph, ValueId x, std::vector<int> axes, double epsilon = 1e-5, const std::string & name = "normalization");
+ * \param axes may be negative.
+ * \param moments receives the mean and the variance, unless it is null.
+ * \ingroup UniverSegLayers */
+UniverSegNetworks_EXPORT ValueId AddNormalization(Graph & graph,
+                                                  ValueId x,
+                                                  std::vector<int> axes,
+                                                  double epsilon = 1e-5,
+                                                  const std::string & name = "normalization",
+                                                  NormalizationMoments * moments = nullptr);
 
 /** x * scale + offset for each channel of [batch..., C, spatial...].
  * \param rank number of spatial axes. \ingroup UniverSegLayers */
@@ -88,13 +102,15 @@ UniverSegNetworks_EXPORT ValueId AddLayerNormalization(Graph & graph,
                                                        const std::string & name = "layer_norm");
 
 /** Over batch and pixels, of the statistics of this batch, as in training.
- * \param x [batch..., C, spatial...]. \ingroup UniverSegLayers */
+ * \param x [batch..., C, spatial...].
+ * \param moments as of AddNormalization(). \ingroup UniverSegLayers */
 UniverSegNetworks_EXPORT ValueId AddBatchNormalization(Graph & graph,
                                                        ValueId x,
                                                        std::size_t rank,
                                                        const ChannelAffine & affine = {},
                                                        double epsilon = 1e-5,
-                                                       const std::string & name = "batch_norm");
+                                                       const std::string & name = "batch_norm",
+                                                       NormalizationMoments * moments = nullptr);
 
 /** The same with statistics that were kept, as in inference: a pass folds it into
  * the convolution before it.

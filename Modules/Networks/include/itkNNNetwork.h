@@ -35,6 +35,33 @@ namespace nn
 /** Shapes by the name of an input. */
 using ShapeMap = std::map<std::string, Shape>;
 
+/** \brief Factors of a training graph that are drawn anew for every batch, as dropout
+ * needs them: 0 with this probability, else 1 / (1 - probability).
+ *
+ * Without dropout they are ones.
+ * \ingroup UniverSegNetworks */
+struct RandomMask
+{
+  std::string name; ///< of the graph's input
+  Shape shape;
+  double probability = 0;
+};
+
+/** \brief The graph by which a network is trained.
+ *
+ * Normalisations take the statistics of the batch. For each weight of the role
+ * Statistic that they keep, the graph has an output GetStatisticName() with its new
+ * value, and an input of its old one.
+ * \ingroup UniverSegNetworks */
+struct TrainingGraph
+{
+  Graph graph;
+  std::vector<RandomMask> masks; ///< further inputs, in the order in which they are used
+};
+
+/** The output of a training graph that holds a statistic's new value. \ingroup UniverSegNetworks */
+UniverSegNetworks_EXPORT std::string GetStatisticName(const std::string & name);
+
 /** \class Network
  * \brief The definition of a network: its configuration, the names and shapes
  * of its parameters, and its graph for given input shapes. Holds no weights.
@@ -82,6 +109,10 @@ public:
 
   /** Throws Error for a missing input or a shape that the network cannot take. */
   virtual Graph BuildGraph(const ShapeMap & inputs) const = 0;
+
+  /** The same with dropout and batch statistics. Throws Error as BuildGraph(), whose
+   * graph it is by default. */
+  virtual TrainingGraph BuildTrainingGraph(const ShapeMap & inputs) const;
 
   /** Throws Error that lists missing, unexpected and wrongly shaped tensors. */
   void CheckWeights(const StateDict & weights) const;

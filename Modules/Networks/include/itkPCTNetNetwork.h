@@ -80,6 +80,7 @@ public:
   std::vector<Parameter> GetParameters() const override;
   std::vector<std::string> GetInputNames() const override;
   Graph BuildGraph(const ShapeMap & inputs) const override;
+  TrainingGraph BuildTrainingGraph(const ShapeMap & inputs) const override;
 
   const PCTNetConfiguration & GetValues() const
   {
@@ -87,6 +88,8 @@ public:
   }
 
 private:
+  TrainingGraph Build(const ShapeMap & inputs, bool isTraining) const;
+
   PCTNetConfiguration m_Configuration;
 };
 } // namespace nn

@@ -78,6 +78,7 @@ public:
   std::vector<Parameter> GetParameters() const override;
   std::vector<std::string> GetInputNames() const override;
   Graph BuildGraph(const ShapeMap & inputs) const override;
+  TrainingGraph BuildTrainingGraph(const ShapeMap & inputs) const override;
 
   const UNet3DConfiguration & GetValues() const
   {
@@ -85,6 +86,8 @@ public:
   }
 
 private:
+  TrainingGraph Build(const ShapeMap & inputs, bool isTraining) const;
+
   UNet3DConfiguration m_Configuration;
 };
 } // namespace nn

@@ -29,6 +29,8 @@ namespace nn
 namespace
 {
 constexpr std::size_t levels = 5;
+/** Of the reference: the finer ones have none. */
+constexpr std::size_t firstDropoutLevel = 2;
 constexpr std::int64_t maximumChannels = 65536;
 constexpr std::int64_t maximumDepth = 64;
 
@@ -110,30 +112,38 @@ DeclareParameters(const FMUNetConfiguration & configuration)
 class ForwardBuilder
 {
 public:
-  ForwardBuilder(Graph & graph, const FMUNetConfiguration & configuration)
+  ForwardBuilder(Graph & graph, const FMUNetConfiguration & configuration, GraphMode mode)
     : m_Configuration(configuration)
-    , m_Modules(graph, DeclareParameters(configuration).GetParameters())
+    , m_Modules(graph, DeclareParameters(configuration).GetParameters(), mode)
   {}
 
-  ValueId ConvolveResidually(ValueId x, const std::string & key)
+  ValueId ConvolveResidually(ValueId x, const std::string & part, std::size_t level)
   {
+    const std::string key = Numbered(part, level);
+    const double dropout = level < firstDropoutLevel ? 0 : m_Configuration.dropout;
     for (std::int64_t i = 0; i < m_Configuration.depth; ++i)
     {
       const std::string step = key + ".conv_list." + std::to_string(i);
-      const ValueId change = this->Convolve(x, step, ".3");
+      const ValueId dropped = m_Modules.Drop(this->Activate(x, step), dropout, step + ".2");
+      const ValueId change = m_Modules.Convolve(dropped, step + ".3");
       x = m_Modules.GetGraph().Combine(BinaryFunction::Add, change, x, step + ".sum");
     }
     return x;
   }
 
-  /** Normalisation, rectifier, convolution. */
+  /** Normalisation, rectifier. */
+  ValueId Activate(ValueId x, const std::string & key)
+  {
+    return m_Modules.LeakyRelu(m_Modules.NormalizeInstances(x, key + ".0"), key + ".1");
+  }
+
+  /** And convolution. */
   ValueId Convolve(ValueId x,
                    const std::string & key,
                    const std::string & layer,
                    const Extent3 & stride = { { 1, 1, 1 } })
   {
-    const ValueId normalized = m_Modules.NormalizeInstances(x, key + ".0");
-    return m_Modules.Convolve(m_Modules.LeakyRelu(normalized, key + ".1"), key + layer, stride);
+    return m_Modules.Convolve(this->Activate(x, key), key + layer, stride);
   }
 
   ValueId UpsampleAndConcatenate(ValueId x, ValueId skip, std::size_t level)
@@ -155,6 +165,44 @@ private:
   const FMUNetConfiguration & m_Configuration;
   ModuleBuilder m_Modules;
 };
+
+TrainingGraph
+Build(const FMUNetConfiguration & configuration, const ShapeMap & inputs, GraphMode mode)
+{
+  Extent3 divisors{ { 1, 1, 1 } };
+  for (std::size_t level = 0; level + 1 < levels; ++level)
+  {
+    for (std::size_t axis = 0; axis < divisors.size(); ++axis)
+    {
+      divisors[axis] *= GetStride(configuration, level)[axis];
+    }
+  }
+  const Shape & shape = RequireVolumeInput("fmunet", inputs, configuration.inputChannels, divisors);
+
+  Graph graph;
+  ForwardBuilder builder(graph, configuration, mode);
+  std::array<ValueId, levels> skips{};
+  ValueId x = builder.GetModules().Convolve(graph.AddInput("input", shape), "project");
+  for (std::size_t level = 0; level < levels; ++level)
+  {
+    x = skips[level] = builder.ConvolveResidually(x, "encoder.en_conv", level);
+    if (level + 1 < levels)
+    {
+      x = builder.Convolve(x, Numbered("encoder.down", level) + ".down", ".2", GetStride(configuration, level));
+    }
+  }
+  x = builder.ConvolveResidually(x, "decoder.de_conv", levels - 1);
+  for (std::size_t level = levels - 1; level-- > 0;)
+  {
+    x = builder.UpsampleAndConcatenate(x, skips[level], level);
+    x = builder.ConvolveResidually(x, "decoder.de_conv", level);
+    if (level == 0 || configuration.isMultiscale)
+    {
+      graph.AddOutput(Numbered("output", level), builder.Convolve(x, Numbered("out_layers.", level), ".2"));
+    }
+  }
+  return { std::move(graph), builder.GetModules().GetMasks() };
+}
 } // namespace
 
 FMUNetNetwork::FMUNetNetwork(const FMUNetConfiguration & configuration)
@@ -261,39 +309,13 @@ FMUNetNetwork::GetInputNames() const
 Graph
 FMUNetNetwork::BuildGraph(const ShapeMap & inputs) const
 {
-  Extent3 divisors{ { 1, 1, 1 } };
-  for (std::size_t level = 0; level + 1 < levels; ++level)
-  {
-    for (std::size_t axis = 0; axis < divisors.size(); ++axis)
-    {
-      divisors[axis] *= GetStride(m_Configuration, level)[axis];
-    }
-  }
-  const Shape & shape = RequireVolumeInput("fmunet", inputs, m_Configuration.inputChannels, divisors);
+  return Build(m_Configuration, inputs, GraphMode::Inference).graph;
+}
 
-  Graph graph;
-  ForwardBuilder builder(graph, m_Configuration);
-  std::array<ValueId, levels> skips{};
-  ValueId x = builder.GetModules().Convolve(graph.AddInput("input", shape), "project");
-  for (std::size_t level = 0; level < levels; ++level)
-  {
-    x = skips[level] = builder.ConvolveResidually(x, Numbered("encoder.en_conv", level));
-    if (level + 1 < levels)
-    {
-      x = builder.Convolve(x, Numbered("encoder.down", level) + ".down", ".2", GetStride(m_Configuration, level));
-    }
-  }
-  x = builder.ConvolveResidually(x, Numbered("decoder.de_conv", levels - 1));
-  for (std::size_t level = levels - 1; level-- > 0;)
-  {
-    x = builder.UpsampleAndConcatenate(x, skips[level], level);
-    x = builder.ConvolveResidually(x, Numbered("decoder.de_conv", level));
-    if (level == 0 || m_Configuration.isMultiscale)
-    {
-      graph.AddOutput(Numbered("output", level), builder.Convolve(x, Numbered("out_layers.", level), ".2"));
-    }
-  }
-  return graph;
+TrainingGraph
+FMUNetNetwork::BuildTrainingGraph(const ShapeMap & inputs) const
+{
+  return Build(m_Configuration, inputs, GraphMode::Training);
 }
 } // namespace nn
 } // namespace itk

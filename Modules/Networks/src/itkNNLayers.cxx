@@ -64,12 +64,21 @@ InvertDeviation(Graph & graph, ValueId variance, double epsilon, const std::stri
 } // namespace
 
 ValueId
-AddNormalization(Graph & graph, ValueId x, std::vector<int> axes, double epsilon, const std::string & name)
+AddNormalization(Graph & graph,
+                 ValueId x,
+                 std::vector<int> axes,
+                 double epsilon,
+                 const std::string & name,
+                 NormalizationMoments * moments)
 {
   const ValueId mean = graph.Reduce(ReductionFunction::Mean, x, axes, true, name);
   const ValueId centred = graph.Combine(BF::Subtract, x, mean, name);
   const ValueId squares = graph.Apply(UF::Square, centred, 0, 0, name);
   const ValueId variance = graph.Reduce(ReductionFunction::Mean, squares, std::move(axes), true, name);
+  if (moments != nullptr)
+  {
+    *moments = { mean, variance };
+  }
   return graph.Combine(BF::Multiply, centred, InvertDeviation(graph, variance, epsilon, name), name);
 }
 
@@ -125,8 +134,13 @@ AddLayerNormalization(Graph & graph, ValueId x, const ChannelAffine & affine, do
 }
 
 ValueId
-AddBatchNormalization(
-  Graph & graph, ValueId x, std::size_t rank, const ChannelAffine & affine, double epsilon, const std::string & name)
+AddBatchNormalization(Graph & graph,
+                      ValueId x,
+                      std::size_t rank,
+                      const ChannelAffine & affine,
+                      double epsilon,
+                      const std::string & name,
+                      NormalizationMoments * moments)
 {
   RequireChannels(graph, x, rank, name);
   const auto axisCount = static_cast<int>(graph.GetShape(x).size());
@@ -139,7 +153,7 @@ AddBatchNormalization(
       axes.push_back(axis);
     }
   }
-  return AddChannelAffine(graph, AddNormalization(graph, x, axes, epsilon, name), rank, affine, name);
+  return AddChannelAffine(graph, AddNormalization(graph, x, axes, epsilon, name, moments), rank, affine, name);
 }
 
 ValueId

@@ -25,6 +25,7 @@ namespace
 {
 constexpr std::size_t spatialAxes = 3;
 constexpr double negativeSlope = 0.01;
+constexpr double momentum = 0.1;
 
 std::vector<std::int64_t>
 ToVector(const Extent3 & extent)
@@ -79,8 +80,9 @@ ParameterList::AddPRelu(const std::string & key)
   this->AddWeight(key + ".weight", { 1 });
 }
 
-ModuleBuilder::ModuleBuilder(Graph & graph, const std::vector<Network::Parameter> & parameters)
+ModuleBuilder::ModuleBuilder(Graph & graph, const std::vector<Network::Parameter> & parameters, GraphMode mode)
   : m_Graph(graph)
+  , m_Mode(mode)
 {
   for (const auto & parameter : parameters)
   {
@@ -147,9 +149,60 @@ ModuleBuilder::NormalizeInstances(ValueId src, const std::string & key)
 ValueId
 ModuleBuilder::NormalizeBatch(ValueId src, const std::string & key)
 {
+  if (m_Mode == GraphMode::Training)
+  {
+    NormalizationMoments moments;
+    const ValueId normalized =
+      AddBatchNormalization(m_Graph, src, spatialAxes, this->GetAffine(key), 1e-5, key, &moments);
+    const Shape & shape = m_Graph.GetShape(src);
+    const auto elements = static_cast<double>(NumberOfElements(shape) / shape[shape.size() - spatialAxes - 1]);
+    itkNNRequireMacro(elements > 1,
+                      "In '" << key << "': " << ToString(shape)
+                             << " has one element a channel, a batch normalisation in training needs more");
+    this->KeepStatistic(key + ".running_mean", moments.mean, 1);
+    this->KeepStatistic(key + ".running_var", moments.variance, elements / (elements - 1));
+    return normalized;
+  }
   const ValueId mean = this->GetParameter(key + ".running_mean");
   const ValueId variance = this->GetParameter(key + ".running_var");
   return AddKeptBatchNormalization(m_Graph, src, spatialAxes, mean, variance, this->GetAffine(key), 1e-5, key);
+}
+
+void
+ModuleBuilder::KeepStatistic(const std::string & name, ValueId ofBatch, double factor)
+{
+  const ValueId kept = this->GetParameter(name);
+  const ValueId flat = m_Graph.Add(Reshape{ m_Graph.GetShape(kept) }, { ofBatch }, name);
+  const ValueId change = m_Graph.Apply(UnaryFunction::Linear, flat, momentum * factor, 0, name);
+  const ValueId rest = m_Graph.Apply(UnaryFunction::Linear, kept, 1 - momentum, 0, name);
+  m_Graph.AddOutput(GetStatisticName(name), m_Graph.Combine(BinaryFunction::Add, rest, change, name));
+}
+
+ValueId
+ModuleBuilder::Mask(ValueId src, Shape shape, double probability, const std::string & name)
+{
+  const ValueId mask = m_Graph.AddInput(name, shape);
+  m_Masks.push_back({ name, std::move(shape), probability });
+  return m_Graph.Combine(BinaryFunction::Multiply, src, mask, name);
+}
+
+ValueId
+ModuleBuilder::Drop(ValueId src, double probability, const std::string & name)
+{
+  const bool isNeeded = m_Mode == GraphMode::Training && probability > 0;
+  return isNeeded ? this->Mask(src, m_Graph.GetShape(src), probability, name) : src;
+}
+
+ValueId
+ModuleBuilder::DropPath(ValueId src, double probability, const std::string & name)
+{
+  if (m_Mode != GraphMode::Training || probability <= 0)
+  {
+    return src;
+  }
+  Shape shape(m_Graph.GetShape(src).size(), 1);
+  shape[0] = m_Graph.GetShape(src)[0];
+  return this->Mask(src, std::move(shape), probability, name);
 }
 
 ValueId

@@ -70,6 +70,13 @@ private:
   std::vector<Network::Parameter> m_Parameters;
 };
 
+/** What a graph is built for. */
+enum class GraphMode
+{
+  Inference,
+  Training
+};
+
 /** \class ModuleBuilder
  * \brief Adds the modules of a 3-D network to a graph, each by the key that its
  * parameters have in the state dict: kernels and channels follow from their
@@ -80,7 +87,9 @@ private:
 class ModuleBuilder
 {
 public:
-  ModuleBuilder(Graph & graph, const std::vector<Network::Parameter> & parameters);
+  ModuleBuilder(Graph & graph,
+                const std::vector<Network::Parameter> & parameters,
+                GraphMode mode = GraphMode::Inference);
 
   /** With the padding that keeps the extents for stride 1: kernel / 2. */
   ValueId Convolve(ValueId src, const std::string & key, const Extent3 & stride = { { 1, 1, 1 } });
@@ -89,13 +98,19 @@ public:
   /** Over the last axis. */
   ValueId Transform(ValueId src, const std::string & key);
   ValueId NormalizeInstances(ValueId src, const std::string & key);
-  /** By the running statistics. */
+  /** By the running statistics; in training by those of the batch, of which the running
+   * ones take a tenth. */
   ValueId NormalizeBatch(ValueId src, const std::string & key);
   ValueId NormalizeLayer(ValueId src, const std::string & key);
   ValueId LeakyRelu(ValueId src, const std::string & name);
   ValueId PRelu(ValueId src, const std::string & key);
   ValueId PoolMaximum(ValueId src, const Extent3 & kernel, const std::string & name);
   ValueId Upsample(ValueId src, const Extent3 & factor, InterpolationMode mode, const std::string & name);
+
+  /** In training: elements become 0 with the probability, and the others greater. */
+  ValueId Drop(ValueId src, double probability, const std::string & name);
+  /** In training: the same with whole images, the first axis. */
+  ValueId DropPath(ValueId src, double probability, const std::string & name);
 
   /** The value of a parameter, by its whole name. */
   ValueId GetParameter(const std::string & name);
@@ -109,11 +124,21 @@ public:
     return m_Graph;
   }
 
+  /** Those that were added for training. */
+  const std::vector<RandomMask> & GetMasks() const
+  {
+    return m_Masks;
+  }
+
 private:
+  ValueId Mask(ValueId src, Shape shape, double probability, const std::string & name);
+  void KeepStatistic(const std::string & name, ValueId ofBatch, double factor);
   ChannelAffine GetAffine(const std::string & key);
 
   Graph & m_Graph;
   std::map<std::string, Shape> m_Shapes;
+  GraphMode m_Mode;
+  std::vector<RandomMask> m_Masks;
 };
 
 /** The shape of the network's one input, [B, channels, D, H, W] with extents

@@ -101,6 +101,18 @@ private:
 
 Network::~Network() = default;
 
+std::string
+GetStatisticName(const std::string & name)
+{
+  return "statistic." + name;
+}
+
+TrainingGraph
+Network::BuildTrainingGraph(const ShapeMap & inputs) const
+{
+  return { this->BuildGraph(inputs), {} };
+}
+
 std::vector<std::string>
 Network::GetStaticInputNames() const
 {

@@ -185,6 +185,7 @@ AddWindowAttention(ModuleBuilder & modules,
                    const TokenWindows & windows,
                    std::int64_t heads,
                    bool isShifted,
+                   double dropout,
                    const std::string & key)
 {
   Graph & graph = modules.GetGraph();
@@ -229,12 +230,13 @@ AddWindowAttention(ModuleBuilder & modules,
     scores =
       graph.Combine(BinaryFunction::Add, scores, graph.AddConstant(windows.GetMask(), key + ".mask"), key + ".scores");
   }
-  const ValueId parts = graph.Add(Softmax{ -1, false }, { scores }, key + ".softmax");
+  const ValueId parts =
+    modules.Drop(graph.Add(Softmax{ -1, false }, { scores }, key + ".softmax"), dropout, key + ".attn_drop");
   const ValueId attended = graph.Add(MatrixProduct{}, { parts, values }, key + ".attended");
 
   const ValueId joined = graph.Add(Permutation{ { 0, 1, 3, 2, 4 } }, { attended }, key + ".joined");
   const ValueId flat = graph.Add(Reshape{ { shape[0], count * length, features } }, { joined }, key + ".joined");
-  const ValueId projected = modules.Transform(flat, key + ".proj");
+  const ValueId projected = modules.Drop(modules.Transform(flat, key + ".proj"), dropout, key + ".proj_drop");
   return graph.Add(
     Gather{ 1 }, { projected, graph.AddConstant(windows.GetPositions(), key + ".positions") }, key + ".back");
 }

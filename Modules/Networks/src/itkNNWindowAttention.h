@@ -80,6 +80,7 @@ ValueId AddWindowAttention(ModuleBuilder & modules,
                            const TokenWindows & windows,
                            std::int64_t heads,
                            bool isShifted,
+                           double dropout,
                            const std::string & key);
 } // namespace nn
 } // namespace itk

@@ -32,6 +32,8 @@ namespace
 constexpr std::size_t levels = 5;
 constexpr std::size_t transformerLevels = 3;
 constexpr std::size_t firstTransformerLevel = 2;
+/** Of the reference, for every block. */
+constexpr double dropPath = 0.2;
 constexpr std::size_t modes = 3;
 constexpr std::int64_t maximumChannels = 65536;
 constexpr std::int64_t maximumDepth = 64;
@@ -225,10 +227,10 @@ private:
 class ForwardBuilder
 {
 public:
-  ForwardBuilder(Graph & graph, const PCTNetConfiguration & configuration)
+  ForwardBuilder(Graph & graph, const PCTNetConfiguration & configuration, GraphMode mode)
     : m_Graph(graph)
     , m_Configuration(configuration)
-    , m_Modules(graph, Declaration(configuration).GetParameters())
+    , m_Modules(graph, Declaration(configuration).GetParameters(), mode)
   {}
 
   ModuleBuilder & GetModules()
@@ -249,10 +251,11 @@ public:
     return m_Modules.Convolve(this->Activate(x, key), key + ".2");
   }
 
-  ValueId ConvolveBlock(ValueId x, const std::string & key)
+  ValueId ConvolveBlock(ValueId x, const std::string & key, std::size_t level)
   {
     const std::string block = key + ".conv_conv";
-    return m_Modules.Convolve(this->Activate(this->ConvolveActivated(x, block), block, 3), block + ".6");
+    const ValueId activated = this->Activate(this->ConvolveActivated(x, block), block, 3);
+    return m_Modules.Convolve(m_Modules.Drop(activated, m_Configuration.dropout[level], block + ".5"), block + ".6");
   }
 
   ValueId Downsample(ValueId x, const std::string & key, const Extent3 & stride)
@@ -269,7 +272,7 @@ public:
   /** Convolutions beside transformer blocks. */
   ValueId ConvolveAndAttend(ValueId x, const std::string & key, std::size_t number)
   {
-    const ValueId local = this->ConvolveBlock(x, key + ".conv");
+    const ValueId local = this->ConvolveBlock(x, key + ".conv", firstTransformerLevel + number);
     return m_Graph.Combine(BinaryFunction::Add, local, this->Attend(x, key + ".trans", number), key + ".sum");
   }
 
@@ -280,7 +283,9 @@ private:
     const Extent3 grid{ { shape[2], shape[3], shape[4] } };
     const ValueId flat =
       m_Graph.Add(Reshape{ { shape[0], shape[1], grid[0] * grid[1] * grid[2] } }, { x }, key + ".flat");
-    ValueId tokens = m_Graph.Add(Permutation{ { 0, 2, 1 } }, { flat }, key + ".tokens");
+    const double dropout = m_Configuration.dropout[firstTransformerLevel + number];
+    ValueId tokens =
+      m_Modules.Drop(m_Graph.Add(Permutation{ { 0, 2, 1 } }, { flat }, key + ".tokens"), dropout, key + ".pos_drop");
     const std::int64_t configured = m_Configuration.windows[number];
     const bool isOne = IsOneWindow(grid, configured);
     const std::int64_t window = isOne ? *std::min_element(grid.begin(), grid.end()) : configured;
@@ -294,12 +299,17 @@ private:
                                                   TokenWindows(grid, window, shift),
                                                   m_Configuration.heads[number],
                                                   shift > 0,
+                                                  dropout,
                                                   block + ".attn");
-      tokens = m_Graph.Combine(BinaryFunction::Add, tokens, attended, block + ".sum1");
+      const ValueId kept = m_Modules.DropPath(attended, dropPath, block + ".drop_path1");
+      tokens = m_Graph.Combine(BinaryFunction::Add, tokens, kept, block + ".sum1");
       const ValueId wide = m_Modules.Transform(m_Modules.NormalizeLayer(tokens, block + ".norm2"), block + ".mlp.fc1");
       const ValueId active = m_Graph.Apply(UnaryFunction::Gelu, wide, 0, 0, block + ".mlp.act");
-      tokens =
-        m_Graph.Combine(BinaryFunction::Add, tokens, m_Modules.Transform(active, block + ".mlp.fc2"), block + ".sum2");
+      const ValueId narrow =
+        m_Modules.Transform(m_Modules.Drop(active, dropout, block + ".mlp.drop1"), block + ".mlp.fc2");
+      const ValueId changed = m_Modules.Drop(narrow, dropout, block + ".mlp.drop2");
+      tokens = m_Graph.Combine(
+        BinaryFunction::Add, tokens, m_Modules.DropPath(changed, dropPath, block + ".drop_path2"), block + ".sum2");
     }
     const ValueId turned = m_Graph.Add(Permutation{ { 0, 2, 1 } }, { tokens }, key + ".turned");
     return m_Graph.Add(Reshape{ shape }, { turned }, key + ".turned");
@@ -483,6 +493,18 @@ PCTNetNetwork::GetInputNames() const
 Graph
 PCTNetNetwork::BuildGraph(const ShapeMap & inputs) const
 {
+  return this->Build(inputs, false).graph;
+}
+
+TrainingGraph
+PCTNetNetwork::BuildTrainingGraph(const ShapeMap & inputs) const
+{
+  return this->Build(inputs, true);
+}
+
+TrainingGraph
+PCTNetNetwork::Build(const ShapeMap & inputs, bool isTraining) const
+{
   const auto mode = static_cast<std::size_t>(m_Configuration.resolutionMode);
   const std::int64_t divisor = std::int64_t{ 16 } >> mode;
   const Shape & shape = RequireVolumeInput("pctnet", inputs, m_Configuration.inputChannels, { { divisor, 16, 16 } });
@@ -492,16 +514,16 @@ PCTNetNetwork::BuildGraph(const ShapeMap & inputs) const
                                                 << ToString(size));
 
   Graph graph;
-  ForwardBuilder builder(graph, m_Configuration);
+  ForwardBuilder builder(graph, m_Configuration, isTraining ? GraphMode::Training : GraphMode::Inference);
   ModuleBuilder & modules = builder.GetModules();
   const std::string embedding = "embeddings." + std::to_string(mode);
   const std::string trunk = "pyramid_ct";
   const std::string head = "pred_heads." + std::to_string(mode);
 
   const ValueId projected = modules.Convolve(graph.AddInput("input", shape), embedding + ".proj");
-  const ValueId x0 = builder.ConvolveBlock(projected, embedding + ".conv0");
+  const ValueId x0 = builder.ConvolveBlock(projected, embedding + ".conv0", 0);
   const ValueId x1 =
-    builder.ConvolveBlock(builder.Downsample(x0, embedding + ".down1", GetStride(mode, 0)), embedding + ".conv1");
+    builder.ConvolveBlock(builder.Downsample(x0, embedding + ".down1", GetStride(mode, 0)), embedding + ".conv1", 1);
   const ValueId x2 = builder.Downsample(x1, embedding + ".down2", GetStride(mode, 1));
 
   const ValueId y2 = builder.ConvolveAndAttend(x2, trunk + ".convtrans_e2", 0);
@@ -514,8 +536,8 @@ PCTNetNetwork::BuildGraph(const ShapeMap & inputs) const
   const ValueId z2 =
     builder.ConvolveAndAttend(builder.UpsampleAndConcatenate(y2, z3, trunk + ".up3"), trunk + ".convtrans_d2", 0);
 
-  const ValueId h1 = builder.ConvolveBlock(builder.UpsampleAndConcatenate(x1, z2, head + ".up2"), head + ".conv1");
-  const ValueId h0 = builder.ConvolveBlock(builder.UpsampleAndConcatenate(x0, h1, head + ".up1"), head + ".conv0");
+  const ValueId h1 = builder.ConvolveBlock(builder.UpsampleAndConcatenate(x1, z2, head + ".up2"), head + ".conv1", 1);
+  const ValueId h0 = builder.ConvolveBlock(builder.UpsampleAndConcatenate(x0, h1, head + ".up1"), head + ".conv0", 0);
   graph.AddOutput("output0", builder.ConvolveActivated(h0, head + ".out_conv0.conv"));
   if (m_Configuration.isMultiscale)
   {
@@ -523,7 +545,7 @@ PCTNetNetwork::BuildGraph(const ShapeMap & inputs) const
     graph.AddOutput("output2", builder.ConvolveActivated(z2, trunk + ".out_conv2.conv"));
     graph.AddOutput("output3", builder.ConvolveActivated(z3, trunk + ".out_conv3.conv"));
   }
-  return graph;
+  return { std::move(graph), modules.GetMasks() };
 }
 } // namespace nn
 } // namespace itk

@@ -121,7 +121,7 @@ DeclareParameters(const UNet3DConfiguration & configuration)
 }
 
 ValueId
-AddBlock(ModuleBuilder & modules, ValueId x, const std::string & key, bool instances)
+AddBlock(ModuleBuilder & modules, ValueId x, const std::string & key, bool instances, double dropout)
 {
   for (const int layer : { 0, 4 })
   {
@@ -129,6 +129,10 @@ AddBlock(ModuleBuilder & modules, ValueId x, const std::string & key, bool insta
     const std::string normalization = key + ".conv_conv." + std::to_string(layer + 1);
     x = instances ? modules.NormalizeInstances(x, normalization) : modules.NormalizeBatch(x, normalization);
     x = modules.LeakyRelu(x, key + ".conv_conv." + std::to_string(layer + 2));
+    if (layer == 0)
+    {
+      x = modules.Drop(x, dropout, key + ".conv_conv.3");
+    }
   }
   return x;
 }
@@ -252,13 +256,25 @@ UNet3DNetwork::GetInputNames() const
 Graph
 UNet3DNetwork::BuildGraph(const ShapeMap & inputs) const
 {
+  return this->Build(inputs, false).graph;
+}
+
+TrainingGraph
+UNet3DNetwork::BuildTrainingGraph(const ShapeMap & inputs) const
+{
+  return this->Build(inputs, true);
+}
+
+TrainingGraph
+UNet3DNetwork::Build(const ShapeMap & inputs, bool isTraining) const
+{
   const std::size_t levels = m_Configuration.features.size();
   const std::int64_t divisor = std::int64_t{ 1 } << (levels - 1);
   const Shape & shape =
     RequireVolumeInput("unet3d", inputs, m_Configuration.inputChannels, { { divisor, divisor, divisor } });
 
   Graph graph;
-  ModuleBuilder modules(graph, this->GetParameters());
+  ModuleBuilder modules(graph, this->GetParameters(), isTraining ? GraphMode::Training : GraphMode::Inference);
   std::vector<ValueId> skips;
   ValueId x = graph.AddInput("input", shape);
   for (std::size_t level = 0; level < levels; ++level)
@@ -267,7 +283,8 @@ UNet3DNetwork::BuildGraph(const ShapeMap & inputs) const
     {
       x = modules.PoolMaximum(x, two, "encoder.down" + std::to_string(level) + ".maxpool_conv.0");
     }
-    x = AddBlock(modules, x, GetEncoderKey(level), NormalizesInstances(m_Configuration, true, level));
+    const double dropout = m_Configuration.dropout[level];
+    x = AddBlock(modules, x, GetEncoderKey(level), NormalizesInstances(m_Configuration, true, level), dropout);
     skips.push_back(x);
   }
   const std::size_t outputs = GetNumberOfOutputs(m_Configuration);
@@ -278,14 +295,15 @@ UNet3DNetwork::BuildGraph(const ShapeMap & inputs) const
       const std::string key = GetDecoderKey(level);
       const ValueId upsampled = AddUpsampling(modules, x, key, m_Configuration.upMode);
       x = graph.Concatenate({ skips[level], upsampled }, -4, key + ".concatenation");
-      x = AddBlock(modules, x, key + ".conv", NormalizesInstances(m_Configuration, false, level));
+      const double dropout = m_Configuration.dropout[level];
+      x = AddBlock(modules, x, key + ".conv", NormalizesInstances(m_Configuration, false, level), dropout);
     }
     if (level < outputs)
     {
       graph.AddOutput("output" + std::to_string(level), modules.Convolve(x, GetOutputKey(level)));
     }
   }
-  return graph;
+  return { std::move(graph), modules.GetMasks() };
 }
 } // namespace nn
 } // namespace itk

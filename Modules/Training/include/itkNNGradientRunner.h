@@ -22,10 +22,12 @@
 #include "itkNNExecutionPlan.h"
 #include "itkNNLosses.h"
 #include "itkNNNetwork.h"
+#include "itkNNRandomStream.h"
 
 #include <list>
 #include <memory>
 #include <mutex>
+#include <set>
 
 namespace itk
 {
@@ -35,15 +37,34 @@ namespace nn
 struct GradientResult
 {
   double loss = 0;
-  TensorMap gradients; ///< by the name of their weight; weights that do not matter have none
-  Tensor logits;       ///< the network's output
+  TensorMap gradients;  ///< by the name of their weight; weights that do not matter have none
+  Tensor logits;        ///< the network's output
+  TensorMap statistics; ///< new values of the weights that are not learned by gradients
 };
+
+/** How outputs of coarser scales are compared with the target.
+ * \ingroup UniverSegTraining */
+enum class DeepSupervision : std::uint8_t
+{
+  Logits, ///< they are interpolated (linearly, corners not aligned) to the target's extents
+  Labels, ///< the target is interpolated so to theirs
+  Pooled  ///< the target is averaged over the elements of each of theirs: soft labels
+};
+
+/** Throws Error for another name than "logits", "labels", "pooled". \ingroup UniverSegTraining */
+UniverSegTraining_EXPORT DeepSupervision ParseDeepSupervision(const std::string & name);
+UniverSegTraining_EXPORT std::string ToString(DeepSupervision mode);
 
 /** How gradients are computed. \ingroup UniverSegTraining */
 struct GradientOptions
 {
   std::vector<LossOptions> losses{ LossOptions{} };
   std::string output = "logits"; ///< the network's output that the losses are of
+  /** Outputs of coarser scales that the losses are of too: the loss is the mean of those of
+   * all outputs, weighted by 1, 1/2, 1/4, ..., as by the DeepSuperviseLoss of PyMIC 0.5.
+   * The target's extents should be multiples of theirs. */
+  std::vector<std::string> deepOutputs;
+  DeepSupervision deepSupervision = DeepSupervision::Pooled;
   /** Compute parts again instead of keeping their results: less memory, up to a
    * third more time. The parts are those of DifferentiationOptions::recompute. */
   std::vector<std::string> recompute;
@@ -52,7 +73,7 @@ struct GradientOptions
 
 /** \class GradientRunner
  * \brief The loss of a network and its gradients for inputs of any shape that the
- * network takes.
+ * network takes: those of its training graph.
  *
  * Plans are made when a combination of shapes is first seen, and the last few
  * are kept. They serve any weights. Run() may be called from several threads.
@@ -70,13 +91,21 @@ public:
   GradientRunner(const GradientRunner &) = delete;
   GradientRunner & operator=(const GradientRunner &) = delete;
 
-  /** \param inputs the network's, and "label" of the output's shape.
+  /** \param inputs the network's, and "label" of the output's shape. Masks of the
+   * training graph may be among them.
+   * \param random draws the masks that are not; null: nothing is dropped.
    * Throws Error for missing, unknown or wrongly shaped inputs and weights,
    * Cancelled when the hook says so. */
-  GradientResult Run(const TensorMap & inputs, const StateDict & weights, const RunHooks & hooks = {});
+  GradientResult Run(const TensorMap & inputs,
+                     const StateDict & weights,
+                     const RunHooks & hooks = {},
+                     RandomStream * random = nullptr);
 
-  /** The plan for inputs of these shapes. */
+  /** The plan for inputs of these shapes, those of masks left out. */
   std::shared_ptr<const ExecutionPlan> GetPlan(const ShapeMap & shapes);
+
+  /** The masks of the training graph for inputs of these shapes. */
+  std::vector<RandomMask> GetMasks(const ShapeMap & shapes);
 
   const Network & GetNetwork() const
   {
@@ -88,13 +117,16 @@ public:
   }
 
 private:
-  std::shared_ptr<const ExecutionPlan> MakePlan(const ShapeMap & shapes) const;
-
   struct Entry
   {
     ShapeMap shapes;
     std::shared_ptr<const ExecutionPlan> plan;
+    std::vector<RandomMask> masks;
+    std::set<std::string> inputs; ///< of the plan: weights that do not matter are none
   };
+
+  Entry MakeEntry(const ShapeMap & shapes) const;
+  Entry GetEntry(const ShapeMap & shapes);
 
   Network::ConstPointer m_Network;
   GradientOptions m_Options;

@@ -65,7 +65,9 @@ UniverSegTraining_EXPORT LossActivation ParseLossActivation(const std::string & 
  *   DiceLoss is activation softmax, squared false, pooled true, smooth 1e-5.
  * - Tversky: 1 - (sum p t + smooth) / (sum p t + alpha sum p (1 - t) +
  *   beta sum (1 - p) t + smooth); S. Salehi et al., arXiv:1706.05721.
- * - CrossEntropy: mean over images and elements of -sum over channels of t log p.
+ * - CrossEntropy: mean over images and elements of -sum over channels of t log q
+ *   with q = (1 - blend) p + blend / 2. PyMIC 0.5's CrossEntropyLoss has blend
+ *   0.001.
  * - BinaryCrossEntropy: mean over everything of -t log p - (1 - t) log(1 - p).
  * - Focal: the cross-entropy of the activation with the factor (1 - q)^gamma for
  *   each element, q being the probability of its target; T.-Y. Lin et al.,
@@ -82,6 +84,7 @@ struct LossOptions
   double alpha = 0.5;   ///< of Tversky: weight of false positives
   double beta = 0.5;    ///< of Tversky: weight of false negatives
   double gamma = 2;     ///< of Focal
+  double blend = 0;     ///< of CrossEntropy: at least 0 and below 1
 };
 
 /** Append a loss to a graph: a scalar.

@@ -40,6 +40,7 @@ struct TrainerOptions
   GradientOptions gradients;
   OptimizerOptions optimizer;
   ScheduleOptions schedule;
+  std::uint64_t seed = 1;          ///< of dropout, with the number of the batch
   std::int64_t steps = 1000;       ///< in all, also when training goes on
   std::int64_t batchesPerStep = 1; ///< whose gradients are averaged, over all processes
   double clipNorm = 0;             ///< largest global norm of the gradients; 0: any
@@ -112,7 +113,8 @@ enum class TrainerEnd : std::uint8_t
  * bit by bit, as one that was not, given the same machine and number of threads.
  *
  * With several processes each does its part of a step's batches; the steps are
- * those of one process with as many batches a step, up to rounding.
+ * those of one process with as many batches a step, up to rounding. Running
+ * statistics of batch normalisations are averaged over the processes after a step.
  * \ingroup UniverSegTraining
  */
 class UniverSegTraining_EXPORT Trainer
@@ -158,6 +160,8 @@ private:
   /** False when the hook ended it before the step was done. */
   bool DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks);
   void SumOverProcesses(TensorMap & gradients, double & loss, bool & isStopped) const;
+  /** The average of the processes. */
+  void SetStatistics(const TensorMap & statistics);
   void Validate(const TrainerHooks & hooks);
   void SaveCheckpoint();
   TrainerEnd Loop(const TrainerHooks & hooks);

@@ -31,7 +31,136 @@ namespace
 constexpr std::size_t keptPlans = 4;
 
 constexpr const char * lossName = "loss";
+
+ValueId
+FindOutput(const Graph & graph, const std::string & name)
+{
+  for (const auto & output : graph.GetOutputs())
+  {
+    if (output.name == name)
+    {
+      return output.value;
+    }
+  }
+  itkNNThrowMacro("The network has no output '" << name << "'");
+}
+
+ValueId
+Resize(Graph & graph, ValueId value, const Shape & extents)
+{
+  Interpolation op;
+  op.mode = InterpolationMode::Linear;
+  op.size = extents;
+  return graph.Add(std::move(op), { value }, "deep_supervision");
+}
+
+ValueId
+Pool(Graph & graph, ValueId value, const Shape & extents)
+{
+  const Shape & shape = graph.GetShape(value);
+  Pooling op;
+  op.function = PoolingFunction::Average;
+  for (std::size_t axis = 0; axis < extents.size(); ++axis)
+  {
+    const std::int64_t extent = shape[shape.size() - extents.size() + axis];
+    itkNNRequireMacro(extents[axis] > 0 && extent % extents[axis] == 0,
+                      "Deep supervision: the target " << ToString(shape) << " should be a multiple of the extents "
+                                                      << ToString(extents) << " of an output");
+    op.kernel.push_back(extent / extents[axis]);
+  }
+  return graph.Add(std::move(op), { value }, "deep_supervision");
+}
+
+/** The losses of a coarser output. */
+ValueId
+AddDeepLosses(Graph & graph, ValueId logits, ValueId target, const GradientOptions & options)
+{
+  const auto extentsOf = [&graph](ValueId value)
+  {
+    const Shape & shape = graph.GetShape(value);
+    itkNNRequireMacro(shape.size() > 2,
+                      "Deep supervision: " << ToString(shape) << " should be [batch, channels, spatial...]");
+    return Shape(shape.begin() + 2, shape.end());
+  };
+  switch (options.deepSupervision)
+  {
+    case DeepSupervision::Logits:
+      logits = Resize(graph, logits, extentsOf(target));
+      break;
+    case DeepSupervision::Labels:
+      target = Resize(graph, target, extentsOf(logits));
+      break;
+    case DeepSupervision::Pooled:
+      target = Pool(graph, target, extentsOf(logits));
+      break;
+  }
+  return AddLosses(graph, logits, target, options.losses);
+}
+
+ValueId
+AddAllLosses(Graph & graph, ValueId logits, ValueId target, const GradientOptions & options)
+{
+  ValueId sum = AddLosses(graph, logits, target, options.losses);
+  double weight = 1;
+  double weights = 1;
+  for (const auto & name : options.deepOutputs)
+  {
+    weight /= 2;
+    weights += weight;
+    const ValueId loss = AddDeepLosses(graph, FindOutput(graph, name), target, options);
+    sum = graph.Combine(BinaryFunction::Add, sum, graph.Apply(UnaryFunction::Linear, loss, weight, 0));
+  }
+  return options.deepOutputs.empty() ? sum : graph.Apply(UnaryFunction::Linear, sum, 1 / weights, 0);
+}
+
+Tensor
+DrawMask(const RandomMask & mask, RandomStream * random)
+{
+  Tensor values(mask.shape);
+  float * to = values.GetData<float>();
+  const auto kept = random != nullptr ? static_cast<float>(1 / (1 - mask.probability)) : 1.0F;
+  // Drawing bits costs, and half of 64 are enough.
+  const auto bound = static_cast<std::uint64_t>(mask.probability * 4294967296.0);
+  std::uint64_t bits = 0;
+  for (std::int64_t i = 0; i < values.GetNumberOfElements(); ++i)
+  {
+    if (random != nullptr)
+    {
+      bits = i % 2 == 0 ? random->Next() : bits >> 32U;
+    }
+    to[i] = random == nullptr || (bits & 0xFFFFFFFFU) >= bound ? kept : 0;
+  }
+  return values;
+}
 } // namespace
+
+DeepSupervision
+ParseDeepSupervision(const std::string & name)
+{
+  for (const auto mode : { DeepSupervision::Logits, DeepSupervision::Labels, DeepSupervision::Pooled })
+  {
+    if (name == ToString(mode))
+    {
+      return mode;
+    }
+  }
+  itkNNThrowMacro("Deep supervision '" << name << "' should be logits, labels or pooled");
+}
+
+std::string
+ToString(DeepSupervision mode)
+{
+  switch (mode)
+  {
+    case DeepSupervision::Logits:
+      return "logits";
+    case DeepSupervision::Labels:
+      return "labels";
+    case DeepSupervision::Pooled:
+      break;
+  }
+  return "pooled";
+}
 
 GradientRunner::GradientRunner(Network::ConstPointer network, GradientOptions options)
   : m_Network(std::move(network))
@@ -44,44 +173,54 @@ GradientRunner::GradientRunner(Network::ConstPointer network, GradientOptions op
 
 GradientRunner::~GradientRunner() = default;
 
-std::shared_ptr<const ExecutionPlan>
-GradientRunner::MakePlan(const ShapeMap & shapes) const
+GradientRunner::Entry
+GradientRunner::MakeEntry(const ShapeMap & shapes) const
 {
   ShapeMap own = shapes;
   const auto label = own.find(targetName);
   itkNNRequireMacro(label != own.end(), "Input '" << targetName << "', which the loss compares with, is missing");
   const Shape labelShape = label->second;
   own.erase(label);
-  Graph graph = m_Network->BuildGraph(own);
-  ValueId logits = -1;
-  for (const auto & output : graph.GetOutputs())
-  {
-    logits = output.name == m_Options.output ? output.value : logits;
-  }
-  itkNNRequireMacro(logits >= 0, "The network has no output '" << m_Options.output << "'");
+  TrainingGraph training = m_Network->BuildTrainingGraph(own);
+  Graph & graph = training.graph;
+  const ValueId logits = FindOutput(graph, m_Options.output);
   const ValueId target = graph.AddInput(targetName, labelShape);
-  graph.AddOutput(lossName, AddLosses(graph, logits, target, m_Options.losses));
+  graph.AddOutput(lossName, AddAllLosses(graph, logits, target, m_Options));
 
-  // Weights are inputs from here on, so that no pass takes them for constant.
-  std::vector<std::string> names;
+  DifferentiationOptions differentiation;
+  std::set<std::string> isUsed;
   for (const auto id : graph.GetValuesOfKind(Graph::ValueKind::Parameter))
   {
-    names.push_back(graph.GetValue(id).name);
+    isUsed.insert(graph.GetValue(id).name);
   }
-  DifferentiationOptions differentiation;
-  differentiation.withRespectTo = std::move(names);
+  for (const auto & parameter : m_Network->GetParameters())
+  {
+    if (parameter.role == Network::Role::Weight && isUsed.count(parameter.name) > 0)
+    {
+      differentiation.withRespectTo.push_back(parameter.name);
+    }
+  }
   differentiation.recompute = m_Options.recompute;
+  // Weights are inputs from here on, so that no pass takes them for constant.
   const DifferentiatedGraph gradients =
     Differentiate(SimplifyGraph(MakeParametersInputs(graph)), lossName, differentiation);
 
   PlanOptions options = m_Options.plan;
   // Values wait for their gradients: there is nothing to be done group by group.
   options.loops = false;
-  return ExecutionPlan::Compile(gradients.graph, {}, options, m_Resources);
+  Entry entry;
+  entry.shapes = shapes;
+  entry.plan = ExecutionPlan::Compile(gradients.graph, {}, options, m_Resources);
+  entry.masks = std::move(training.masks);
+  for (const auto id : gradients.graph.GetValuesOfKind(Graph::ValueKind::Input))
+  {
+    entry.inputs.insert(gradients.graph.GetValue(id).name);
+  }
+  return entry;
 }
 
-std::shared_ptr<const ExecutionPlan>
-GradientRunner::GetPlan(const ShapeMap & shapes)
+GradientRunner::Entry
+GradientRunner::GetEntry(const ShapeMap & shapes)
 {
   const std::lock_guard<std::mutex> lock(m_Mutex);
   for (auto entry = m_Plans.begin(); entry != m_Plans.end(); ++entry)
@@ -89,42 +228,79 @@ GradientRunner::GetPlan(const ShapeMap & shapes)
     if (entry->shapes == shapes)
     {
       m_Plans.splice(m_Plans.begin(), m_Plans, entry);
-      return m_Plans.front().plan;
+      return m_Plans.front();
     }
   }
-  m_Plans.push_front({ shapes, this->MakePlan(shapes) });
+  m_Plans.push_front(this->MakeEntry(shapes));
   if (m_Plans.size() > keptPlans)
   {
     m_Plans.pop_back();
   }
-  return m_Plans.front().plan;
+  return m_Plans.front();
+}
+
+std::shared_ptr<const ExecutionPlan>
+GradientRunner::GetPlan(const ShapeMap & shapes)
+{
+  return this->GetEntry(shapes).plan;
+}
+
+std::vector<RandomMask>
+GradientRunner::GetMasks(const ShapeMap & shapes)
+{
+  return this->GetEntry(shapes).masks;
 }
 
 GradientResult
-GradientRunner::Run(const TensorMap & inputs, const StateDict & weights, const RunHooks & hooks)
+GradientRunner::Run(const TensorMap & inputs, const StateDict & weights, const RunHooks & hooks, RandomStream * random)
 {
   ShapeMap shapes;
+  std::set<std::string> names{ targetName };
+  for (const auto & name : m_Network->GetInputNames())
+  {
+    names.insert(name);
+  }
   for (const auto & [name, tensor] : inputs)
   {
-    shapes[name] = tensor.GetShape();
+    itkNNRequireMacro(!weights.Has(name), "'" << name << "' is both an input and a weight");
+    if (names.count(name) > 0)
+    {
+      shapes[name] = tensor.GetShape();
+    }
   }
   m_Network->CheckWeights(weights);
-  const auto plan = this->GetPlan(shapes);
+  const Entry entry = this->GetEntry(shapes);
   TensorMap all = inputs;
+  for (const auto & mask : entry.masks)
+  {
+    if (all.count(mask.name) == 0)
+    {
+      all.emplace(mask.name, DrawMask(mask, random));
+    }
+  }
   for (const auto & [name, tensor] : weights)
   {
-    itkNNRequireMacro(all.emplace(name, tensor).second, "'" << name << "' is both an input and a weight");
+    if (entry.inputs.count(name) > 0)
+    {
+      all.emplace(name, tensor);
+    }
   }
-  TensorMap outputs = plan->Run(all, hooks);
+  TensorMap outputs = entry.plan->Run(all, hooks);
   GradientResult result;
   result.loss = outputs.at(lossName).ToVector<double>()[0];
   result.logits = outputs.at(m_Options.output);
-  for (const auto & entry : weights)
+  for (const auto & item : weights)
   {
-    const auto found = outputs.find(GetGradientName(entry.first));
-    if (found != outputs.end())
+    const std::string & name = item.first;
+    const auto gradient = outputs.find(GetGradientName(name));
+    if (gradient != outputs.end())
     {
-      result.gradients.emplace(entry.first, found->second);
+      result.gradients.emplace(name, gradient->second);
+    }
+    const auto statistic = outputs.find(GetStatisticName(name));
+    if (statistic != outputs.end())
+    {
+      result.statistics.emplace(name, statistic->second);
     }
   }
   return result;

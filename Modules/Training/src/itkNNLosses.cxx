@@ -83,6 +83,9 @@ public:
                       "Loss " << ToString(options.function) << ": weight " << options.weight << ", smooth "
                               << options.smooth << ", alpha " << options.alpha << ", beta " << options.beta
                               << " and gamma " << options.gamma << " should be finite and at least 0");
+    itkNNRequireMacro(options.blend >= 0 && options.blend < 1,
+                      "Loss " << ToString(options.function) << ": blend is " << options.blend
+                              << ", should be at least 0 and below 1");
   }
 
   ValueId Build()
@@ -94,7 +97,7 @@ public:
       case LossFunction::Tversky:
         return this->BuildTversky();
       case LossFunction::CrossEntropy:
-        return this->MeanOfImages(this->CrossEntropy(false));
+        return this->MeanOfImages(m_Options.blend > 0 ? this->BlendedCrossEntropy() : this->CrossEntropy(false));
       case LossFunction::BinaryCrossEntropy:
         return this->Mean(this->BinaryCrossEntropy(false));
       case LossFunction::Focal:
@@ -192,6 +195,13 @@ private:
     const ValueId logarithm = m_Graph.Add(Softmax{ 1, true }, { m_Logits });
     const ValueId entropy = this->Apply(UF::Negate, this->Multiply(m_Target, logarithm));
     return isFocal ? this->Focus(entropy, logarithm) : entropy;
+  }
+
+  ValueId BlendedCrossEntropy()
+  {
+    const ValueId p = m_Graph.Add(Softmax{ 1, false }, { m_Logits });
+    const ValueId q = this->Apply(UF::Linear, p, 1 - m_Options.blend, m_Options.blend / 2);
+    return this->Apply(UF::Negate, this->Multiply(m_Target, this->Apply(UF::Log, q)));
   }
 
   /** softplus(z) - t z, which is exact for large logits. */

@@ -207,6 +207,32 @@ Trainer::SumOverProcesses(TensorMap & gradients, double & loss, bool & isStopped
   }
 }
 
+void
+Trainer::SetStatistics(const TensorMap & statistics)
+{
+  if (statistics.empty())
+  {
+    return;
+  }
+  std::vector<float> values;
+  for (const auto & entry : statistics)
+  {
+    const auto own = entry.second.ToVector<float>();
+    values.insert(values.end(), own.begin(), own.end());
+  }
+  m_Communicator->Sum(values);
+  auto next = values.begin();
+  for (const auto & [name, tensor] : statistics)
+  {
+    Tensor average(tensor.GetShape());
+    for (std::int64_t i = 0; i < average.GetNumberOfElements(); ++i)
+    {
+      average.GetData<float>()[i] = *next++ / static_cast<float>(m_Communicator->GetSize());
+    }
+    m_State.weights.Set(name, average);
+  }
+}
+
 bool
 Trainer::DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks)
 {
@@ -217,13 +243,24 @@ Trainer::DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks)
   bool isStopped = hooks.isStopped && hooks.isStopped();
   double loss = 0;
   TensorMap gradients;
+  TensorMap statistics;
+  // Statistics of a step that does not end are forgotten.
+  StateDict weights = m_State.weights;
   const double part = 1 / static_cast<double>(m_Options.batchesPerStep);
   const std::int64_t own = m_Options.batchesPerStep / m_Communicator->GetSize();
   for (std::int64_t i = 0; i < own && !isStopped; ++i)
   {
     try
     {
-      const GradientResult result = m_Gradients.Run(batches.Next(), m_State.weights, runHooks);
+      const std::int64_t batch =
+        m_State.step * m_Options.batchesPerStep + i * m_Communicator->GetSize() + m_Communicator->GetRank();
+      RandomStream random = RandomStream(m_Options.seed).Derive(static_cast<std::uint64_t>(batch));
+      GradientResult result = m_Gradients.Run(batches.Next(), weights, runHooks, &random);
+      for (const auto & [name, value] : result.statistics)
+      {
+        weights.Set(name, value);
+      }
+      statistics = std::move(result.statistics);
       loss += part * result.loss;
       Accumulate(gradients, result.gradients, part);
     }
@@ -245,6 +282,7 @@ Trainer::DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks)
                                          << report.gradientNorm << "; a smaller learning rate may help");
   report.learningRate = ComputeLearningRate(m_Options.schedule, m_State.step, m_Options.steps);
   m_Optimizer.Step(m_State.weights, gradients, report.learningRate);
+  this->SetStatistics(statistics);
   ++m_State.step;
   if (m_Options.averageDecay > 0)
   {

@@ -171,6 +171,7 @@ LossSettings::Describe(ConfigurationTable & table)
   table.Add("alpha", "of tversky: weight of false positives", options.alpha);
   table.Add("beta", "of tversky: weight of false negatives", options.beta);
   table.Add("gamma", "of focal", options.gamma);
+  table.Add("blend", "of cross_entropy: share of an even probability mixed in", options.blend);
 }
 
 LossOptions

@@ -162,16 +162,21 @@ AugmentationPairSettings::Describe(ConfigurationTable & table)
 void
 LossSettings::Describe(ConfigurationTable & table)
 {
-  table.Add("function", "dice, tversky, cross_entropy, bce or focal", function);
+  table.Add(
+    "function", "dice, tversky, cross_entropy, bce, focal, or another that Documentation/training.md lists", function);
   table.Add("weight", "in the sum of all losses", options.weight);
-  table.Add("activation", "sigmoid or softmax; of dice and tversky also none", activation);
+  table.Add("activation", "sigmoid, softmax, tanh or none", activation);
   table.Add("squared", "of dice: squares in the denominator", options.squared);
   table.Add("pooled", "of dice and tversky: over all images of a batch together", options.pooled);
   table.Add("smooth", "of dice and tversky", options.smooth);
   table.Add("alpha", "of tversky: weight of false positives", options.alpha);
-  table.Add("beta", "of tversky: weight of false negatives", options.beta);
-  table.Add("gamma", "of focal", options.gamma);
-  table.Add("blend", "of cross_entropy: share of an even probability mixed in", options.blend);
+  table.Add("beta", "of tversky: weight of false negatives; of focal_dice: the inverse exponent", options.beta);
+  table.Add("gamma", "of focal, noise_robust_dice and exp_log: the exponent", options.gamma);
+  table.Add("blend", "of cross_entropy and smoothed_labels: share of an even probability mixed in", options.blend);
+  table.Add("q", "of generalized_cross_entropy", options.q);
+  table.Add("dice-weight", "of exp_log", options.diceWeight);
+  table.Add("epsilon", "of smoothed_labels", options.epsilon);
+  table.Add("class-weights", "of dice, cross_entropy and generalized_cross_entropy; [] for none", options.classWeights);
 }
 
 LossOptions

@@ -124,33 +124,144 @@ GetSample(const Tensor & batch, std::int64_t number)
 }
 } // namespace
 
+namespace
+{
+/** A case of the reference's losses. */
+struct LossCase
+{
+  const char * name;
+  LossFunction function;
+  bool hasPixelWeight = false;
+  bool hasClassWeight = false;
+  LossActivation activation = LossActivation::Softmax;
+};
+
+LossOptions
+MakeLoss(const LossCase & values, const Json & parameters, const StateDict & io)
+{
+  LossOptions loss = MakeDice();
+  loss.function = values.function;
+  loss.activation = values.activation;
+  const std::string name = values.name;
+  const bool isEntropy =
+    values.function == LossFunction::CrossEntropy || values.function == LossFunction::SmoothedLabels;
+  loss.blend = isEntropy && name.find("head") == std::string::npos ? 1e-3 : 0;
+  loss.beta = parameters.at("focaldiceloss_beta");
+  loss.gamma =
+    parameters.at(values.function == LossFunction::ExpLog ? "explogloss_gamma" : "noiserobustdiceloss_gamma");
+  loss.diceWeight = parameters.at("explogloss_w_dice");
+  loss.q = parameters.at("loss_gce_q");
+  loss.epsilon = parameters.at("slsrloss_epsilon");
+  if (values.hasClassWeight)
+  {
+    loss.classWeights = io.Get("class_weight").ToVector<double>();
+  }
+  return loss;
+}
+} // namespace
+
 TEST(MISFMLosses, ValuesAndGradientsAreTheReferences)
 {
   ITK_NN_REQUIRE_GOLDEN("misfm/losses.json");
   ITK_NN_REQUIRE_GOLDEN("misfm/losses.safetensors");
-  const Json cases = Json::parse(ReadText(FindGolden("misfm/losses.json"))).at("cases");
+  const Json figures = Json::parse(ReadText(FindGolden("misfm/losses.json")));
   const StateDict io = ReadSafeTensors(FindGolden("misfm/losses.safetensors")).tensors;
   const Tensor & logits = io.Get("logits");
   const Tensor target = ToPlanes(io.Get("label"), logits.GetShape()[1]);
+  Shape weightShape = logits.GetShape();
+  weightShape[1] = 1;
+  const Tensor pixelWeight = io.Get("pixel_weight").Reshape(weightShape);
   RegisterBackends();
-  for (const auto & [name, losses] : std::initializer_list<std::pair<const char *, std::vector<LossOptions>>>{
-         { "DiceLoss", { MakeDice() } },
-         { "CrossEntropyLoss", { MakeCrossEntropy() } },
-         { "Combined_demo", MakeCombination() } })
+  const auto check = [&](const std::string & name, const std::vector<LossOptions> & losses, bool hasPixelWeight)
   {
+    SCOPED_TRACE(name);
     Graph graph;
     const ValueId z = graph.AddInput("logits", logits.GetShape());
     const ValueId t = graph.AddInput("target", target.GetShape());
-    graph.AddOutput("loss", AddLosses(graph, z, t, losses));
+    TensorMap inputs{ { "logits", logits }, { "target", target } };
+    ValueId w = -1;
+    if (hasPixelWeight)
+    {
+      w = graph.AddInput("pixel_weight", weightShape);
+      inputs.emplace("pixel_weight", pixelWeight);
+    }
+    graph.AddOutput("loss", AddLosses(graph, z, t, losses, w));
     DifferentiationOptions differentiation;
     differentiation.withRespectTo = { "logits" };
     PlanOptions plan;
     plan.precision = DataType::Float64;
-    const TensorMap result = ExecutionPlan::Compile(Differentiate(graph, "loss", differentiation).graph, {}, plan)
-                               ->Run({ { "logits", logits }, { "target", target } });
-    EXPECT_NEAR(result.at("loss").ToVector<double>()[0], cases.at(name).at("value_f64").get<double>(), 1e-9) << name;
-    const Tensor & expected = io.Get(std::string(name) + "/dlogits");
-    EXPECT_LE(LargestDifference(result.at("gradient.logits"), expected), 1e-6 * LargestMagnitude(expected)) << name;
+    const TensorMap result =
+      ExecutionPlan::Compile(Differentiate(graph, "loss", differentiation).graph, {}, plan)->Run(inputs);
+    // Exponents and weights of classes are kept in single precision.
+    EXPECT_NEAR(
+      result.at("loss").ToVector<double>()[0], figures.at("cases").at(name).at("value_f64").get<double>(), 1e-7);
+    const Tensor & expected = io.Get(name + "/dlogits");
+    EXPECT_LE(LargestDifference(result.at("gradient.logits"), expected), 2e-6 * LargestMagnitude(expected));
+  };
+  using LF = LossFunction;
+  for (const LossCase & values :
+       { LossCase{ "DiceLoss", LF::Dice },
+         LossCase{ "DiceLoss_pixw", LF::Dice, true },
+         LossCase{ "DiceLoss_clsw", LF::Dice, false, true },
+         LossCase{ "CrossEntropyLoss", LF::CrossEntropy },
+         LossCase{ "CrossEntropyLoss_pixw", LF::CrossEntropy, true },
+         LossCase{ "CrossEntropyLoss_clsw", LF::CrossEntropy, false, true },
+         LossCase{ "CrossEntropyLoss_head_8bcebd6", LF::CrossEntropy },
+         LossCase{ "GeneralizedCELoss", LF::GeneralizedCrossEntropy },
+         LossCase{ "GeneralizedCELoss_pixw", LF::GeneralizedCrossEntropy, true },
+         LossCase{ "GeneralizedCELoss_clsw", LF::GeneralizedCrossEntropy, false, true },
+         LossCase{ "FocalDiceLoss", LF::FocalDice },
+         LossCase{ "NoiseRobustDiceLoss", LF::NoiseRobustDice },
+         LossCase{ "BinaryDiceLoss", LF::BinaryDice },
+         LossCase{ "GroupDiceLoss", LF::GroupDice },
+         LossCase{ "ExpLogLoss", LF::ExpLog },
+         LossCase{ "MAELoss", LF::MeanAbsoluteError },
+         LossCase{ "MAELoss_tanh", LF::MeanAbsoluteError, false, false, LossActivation::Tanh },
+         LossCase{ "MSELoss", LF::MeanSquaredError },
+         LossCase{ "SLSRLoss", LF::SmoothedLabels },
+         LossCase{ "SLSRLoss_pixw", LF::SmoothedLabels, true },
+         LossCase{ "EntropyLoss", LF::Entropy },
+         LossCase{ "TotalVariationLoss_3d", LF::TotalVariation } })
+  {
+    check(values.name, { MakeLoss(values, figures.at("params"), io) }, values.hasPixelWeight);
+  }
+  check("Combined_demo", MakeCombination(), false);
+}
+
+TEST(MISFMLosses, Errors)
+{
+  Graph graph;
+  const ValueId x = graph.AddInput("x", { 1, 2, 3, 3 });
+  const ValueId weight = graph.AddInput("weight", { 1, 1, 3, 3 });
+  const auto with = [](auto change)
+  {
+    LossOptions loss = MakeDice();
+    change(loss);
+    return loss;
+  };
+  EXPECT_NN_ERROR(AddLoss(graph, x, x, with([](auto & loss) { loss.classWeights = { 1, 2, 3 }; })),
+                  "should be one for each of the 2 channels");
+  EXPECT_NN_ERROR(AddLoss(graph, x, x, with([](auto & loss) { loss.classWeights = { 0, 0 }; })), "a sum above 0");
+  EXPECT_NN_ERROR(AddLoss(graph, x, x, with([](auto & loss) { loss.classWeights = { 1, -1 }; })), "at least 0");
+  EXPECT_NN_ERROR(AddLoss(graph,
+                          x,
+                          x,
+                          with(
+                            [](auto & loss)
+                            {
+                              loss.function = LossFunction::ExpLog;
+                              loss.classWeights = { 1, 1 };
+                            })),
+                  "has no weights of classes");
+  EXPECT_NN_ERROR(AddLoss(graph, x, x, with([](auto & loss) { loss.q = 0; })), "q 0 should be in (0, 1]");
+  EXPECT_NN_ERROR(AddLoss(graph, x, x, with([](auto & loss) { loss.function = LossFunction::GroupDice; })),
+                  "there are 2 channels, should be at least 3");
+  EXPECT_NN_ERROR(AddLoss(graph, x, x, with([](auto & loss) { loss.function = LossFunction::Focal; }), weight),
+                  "has no weights of pixels");
+  EXPECT_NN_ERROR(AddLoss(graph, x, x, MakeDice(), x), "should be [1, 1, 3, 3]");
+  for (const LossFunction function : { LossFunction::Dice, LossFunction::TotalVariation, LossFunction::ExpLog })
+  {
+    EXPECT_EQ(ParseLossFunction(ToString(function)), function);
   }
 }
 

@@ -83,6 +83,8 @@ Probability(const LossOptions & options, const Values & logits, std::size_t b, s
       }
       return std::exp(logits.At(b, c, i)) / sum;
     }
+    case LossActivation::Tanh:
+      return std::tanh(logits.At(b, c, i));
     case LossActivation::None:
       break;
   }
@@ -205,7 +207,19 @@ TEST(Losses, AgreeWithTheirDefinitions)
 TEST(Losses, GradientsAgreeWithFiniteDifferences)
 {
   const Tensor target = RandomTensor(shape, 2, 0, 1);
-  for (const auto & options : GetAll())
+  auto all = GetAll();
+  for (auto function = static_cast<int>(LossFunction::GeneralizedCrossEntropy);
+       function <= static_cast<int>(LossFunction::TotalVariation);
+       ++function)
+  {
+    LossOptions options;
+    options.function = static_cast<LossFunction>(function);
+    options.activation = LossActivation::Softmax;
+    options.gamma = 1.5;
+    options.blend = 0.1;
+    all.push_back(options);
+  }
+  for (const auto & options : all)
   {
     const bool isProbability = options.activation == LossActivation::None;
     const Tensor logits = RandomTensor(shape, 1, isProbability ? 0.1 : -2, isProbability ? 0.9 : 2);

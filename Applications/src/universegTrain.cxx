@@ -19,6 +19,7 @@
 #include "universegSubcommands.h"
 #include "universegTrainingRun.h"
 
+#include "itkNNInitialWeights.h"
 #include "itkNNModel.h"
 #include "itkNNRegisterBackends.h"
 

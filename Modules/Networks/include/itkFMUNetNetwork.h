@@ -29,7 +29,7 @@ namespace nn
 /** \class FMUNetConfiguration
  * \brief Channels and levels of an FMUNet. As JSON, the keys of the reference's
  * configuration: in_chns, class_num (both required), feature_chns (5 integers),
- * dropout, res_mode, depth, multiscale_pred.
+ * dropout, res_mode, depth, multiscale_pred, initialization ("he", "xavier").
  * \ingroup UniverSegNetworks
  */
 struct UniverSegNetworks_EXPORT FMUNetConfiguration
@@ -43,6 +43,7 @@ struct UniverSegNetworks_EXPORT FMUNetConfiguration
   std::int64_t resolutionMode = 0;
   std::int64_t depth = 2;    ///< residual convolutions of a level
   bool isMultiscale = false; ///< four outputs instead of one
+  bool isHe = true;          ///< how convolutions are drawn before training: after He, or Xavier
 };
 
 /** \class FMUNetNetwork

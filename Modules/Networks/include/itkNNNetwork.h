@@ -62,6 +62,21 @@ struct TrainingGraph
 /** The output of a training graph that holds a statistic's new value. \ingroup UniverSegNetworks */
 UniverSegNetworks_EXPORT std::string GetStatisticName(const std::string & name);
 
+/** \brief How a tensor of a network is drawn before training.
+ * \ingroup UniverSegNetworks */
+struct Initialization
+{
+  enum class Distribution : std::uint8_t
+  {
+    Constant, ///< of the value `scale`
+    Normal,   ///< of mean 0 and standard deviation `scale`
+    Uniform   ///< in [-scale, scale)
+  };
+
+  Distribution distribution = Distribution::Constant;
+  double scale = 0;
+};
+
 /** \class Network
  * \brief The definition of a network: its configuration, the names and shapes
  * of its parameters, and its graph for given input shapes. Holds no weights.
@@ -86,6 +101,7 @@ public:
     std::string name; ///< as in the reference implementation's state dict
     Shape shape;
     Role role = Role::Weight;
+    Initialization initial = {};
   };
 
   using ConstPointer = std::shared_ptr<const Network>;

@@ -28,7 +28,7 @@ namespace nn
  * \brief Channels and layers of a UNet3D. As JSON, the keys of PyMIC's
  * configuration: in_chns, class_num (both required), feature_chns and dropout (4
  * or 5 entries), up_mode, norm_type (batch_norm or instance_norm),
- * multiscale_pred.
+ * multiscale_pred, initialization.
  * \ingroup UniverSegNetworks
  */
 struct UniverSegNetworks_EXPORT UNet3DConfiguration
@@ -48,6 +48,7 @@ struct UniverSegNetworks_EXPORT UNet3DConfiguration
   UpMode upMode = UpMode::Linear;
   bool normalizesInstances = false; ///< instances instead of batches; the fifth level's are batches always
   bool isMultiscale = false;        ///< four outputs instead of one
+  bool isHe = true;                 ///< how convolutions are drawn before training: after He, or Xavier
 };
 
 /** \class UNet3DNetwork

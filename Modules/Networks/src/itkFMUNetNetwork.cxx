@@ -75,7 +75,7 @@ ParameterList
 DeclareParameters(const FMUNetConfiguration & configuration)
 {
   const auto & features = configuration.features;
-  ParameterList list;
+  ParameterList list(configuration.isHe ? ParameterList::Rule::He : ParameterList::Rule::Xavier);
   list.AddConvolution("project", configuration.inputChannels, features[0], GetKernel(configuration, 0));
   for (std::size_t level = 0; level < levels; ++level)
   {
@@ -241,6 +241,7 @@ FMUNetNetwork::FromJson(const std::string & text)
   configuration.resolutionMode = reader.GetInteger("res_mode", configuration.resolutionMode, 0, 2);
   configuration.depth = reader.GetInteger("depth", configuration.depth, 1, maximumDepth);
   configuration.isMultiscale = reader.GetBoolean("multiscale_pred", configuration.isMultiscale);
+  configuration.isHe = reader.GetChoice("initialization", "he", { "he", "xavier" }) == "he";
   return std::make_shared<FMUNetNetwork>(configuration);
 }
 
@@ -287,11 +288,12 @@ std::string
 FMUNetNetwork::GetConfiguration() const
 {
   return nlohmann::json{
-    { "in_chns", m_Configuration.inputChannels },       { "class_num", m_Configuration.classes },
-    { "feature_chns", m_Configuration.features },       { "dropout", m_Configuration.dropout },
-    { "res_mode", m_Configuration.resolutionMode },     { "depth", m_Configuration.depth },
-    { "multiscale_pred", m_Configuration.isMultiscale }
-  }.dump();
+    { "in_chns", m_Configuration.inputChannels },        { "class_num", m_Configuration.classes },
+    { "feature_chns", m_Configuration.features },        { "dropout", m_Configuration.dropout },
+    { "res_mode", m_Configuration.resolutionMode },      { "depth", m_Configuration.depth },
+    { "multiscale_pred", m_Configuration.isMultiscale }, { "initialization", m_Configuration.isHe ? "he" : "xavier" }
+  }
+    .dump();
 }
 
 std::vector<Network::Parameter>

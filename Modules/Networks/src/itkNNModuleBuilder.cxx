@@ -17,6 +17,8 @@
  *=========================================================================*/
 #include "itkNNModuleBuilder.h"
 
+#include <cmath>
+
 namespace itk
 {
 namespace nn
@@ -32,13 +34,43 @@ ToVector(const Extent3 & extent)
 {
   return { extent.begin(), extent.end() };
 }
+
+Initialization
+Constantly(double value)
+{
+  return { Initialization::Distribution::Constant, value };
+}
 } // namespace
+
+void
+ParameterList::AddProduct(const std::string & key, Shape shape, std::int64_t outputs)
+{
+  // As PyTorch counts, also of transposed convolutions.
+  const double kernel = static_cast<double>(NumberOfElements(shape) / (shape[0] * shape[1]));
+  const double inputs = static_cast<double>(shape[1]) * kernel;
+  Initialization weight;
+  Initialization bias;
+  switch (m_Rule)
+  {
+    case Rule::He:
+      weight = { Initialization::Distribution::Normal, std::sqrt(2 / (1 + negativeSlope * negativeSlope) / inputs) };
+      break;
+    case Rule::Xavier:
+      weight = { Initialization::Distribution::Uniform,
+                 std::sqrt(6 / (inputs + static_cast<double>(shape[0]) * kernel)) };
+      break;
+    case Rule::PyTorch:
+      weight = bias = { Initialization::Distribution::Uniform, 1 / std::sqrt(inputs) };
+      break;
+  }
+  this->AddWeight(key + ".weight", std::move(shape), weight);
+  this->AddWeight(key + ".bias", { outputs }, bias);
+}
 
 void
 ParameterList::AddConvolution(const std::string & key, std::int64_t in, std::int64_t out, const Extent3 & kernel)
 {
-  this->AddWeight(key + ".weight", { out, in, kernel[0], kernel[1], kernel[2] });
-  this->AddWeight(key + ".bias", { out });
+  this->AddProduct(key, { out, in, kernel[0], kernel[1], kernel[2] }, out);
 }
 
 void
@@ -47,37 +79,35 @@ ParameterList::AddTransposedConvolution(const std::string & key,
                                         std::int64_t out,
                                         const Extent3 & kernel)
 {
-  this->AddWeight(key + ".weight", { in, out, kernel[0], kernel[1], kernel[2] });
-  this->AddWeight(key + ".bias", { out });
+  this->AddProduct(key, { in, out, kernel[0], kernel[1], kernel[2] }, out);
 }
 
 void
 ParameterList::AddLinear(const std::string & key, std::int64_t in, std::int64_t out)
 {
-  this->AddWeight(key + ".weight", { out, in });
-  this->AddWeight(key + ".bias", { out });
+  this->AddProduct(key, { out, in }, out);
 }
 
 void
 ParameterList::AddAffine(const std::string & key, std::int64_t channels)
 {
-  this->AddWeight(key + ".weight", { channels });
-  this->AddWeight(key + ".bias", { channels });
+  this->AddWeight(key + ".weight", { channels }, Constantly(1));
+  this->AddWeight(key + ".bias", { channels }, Constantly(0));
 }
 
 void
 ParameterList::AddBatchNormalization(const std::string & key, std::int64_t channels)
 {
   this->AddAffine(key, channels);
-  m_Parameters.push_back({ key + ".running_mean", { channels }, Network::Role::Statistic });
-  m_Parameters.push_back({ key + ".running_var", { channels }, Network::Role::Statistic });
+  m_Parameters.push_back({ key + ".running_mean", { channels }, Network::Role::Statistic, Constantly(0) });
+  m_Parameters.push_back({ key + ".running_var", { channels }, Network::Role::Statistic, Constantly(1) });
   this->AddBuffer(key + ".num_batches_tracked", {});
 }
 
 void
 ParameterList::AddPRelu(const std::string & key)
 {
-  this->AddWeight(key + ".weight", { 1 });
+  this->AddWeight(key + ".weight", { 1 }, Constantly(0.25));
 }
 
 ModuleBuilder::ModuleBuilder(Graph & graph, const std::vector<Network::Parameter> & parameters, GraphMode mode)

@@ -40,9 +40,21 @@ using Extent3 = std::array<std::int64_t, 3>;
 class ParameterList
 {
 public:
-  void AddWeight(const std::string & name, Shape shape)
+  /** How convolutions and linear layers begin. */
+  enum class Rule
   {
-    m_Parameters.push_back({ name, std::move(shape), Network::Role::Weight });
+    He,     ///< PyMIC's 'he': normal, with the gain of a leaky ReLU; biases are 0
+    Xavier, ///< uniform, with gain 1; biases are 0
+    PyTorch ///< its default: weights and biases uniform, within 1 / sqrt(inputs)
+  };
+
+  explicit ParameterList(Rule rule = Rule::PyTorch)
+    : m_Rule(rule)
+  {}
+
+  void AddWeight(const std::string & name, Shape shape, const Initialization & initial)
+  {
+    m_Parameters.push_back({ name, std::move(shape), Network::Role::Weight, initial });
   }
   void AddBuffer(const std::string & name, Shape shape)
   {
@@ -67,6 +79,10 @@ public:
   }
 
 private:
+  /** weight, and bias of the outputs. */
+  void AddProduct(const std::string & key, Shape shape, std::int64_t outputs);
+
+  Rule m_Rule;
   std::vector<Network::Parameter> m_Parameters;
 };
 

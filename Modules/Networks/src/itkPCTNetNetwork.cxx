@@ -201,7 +201,8 @@ private:
       const std::string block = key + ".trans.blocks." + std::to_string(i);
       m_List.AddAffine(block + ".norm1", features);
       m_List.AddWeight(block + ".attn.relative_position_bias_table",
-                       { side * side * side, m_Configuration.heads[number] });
+                       { side * side * side, m_Configuration.heads[number] },
+                       { Initialization::Distribution::Normal, 0.02 });
       m_List.AddBuffer(block + ".attn.relative_position_index", { tokens, tokens });
       m_List.AddLinear(block + ".attn.qkv", features, 3 * features);
       m_List.AddLinear(block + ".attn.proj", features, features);

@@ -90,7 +90,7 @@ ParameterList
 DeclareParameters(const UNet3DConfiguration & configuration)
 {
   const auto & features = configuration.features;
-  ParameterList list;
+  ParameterList list(configuration.isHe ? ParameterList::Rule::He : ParameterList::Rule::Xavier);
   for (std::size_t level = 0; level < features.size(); ++level)
   {
     DeclareBlock(list,
@@ -193,6 +193,7 @@ UNet3DNetwork::FromJson(const std::string & text)
   configuration.normalizesInstances =
     reader.GetChoice("norm_type", "batch_norm", { "batch_norm", "instance_norm" }) == "instance_norm";
   configuration.isMultiscale = reader.GetBoolean("multiscale_pred", configuration.isMultiscale);
+  configuration.isHe = reader.GetChoice("initialization", "he", { "he", "xavier" }) == "he";
   return std::make_shared<UNet3DNetwork>(std::move(configuration));
 }
 
@@ -230,15 +231,15 @@ UNet3DNetwork::GetName() const
 std::string
 UNet3DNetwork::GetConfiguration() const
 {
-  return nlohmann::json{
-    { "in_chns", m_Configuration.inputChannels },
-    { "class_num", m_Configuration.classes },
-    { "feature_chns", m_Configuration.features },
-    { "dropout", m_Configuration.dropout },
-    { "up_mode", static_cast<int>(m_Configuration.upMode) },
-    { "norm_type", m_Configuration.normalizesInstances ? "instance_norm" : "batch_norm" },
-    { "multiscale_pred", m_Configuration.isMultiscale }
-  }.dump();
+  return nlohmann::json{ { "in_chns", m_Configuration.inputChannels },
+                         { "class_num", m_Configuration.classes },
+                         { "feature_chns", m_Configuration.features },
+                         { "dropout", m_Configuration.dropout },
+                         { "up_mode", static_cast<int>(m_Configuration.upMode) },
+                         { "norm_type", m_Configuration.normalizesInstances ? "instance_norm" : "batch_norm" },
+                         { "multiscale_pred", m_Configuration.isMultiscale },
+                         { "initialization", m_Configuration.isHe ? "he" : "xavier" } }
+    .dump();
 }
 
 std::vector<Network::Parameter>

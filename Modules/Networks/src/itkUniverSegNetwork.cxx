@@ -17,6 +17,7 @@
  *=========================================================================*/
 #include "itkUniverSegNetwork.h"
 
+#include <cmath>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -266,7 +267,16 @@ UniverSegNetwork::GetParameters() const
   std::vector<Parameter> parameters;
   for (const auto id : graph.GetValuesOfKind(Graph::ValueKind::Parameter))
   {
-    parameters.push_back({ graph.GetValue(id).name, graph.GetShape(id) });
+    Parameter parameter{ graph.GetValue(id).name, graph.GetShape(id) };
+    if (parameter.shape.size() > 1)
+    {
+      // A leaky ReLU follows the convolutions of targets and supports.
+      const bool isRectified = parameter.name.find(".vmapped.") != std::string::npos;
+      const double inputs =
+        static_cast<double>(NumberOfElements(parameter.shape)) / static_cast<double>(parameter.shape[0]);
+      parameter.initial = { Initialization::Distribution::Normal, std::sqrt((isRectified ? 2 : 1) / inputs) };
+    }
+    parameters.push_back(std::move(parameter));
   }
   return parameters;
 }

@@ -198,10 +198,10 @@ TEST(MISFMNetworks, ConfigurationsComeBackFromJsonAndWeights)
   } cases[] = {
     { "fmunet",
       R"({"class_num": 3, "depth": 3, "dropout": 0.2, "feature_chns": [2, 3, 4, 5, 6], "in_chns": 2,
-          "multiscale_pred": false, "res_mode": 1})" },
+          "initialization": "he", "multiscale_pred": false, "res_mode": 1})" },
     { "unet3d",
       R"({"class_num": 3, "dropout": [0.0, 0.0, 0.2, 0.3, 0.4], "feature_chns": [2, 3, 4, 5], "in_chns": 2,
-          "multiscale_pred": true, "norm_type": "instance_norm", "up_mode": 0})" },
+          "initialization": "he", "multiscale_pred": true, "norm_type": "instance_norm", "up_mode": 0})" },
     { "pctnet",
       R"({"class_num": 3, "depths": [1, 2, 3], "dropout": [0.0, 0.0, 0.2, 0.2, 0.2], "feature_chns": [2, 3, 4, 6, 8],
           "in_chns": 2, "multiscale_pred": false, "num_heads": [2, 3, 4], "resolution_mode": 0,

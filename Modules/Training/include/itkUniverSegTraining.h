@@ -105,14 +105,6 @@ private:
   PlanOptions m_Plan;
   std::vector<TensorMap> m_Batches;
 };
-
-/** Weights as UniverSeg starts with: normally distributed with variance g^2 / (input
- * channels * kernel), where g^2 is 2 for convolutions of targets and supports, which
- * a leaky ReLU follows, and 1 for the others; biases 0.
- *
- * Throws Error when the network is not UniverSeg.
- * \ingroup UniverSegTraining */
-UniverSegTraining_EXPORT StateDict MakeInitialWeights(const Network & network, std::uint64_t seed);
 } // namespace nn
 } // namespace itk
 

@@ -183,34 +183,5 @@ UniverSegValidation::Run(const StateDict & weights) const
   result.metrics["dice"] = result.score;
   return result;
 }
-
-StateDict
-MakeInitialWeights(const Network & network, std::uint64_t seed)
-{
-  itkNNRequireMacro(network.GetName() == "universeg",
-                    "Initial weights are known for the network universeg, not for " << network.GetName());
-  const RandomStream random(seed);
-  StateDict weights;
-  std::uint64_t number = 0;
-  for (const auto & parameter : network.GetParameters())
-  {
-    Tensor tensor = Tensor::Zeros(parameter.shape);
-    if (parameter.shape.size() > 1)
-    {
-      const bool isRectified = parameter.name.find(".vmapped.") != std::string::npos;
-      const double inputs = static_cast<double>(tensor.GetNumberOfElements()) / static_cast<double>(parameter.shape[0]);
-      const double deviation = std::sqrt((isRectified ? 2 : 1) / inputs);
-      RandomStream own = random.Derive(number);
-      float * values = tensor.GetData<float>();
-      for (std::int64_t i = 0; i < tensor.GetNumberOfElements(); ++i)
-      {
-        values[i] = static_cast<float>(deviation * own.Normal());
-      }
-    }
-    weights.Add(parameter.name, tensor);
-    ++number;
-  }
-  return weights;
-}
 } // namespace nn
 } // namespace itk

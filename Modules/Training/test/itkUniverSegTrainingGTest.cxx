@@ -15,6 +15,7 @@
  *  limitations under the License.
  *
  *=========================================================================*/
+#include "itkNNInitialWeights.h"
 #include "itkUniverSegTraining.h"
 
 #include "itkNNRegisterBackends.h"

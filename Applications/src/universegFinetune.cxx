@@ -18,7 +18,7 @@
 #include "universegModelOptions.h"
 #include "universegSubcommands.h"
 #include "universegSupports.h"
-#include "universegTrainingRun.h"
+#include "universegTaskTraining.h"
 
 #include "itkNNModel.h"
 #include "itkNNRegisterBackends.h"
@@ -88,14 +88,14 @@ RunFinetune(const Arguments & arguments)
   {
     return exitSuccess;
   }
-  TrainingJob job;
-  job.settings = MakeSettings();
+  TaskTraining training;
+  training.settings = MakeSettings();
   const std::string file = commandLine.GetText("settings");
   if (!file.empty())
   {
-    itk::nn::ConfigurationTable(job.settings).ReadFile(file);
+    itk::nn::ConfigurationTable(training.settings).ReadFile(file);
   }
-  itk::nn::TrainingSettings & settings = job.settings;
+  itk::nn::TrainingSettings & settings = training.settings;
   constexpr std::int64_t most = std::int64_t{ 1 } << 40;
   settings.steps = commandLine.GetInteger("steps", settings.steps, 0, most);
   settings.seed = commandLine.GetInteger("seed", settings.seed, 0, most);
@@ -105,15 +105,15 @@ RunFinetune(const Arguments & arguments)
     std::cout << itk::nn::ConfigurationTable(settings).Write();
     return exitSuccess;
   }
-  job.folder = commandLine.GetRequired("output");
-  job.resumes = commandLine.Has("resume");
-  job.plan = GetPlanOptions(commandLine);
+  training.place.folder = commandLine.GetRequired("output");
+  training.place.resumes = commandLine.Has("resume");
+  training.place.plan = GetPlanOptions(commandLine);
   const auto pairs = FindSupports(commandLine);
   CheckModelOptions(commandLine, true);
   itk::nn::RegisterBackends();
   const auto model = LoadModel(commandLine, true);
-  job.network = model->GetNetwork();
-  job.weights = model->GetModel()->GetWeights();
+  training.network = model->GetNetwork();
+  training.weights = model->GetModel()->GetWeights();
   const auto grid = model->GetGridSize();
   settings.batch.height = static_cast<std::int64_t>(grid[1]);
   settings.batch.width = static_cast<std::int64_t>(grid[0]);
@@ -130,13 +130,13 @@ RunFinetune(const Arguments & arguments)
     return std::make_shared<itk::nn::UniverSegSupportTaskSource>(
       *supports, GetNormalization(commandLine), settings.batch.height, settings.batch.width, targets);
   };
-  job.tasks = makeTasks(Targets::Training);
-  job.validationTasks = makeTasks(Targets::Validation);
+  training.tasks = makeTasks(Targets::Training);
+  training.validationTasks = makeTasks(Targets::Validation);
   const itk::nn::ModelCard & card = model->GetModel()->GetCard();
   settings.model.licence = settings.model.licence.empty() ? card.license : settings.model.licence;
   settings.model.description = settings.model.description.empty() ? card.description : settings.model.description;
-  job.provenance = "fine-tuned with universeg finetune on " + std::to_string(count) + " supports" +
-                   (card.provenance.empty() ? std::string() : ", from a model " + card.provenance);
-  return RunTraining(job);
+  training.provenance = "fine-tuned with universeg finetune on " + std::to_string(count) + " supports" +
+                        (card.provenance.empty() ? std::string() : ", from a model " + card.provenance);
+  return RunTaskTraining(training);
 }
 } // namespace universeg

@@ -17,7 +17,7 @@
  *=========================================================================*/
 #include "universegModelOptions.h"
 #include "universegSubcommands.h"
-#include "universegTrainingRun.h"
+#include "universegTaskTraining.h"
 
 #include "itkNNInitialWeights.h"
 #include "itkNNModel.h"
@@ -51,48 +51,49 @@ RunTrain(const Arguments & arguments)
   {
     return exitSuccess;
   }
-  TrainingJob job;
+  TaskTraining training;
   const std::string file = commandLine.GetText("config");
   if (!file.empty())
   {
-    itk::nn::ConfigurationTable(job.settings).ReadFile(file);
+    itk::nn::ConfigurationTable(training.settings).ReadFile(file);
   }
   if (commandLine.Has("network"))
   {
-    job.settings.network.name = GetNetworkName(commandLine);
+    training.settings.network.name = GetNetworkName(commandLine);
   }
   constexpr std::int64_t most = std::int64_t{ 1 } << 40;
-  job.settings.steps = commandLine.GetInteger("steps", job.settings.steps, 0, most);
-  job.settings.seed = commandLine.GetInteger("seed", job.settings.seed, 0, most);
+  training.settings.steps = commandLine.GetInteger("steps", training.settings.steps, 0, most);
+  training.settings.seed = commandLine.GetInteger("seed", training.settings.seed, 0, most);
   if (commandLine.Has("print-config"))
   {
-    std::cout << itk::nn::ConfigurationTable(job.settings).Write();
+    std::cout << itk::nn::ConfigurationTable(training.settings).Write();
     return exitSuccess;
   }
   const std::string preview = commandLine.GetText("preview");
-  job.folder = preview.empty() ? commandLine.GetRequired("output") : "";
-  job.resumes = commandLine.Has("resume");
-  job.plan = GetPlanOptions(commandLine);
+  training.place.folder = preview.empty() ? commandLine.GetRequired("output") : "";
+  training.place.resumes = commandLine.Has("resume");
+  training.place.plan = GetPlanOptions(commandLine);
   itk::nn::RegisterBackends();
-  job.communicator = preview.empty() ? FindProcesses() : nullptr;
-  job.network = job.settings.network.Get();
+  training.place.communicator = preview.empty() ? FindProcesses() : nullptr;
+  training.network = training.settings.network.Get();
   const std::string start = commandLine.GetText("model");
-  job.weights = start.empty() ? itk::nn::MakeInitialWeights(*job.network, static_cast<std::uint64_t>(job.settings.seed))
-                              : itk::nn::Model::Read(start)->GetWeights();
+  training.weights =
+    start.empty() ? itk::nn::MakeInitialWeights(*training.network, static_cast<std::uint64_t>(training.settings.seed))
+                  : itk::nn::Model::Read(start)->GetWeights();
   const std::string folder = std::filesystem::path(file).parent_path().string();
-  const auto common = job.settings.MakeCommonTasks(folder);
-  job.tasks = job.settings.MakeTaskSource(folder, false, common);
+  const auto common = training.settings.MakeCommonTasks(folder);
+  training.tasks = training.settings.MakeTaskSource(folder, false, common);
   if (!preview.empty())
   {
-    DrawTasks(job, preview);
+    DrawTasks(training, preview);
     return exitSuccess;
   }
-  if (job.settings.validation.tasks > 0)
+  if (training.settings.validation.tasks > 0)
   {
-    job.validationTasks = job.settings.MakeTaskSource(folder, true, common);
+    training.validationTasks = training.settings.MakeTaskSource(folder, true, common);
   }
-  job.provenance = "trained with universeg train" +
-                   (start.empty() ? std::string() : ", from " + std::filesystem::path(start).filename().string());
-  return RunTraining(job);
+  training.provenance = "trained with universeg train" +
+                        (start.empty() ? std::string() : ", from " + std::filesystem::path(start).filename().string());
+  return RunTaskTraining(training);
 }
 } // namespace universeg

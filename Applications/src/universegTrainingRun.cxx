@@ -22,14 +22,11 @@
 
 #include "itkNNModel.h"
 #include "itkNNProgressEstimate.h"
-#include "itkNNRaster.h"
 #include "itkNNTrainingLog.h"
 
 #ifdef UNIVERSEG_MPI
 #  include "itkNNMPICommunicator.h"
 #endif
-
-#include <nlohmann/json.hpp>
 
 #include <chrono>
 #include <csignal>
@@ -121,14 +118,14 @@ public:
     : m_Job(job)
     , m_Files(files)
     , m_Log(files.log, firstStep)
-    , m_Estimate(job.settings.steps, std::min(firstStep, job.settings.steps))
+    , m_Estimate(job.options.steps, std::min(firstStep, job.options.steps))
     , m_Start(std::chrono::steady_clock::now())
   {}
 
   void OnStep(const itk::nn::StepReport & report)
   {
     m_Means.Add(report);
-    if (report.step % m_Job.settings.logEvery != 0 && report.step != m_Job.settings.steps)
+    if (report.step % m_Job.logEvery != 0 && report.step != m_Job.options.steps)
     {
       return;
     }
@@ -159,18 +156,11 @@ public:
 
   void WriteModel(const std::string & fileName, const StateDict & weights, std::int64_t step, double score) const
   {
-    const itk::nn::TrainingSettings & settings = m_Job.settings;
     const auto model = itk::nn::Model::New();
     model->SetWeights(weights);
-    itk::nn::ModelCard card;
+    itk::nn::ModelCard card = m_Job.card;
     card.network = m_Job.network->GetName();
     card.configuration = m_Job.network->GetConfiguration();
-    card.preprocessing = nlohmann::json{ { "grid_size", { settings.batch.height, settings.batch.width } } }.dump();
-    card.license = settings.model.licence;
-    card.description = settings.model.description;
-    card.provenance = m_Job.provenance;
-    card.extra["training_data"] = settings.model.data;
-    card.extra["training_seed"] = std::to_string(settings.seed);
     card.extra["training_steps"] = std::to_string(step);
     if (score >= 0)
     {
@@ -194,49 +184,6 @@ private:
   StepMeans m_Means;
 };
 } // namespace
-
-void
-DrawTasks(const TrainingJob & job, const std::string & fileName)
-{
-  constexpr std::int64_t rows = 12;
-  constexpr std::int64_t supports = 6;
-  constexpr std::size_t gap = 2;
-  itk::nn::UniverSegBatchOptions options = job.settings.GetBatchOptions();
-  options.tasks = 1;
-  options.supportSizes = { supports };
-  const itk::nn::UniverSegBatchSource batches(job.tasks, options);
-  const auto height = static_cast<std::size_t>(options.height);
-  const auto width = static_cast<std::size_t>(options.width);
-  itk::nn::Raster picture((supports + 1) * (width + gap) + gap, rows * (height + gap) + gap);
-  for (std::int64_t row = 0; row < rows; ++row)
-  {
-    const itk::nn::TensorMap batch = batches.MakeBatch(static_cast<std::uint64_t>(row));
-    for (std::int64_t column = 0; column <= supports; ++column)
-    {
-      const bool isTarget = column == 0;
-      const std::int64_t number = isTarget ? 0 : column - 1;
-      const auto size = static_cast<std::int64_t>(height * width);
-      const float * image = batch.at(isTarget ? "target" : "support_images").GetData<float>() + number * size;
-      const float * label = batch.at(isTarget ? "label" : "support_labels").GetData<float>() + number * size;
-      const auto isInside = [&](std::size_t y, std::size_t x) { return label[y * width + x] > 0.5F; };
-      for (std::size_t y = 0; y < height; ++y)
-      {
-        for (std::size_t x = 0; x < width; ++x)
-        {
-          const float clipped = std::min(std::max(image[y * width + x], 0.0F), 1.0F);
-          const auto gray = static_cast<unsigned char>(255 * clipped + 0.5F);
-          const bool isBorder =
-            isInside(y, x) && (y == 0 || x == 0 || y + 1 == height || x + 1 == width || !isInside(y - 1, x) ||
-                               !isInside(y + 1, x) || !isInside(y, x - 1) || !isInside(y, x + 1));
-          picture.SetPixel(gap + static_cast<std::size_t>(column) * (width + gap) + x,
-                           gap + static_cast<std::size_t>(row) * (height + gap) + y,
-                           isBorder ? itk::nn::Raster::Rgb{ 255, 176, 32 } : itk::nn::Raster::Rgb{ gray, gray, gray });
-        }
-      }
-    }
-  }
-  picture.WritePNG(fileName);
-}
 
 TrainingFiles::TrainingFiles(const std::string & folder)
   : configuration(folder + "/training.toml")
@@ -266,12 +213,13 @@ void
 PrepareFolder(const TrainingJob & job, const TrainingFiles & files)
 {
   std::error_code code;
-  fs::create_directories(job.folder, code);
-  if (!fs::is_directory(job.folder))
+  const std::string & folder = job.place.folder;
+  fs::create_directories(folder, code);
+  if (!fs::is_directory(folder))
   {
-    throw Failure(job.folder + ": cannot make this folder: " + code.message());
+    throw Failure(folder + ": cannot make this folder: " + code.message());
   }
-  if (!job.resumes && fs::exists(files.checkpoint))
+  if (!job.place.resumes && fs::exists(files.checkpoint))
   {
     throw Failure(files.checkpoint + ": a training was begun in this folder; --resume goes on with it");
   }
@@ -290,22 +238,18 @@ TakePart(itk::nn::Trainer & trainer)
 int
 RunTraining(const TrainingJob & job)
 {
-  const TrainingFiles files(job.folder);
-  const bool isFirst = job.communicator == nullptr || job.communicator->GetRank() == 0;
+  const TrainingPlace & place = job.place;
+  const TrainingFiles files(place.folder);
+  const bool isFirst = place.communicator == nullptr || place.communicator->GetRank() == 0;
   if (isFirst)
   {
     PrepareFolder(job, files);
   }
-  itk::nn::TrainerOptions options = job.settings.GetTrainerOptions();
+  itk::nn::TrainerOptions options = job.options;
   options.checkpoint = files.checkpoint;
-  options.gradients.plan = job.plan;
-  const itk::nn::UniverSegBatchOptions batch = job.settings.GetBatchOptions();
-  itk::nn::Trainer trainer(job.network,
-                           job.weights,
-                           std::make_shared<itk::nn::UniverSegBatchSource>(job.tasks, batch),
-                           options,
-                           job.communicator);
-  if (job.resumes && fs::exists(files.checkpoint))
+  options.gradients.plan = place.plan;
+  itk::nn::Trainer trainer(job.network, job.weights, job.batches, options, place.communicator);
+  if (place.resumes && fs::exists(files.checkpoint))
   {
     trainer.Resume(files.checkpoint);
   }
@@ -318,27 +262,16 @@ RunTraining(const TrainingJob & job)
   {
     std::cout << "goes on behind step " << trainer.GetState().step << std::endl;
   }
-  itk::nn::TrainingSettings written = job.settings;
-  WriteTextFile(files.configuration, itk::nn::ConfigurationTable(written).Write());
-
-  std::unique_ptr<const itk::nn::UniverSegValidation> validation;
-  const itk::nn::ValidationSettings & checks = job.settings.validation;
-  if (checks.tasks > 0 && job.validationTasks != nullptr)
-  {
-    itk::nn::UniverSegBatchOptions own = batch;
-    own.supportSizes = { checks.supportSize };
-    own.seed = static_cast<std::uint64_t>(checks.seed);
-    validation =
-      std::make_unique<itk::nn::UniverSegValidation>(job.network, *job.validationTasks, own, checks.tasks, job.plan);
-  }
+  WriteTextFile(files.configuration, job.configuration);
+  const TrainingJob::Validation validation = job.makeValidation ? job.makeValidation() : nullptr;
 
   TrainingReporter reporter(job, files, trainer.GetState().step);
   itk::nn::TrainerHooks hooks;
   hooks.isStopped = [] { return stopSignal != 0; };
   hooks.step = [&](const itk::nn::StepReport & report) { reporter.OnStep(report); };
-  if (validation != nullptr)
+  if (validation)
   {
-    hooks.validate = [&](const StateDict & weights) { return validation->Run(weights); };
+    hooks.validate = validation;
     hooks.validated = [&](std::int64_t step, const itk::nn::ValidationResult & result)
     { reporter.OnValidated(step, result); };
     hooks.best = [&](std::int64_t step, const StateDict & weights)

@@ -18,26 +18,38 @@
 #ifndef universegTrainingRun_h
 #define universegTrainingRun_h
 
-#include "itkNNTrainingSettings.h"
+#include "itkNNModelCard.h"
+#include "itkNNTrainer.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 
 namespace universeg
 {
-/** What a training needs beside its settings. */
-struct TrainingJob
+/** Where a training runs and writes. */
+struct TrainingPlace
 {
-  itk::nn::TrainingSettings settings;
-  itk::nn::Network::ConstPointer network;
-  itk::nn::StateDict weights; ///< to start with
-  itk::nn::TaskSource::ConstPointer tasks;
-  itk::nn::TaskSource::ConstPointer validationTasks; ///< null: there is no validation
   itk::nn::PlanOptions plan;
   std::string folder; ///< of all files that it writes
   bool resumes = false;
   std::shared_ptr<const itk::nn::Communicator> communicator; ///< null: this process alone
-  std::string provenance;                                    ///< for the model's card
+};
+
+/** A training of any network. */
+struct TrainingJob
+{
+  using Validation = std::function<itk::nn::ValidationResult(const itk::nn::StateDict &)>;
+
+  itk::nn::Network::ConstPointer network;
+  itk::nn::StateDict weights; ///< to start with
+  itk::nn::BatchSource::ConstPointer batches;
+  itk::nn::TrainerOptions options;            ///< the place's are put in
+  std::function<Validation()> makeValidation; ///< called by the process that validates; empty: there is none
+  std::int64_t logEvery = 20;
+  std::string configuration; ///< all settings, as TOML
+  itk::nn::ModelCard card;   ///< of the models that it writes
+  TrainingPlace place;
 };
 
 /** Names of the files in the folder of a training. */
@@ -52,11 +64,6 @@ struct TrainingFiles
   std::string best;          ///< model with the best validation so far
   std::string model;         ///< model at the end
 };
-
-/** Draw some of a training's tasks as a picture: a task in each row, the target
- * first, the labels' borders in colour. With augmentation, as the network sees them.
- * Throws itk::nn::Error. */
-void DrawTasks(const TrainingJob & job, const std::string & fileName);
 
 /** The processes that a launcher started together with this one; null when there
  * are none. Throws itk::nn::Error. */

@@ -15,6 +15,7 @@
  *  limitations under the License.
  *
  *=========================================================================*/
+#include "universegCommandLine.h"
 #include "universegDemoImages.h"
 #include "universegFiles.h"
 #include "universegImages.h"
@@ -26,6 +27,7 @@
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -480,6 +482,261 @@ TEST_F(Command, EvaluateChecksItsOutputsFirst)
   EXPECT_EQ(result.exitCode, 0) << result.error;
   EXPECT_EQ(universegtest::ReadFile(scores).find("prediction,reference"), 0U);
   EXPECT_TRUE(nlohmann::json::parse(universegtest::ReadFile(folder + "/json")).contains("mean_dice"));
+}
+
+/** Two pairs of volumes of 6 x 5 x 4 pixels with a spacing of 1 x 2 x 3 mm, `a` and `b`. Label 1
+ * is a plate, in the predictions one slice higher; label 2 is a pixel, which the prediction of b
+ * does not have. */
+void
+WriteEvaluationPairs(const std::string & folder)
+{
+  for (const char * part : { "/predictions", "/references" })
+  {
+    fs::create_directories(folder + part);
+    const bool isPrediction = std::string(part) == "/predictions";
+    for (const char * name : { "/a.nii.gz", "/b.nii.gz" })
+    {
+      auto labels = LabelVolume::New();
+      labels->SetRegions(LabelVolume::SizeType{ { 6, 5, 4 } });
+      labels->Allocate(true);
+      const double spacing[] = { 1, 2, 3 };
+      labels->SetSpacing(spacing);
+      for (itk::IndexValueType i = 0; i < 12; ++i)
+      {
+        labels->SetPixel({ { 1 + i % 4, 1 + i / 4, isPrediction ? 1 : 0 } }, 1);
+      }
+      if (!isPrediction || std::string(name) == "/a.nii.gz")
+      {
+        labels->SetPixel({ { 0, isPrediction ? 2 : 0, 3 } }, 2);
+      }
+      universeg::WriteLabels(*labels, 3, folder + part + name);
+    }
+  }
+}
+
+TEST_F(Command, EvaluatesNamedMetrics)
+{
+  const std::string folder = MakeFolder("work/metrics");
+  WriteEvaluationPairs(folder);
+  const auto evaluate = [&folder](std::vector<std::string> more)
+  {
+    more.insert(more.begin(),
+                { "evaluate", "--prediction", folder + "/predictions", "--reference", folder + "/references" });
+    return RunCommand(more);
+  };
+  const auto table = [&folder](const std::string & metric)
+  { return universegtest::ReadFile(folder + "/tables/eval_" + metric + ".csv"); };
+
+  const std::vector<std::string> metrics{ "--metric", "dice,assd",         "hd95",         "hausdorff",       "nsd,rve",
+                                          "volume",   "volume-similarity", "--metric-csv", folder + "/tables" };
+  auto arguments = metrics;
+  arguments.insert(arguments.end(), { "--nsd-tolerance", "3", "--csv", folder + "/all.csv" });
+  ProcessResult result = evaluate(arguments);
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_NE(result.output.find("hausdorff     nsd"), std::string::npos) << result.output;
+  EXPECT_NE(result.output.find("average  mean"), std::string::npos) << result.output;
+  EXPECT_EQ(table("assd"),
+            "image,class_1,class_2,average\na.nii.gz,3,4,3.5\nb.nii.gz,3,,3\nmean,3,4,3.25\nstd,0,0,0.25\n");
+  EXPECT_EQ(table("nsd"),
+            "image,class_1,class_2,average\na.nii.gz,1,0,0.5\nb.nii.gz,1,0,0.5\nmean,1,0,0.5\nstd,0,0,0\n");
+  EXPECT_EQ(table("volume").find("image,class_1,class_2,average\na.nii.gz,72,6,39\n"), 0U);
+  EXPECT_EQ(table("rve").find("image,class_1,class_2,average\na.nii.gz,0,0,0\nb.nii.gz,0,1,0.5\n"), 0U);
+  EXPECT_NE(table("volume_similarity").find("b.nii.gz,1,0,0.5\n"), std::string::npos);
+  EXPECT_NE(universegtest::ReadFile(folder + "/all.csv")
+              .find("label,dice,assd,hd95,hausdorff,nsd,rve,volume,volume_similarity,prediction_voxels"),
+            std::string::npos);
+
+  arguments = metrics;
+  arguments.insert(arguments.end(), { "--compatibility", "pymic", "--labels", "2,1", "--json", "-" });
+  result = evaluate(arguments);
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_EQ(table("hd95"),
+            "image,class_2,class_1,average\na.nii.gz,4,3,3.5\nb.nii.gz,100,3,51.5\nmean,52,3,27.5\nstd,48,0,24\n");
+  const auto report = nlohmann::json::parse(result.output);
+  EXPECT_EQ(report["summary"][0]["assd"], (nlohmann::json{ { "mean", 12.0 }, { "std", 8.0 }, { "count", 2 } }));
+  EXPECT_TRUE(report["cases"][1]["labels"][0]["hausdorff"].is_null());
+  EXPECT_NEAR(report["cases"][1]["labels"][0]["dice"].get<double>(), 1e-5, 1e-9);
+  EXPECT_EQ(report["mean_volume"], 39.0);
+
+  result = evaluate({ "--metric", "hd95", "--compatibility", "pymic-head", "--labels", "2", "--json", "-" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_EQ(nlohmann::json::parse(result.output)["summary"][0]["hd95"]["mean"], 27.0);
+
+  for (const std::vector<std::string> & unions :
+       { std::vector<std::string>{ "--fuse" }, { "--labels", "1+2" }, { "--labels", "1", "2", "--fuse" } })
+  {
+    arguments = unions;
+    arguments.insert(arguments.end(), { "--metric", "volume", "--json", "-" });
+    result = evaluate(arguments);
+    ASSERT_EQ(result.exitCode, 0) << result.error;
+    const auto fused = nlohmann::json::parse(result.output);
+    ASSERT_EQ(fused["summary"].size(), 1U);
+    EXPECT_EQ(fused["summary"][0]["label"], "1+2");
+    EXPECT_EQ(fused["summary"][0]["volume"]["mean"], 78.0);
+  }
+  // A label that no image has is empty in all of them.
+  result = evaluate({ "--labels", "7", "--metric", "assd", "dice", "--metric-csv", folder + "/tables" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_EQ(table("assd"), "image,class_7\na.nii.gz,0\nb.nii.gz,0\nmean,0\nstd,0\n");
+  EXPECT_EQ(table("dice"), "image,class_7\na.nii.gz,\nb.nii.gz,\nmean,\nstd,\n");
+}
+
+TEST_F(Command, EvaluatesThePairsOfATable)
+{
+  const std::string folder = MakeFolder("work/pairs");
+  WriteEvaluationPairs(folder);
+  fs::copy_file(folder + "/predictions/a.nii.gz", folder + "/predictions/a, again.nii.gz");
+  const std::string pairs = folder + "/pairs.csv";
+  std::ofstream(pairs, std::ios::binary) << "ground_truth,segmentation,remark\r\n"
+                                            "a.nii.gz,\"a, again.nii.gz\",\"of \"\"a\"\"\"\r\n"
+                                            "\r\n"
+                                            "b.nii.gz,b.nii.gz";
+  ProcessResult result = RunCommand({ "evaluate",
+                                      "--pairs",
+                                      pairs,
+                                      "--prediction",
+                                      folder + "/predictions",
+                                      "--reference",
+                                      folder + "/references",
+                                      "--labels",
+                                      "1",
+                                      "--metric",
+                                      "hausdorff",
+                                      "--metric-csv",
+                                      folder });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_EQ(universegtest::ReadFile(folder + "/eval_hausdorff.csv"),
+            "image,class_1\n\"a, again.nii.gz\",3\nb.nii.gz,3\nmean,3\nstd,0\n");
+
+  // Without folders the names are relative to the table.
+  std::ofstream(pairs) << "truth,result\nreferences/a.nii.gz,predictions/a.nii.gz\n";
+  result = RunCommand({ "evaluate", "--pairs", pairs, "--metric", "dice", "--json", "-" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_EQ(nlohmann::json::parse(result.output)["cases"].size(), 1U);
+
+  ExpectFailure({ "evaluate", "--pairs", folder + "/none.csv" }, 1, "none.csv: the file cannot be read");
+  ExpectFailure({ "evaluate", "--pairs", pairs, "--prediction", pairs }, 2, "--prediction should be the folder");
+  ExpectFailure({ "evaluate", "--pairs", pairs, "--mask-suffix", "_x" }, 2, "--pairs excludes --mask-suffix");
+  ExpectFailure({ "evaluate", "--pairs", pairs, "--csv", pairs }, 1, "replace an input");
+  std::ofstream(pairs) << "truth,result\n";
+  ExpectFailure({ "evaluate", "--pairs", pairs }, 1, "no pairs below its header");
+  std::ofstream(pairs) << "truth,result\na.nii.gz,\n";
+  ExpectFailure({ "evaluate", "--pairs", pairs }, 1, "pair 1 should have the name of the reference and");
+  std::ofstream(pairs) << "truth,result\na,\"b\n";
+  ExpectFailure({ "evaluate", "--pairs", pairs }, 1, "a quotation mark is not closed");
+}
+
+TEST_F(Command, EvaluateRefusesWhatItCannotMeasure)
+{
+  const std::string folder = MakeFolder("work/unmeasured");
+  WriteEvaluationPairs(folder);
+  const std::string a = folder + "/predictions/a.nii.gz";
+  const std::string b = folder + "/predictions/b.nii.gz";
+  const auto fail = [&a, &b](std::vector<std::string> more, int exitCode, const std::string & part)
+  {
+    more.insert(more.begin(), { "evaluate", "--prediction", a, "--reference", b });
+    ExpectFailure(more, exitCode, part);
+  };
+  fail({ "--metric", "dice", "hd99" }, 2, "'hd99' is not known; should be one of dice, iou, assd");
+  fail({ "--metric", "dice,dice" }, 2, "dice is given twice");
+  fail({ "--metric", "nsd", "--nsd-tolerance=-1" }, 2, "--nsd-tolerance is -1; should be from 0.00");
+  fail({ "--metric", "nsd", "--nsd-tolerance", "x" }, 2, "'x' is not a number");
+  fail({ "--nsd-tolerance", "1" }, 2, "which --metric does not name");
+  fail({ "--compatibility", "monai" }, 2, "should be none, pymic or pymic-head");
+  fail({ "--compatibility", "pymic", "--empty-value", "1" }, 2, "--empty-value excludes --compatibility");
+  fail({ "--labels", "1,x" }, 2, "--labels: 'x' is not an integer");
+  fail({ "--labels", "1+1" }, 2, "1+1 has a label twice");
+  fail({ "--labels", "1,1" }, 2, "1 is given twice");
+  fail({ "--labels", "1", "--label", "1" }, 2, "--labels excludes");
+  fail({ "--metric-csv", a }, 1, "the folder cannot be made");
+  fail({ "--metric", "dice", "--metric-csv", folder, "--csv", folder + "/eval_dice.csv" }, 2, "name the same file");
+  fail({ "--metric", "rve", "--compatibility", "pymic" }, 1, "volume error of label 2, which the reference does not");
+
+  auto slice = LabelVolume::New();
+  slice->SetRegions(LabelVolume::SizeType{ { 4, 3, 1 } });
+  slice->Allocate(true);
+  slice->SetPixel({ { 1, 1, 0 } }, 1);
+  const std::string volume = folder + "/slice.nrrd";
+  universeg::WriteLabels(*slice, 3, volume);
+  ExpectFailure(
+    { "evaluate", "--prediction", volume, "--reference", volume, "--metric", "assd", "--compatibility", "pymic" },
+    1,
+    "a volume of one slice");
+  const std::string picture = folder + "/slice.png";
+  universeg::WriteLabels(*slice, 2, picture);
+  for (const std::vector<std::string> & works : { std::vector<std::string>{ volume, "dice,nsd", "pymic" },
+                                                  { volume, "assd", "none" },
+                                                  { picture, "assd", "pymic" } })
+  {
+    const ProcessResult result = RunCommand({ "evaluate",
+                                              "--prediction",
+                                              works[0],
+                                              "--reference",
+                                              works[0],
+                                              "--metric",
+                                              works[1],
+                                              "--compatibility",
+                                              works[2] });
+    EXPECT_EQ(result.exitCode, 0) << works[0] << ' ' << works[1] << ' ' << result.error;
+  }
+}
+
+TEST_F(Command, EvaluateMakesTheTablesOfPyMIC)
+{
+  const char * goldens = std::getenv("UNIVERSEG_GOLDENS_DIR");
+  if (goldens == nullptr)
+  {
+    GTEST_SKIP() << "UNIVERSEG_GOLDENS_DIR, the folder of all golden vectors, is not set";
+  }
+  const std::string official = std::string(goldens) + "/misfm/e2e";
+  const std::string folder = MakeFolder("work/pymic");
+  const std::vector<std::string> metrics{ "dice", "iou", "assd", "hd95", "rve", "volume" };
+  std::vector<std::string> arguments{ "evaluate",
+                                      "--pairs",
+                                      official + "/gt_seg.csv",
+                                      "--reference",
+                                      official + "/data",
+                                      "--prediction",
+                                      official + "/result",
+                                      "--labels",
+                                      "1,2",
+                                      "--compatibility",
+                                      "pymic",
+                                      "--metric-csv",
+                                      folder,
+                                      "--metric" };
+  arguments.insert(arguments.end(), metrics.begin(), metrics.end());
+  const ProcessResult process = RunCommand(arguments);
+  ASSERT_EQ(process.exitCode, 0) << process.error;
+  const auto readRows = [](const std::string & name)
+  {
+    std::vector<std::vector<std::string>> rows;
+    std::istringstream lines(universegtest::ReadFile(name));
+    for (std::string line; std::getline(lines, line);)
+    {
+      rows.push_back(universeg::Split(line.substr(0, line.find('\r')), ','));
+    }
+    return rows;
+  };
+  for (const std::string & metric : metrics)
+  {
+    const auto expected = readRows(official + "/result/eval_" + metric + ".csv");
+    const auto rows = readRows(folder + "/eval_" + metric + ".csv");
+    ASSERT_EQ(expected.size(), 5U) << metric;
+    ASSERT_EQ(rows.size(), expected.size()) << metric;
+    EXPECT_EQ(rows[0], expected[0]) << metric;
+    for (std::size_t i = 1; i < rows.size(); ++i)
+    {
+      ASSERT_EQ(rows[i].size(), expected[i].size()) << metric;
+      EXPECT_EQ(rows[i][0], expected[i][0]) << metric;
+      for (std::size_t j = 1; j < rows[i].size(); ++j)
+      {
+        const double value = universeg::ParseNumber(expected[i][j], metric);
+        const double result = universeg::ParseNumber(rows[i][j], metric);
+        EXPECT_NEAR(result, value, 1e-12 * std::max(1.0, value)) << metric << ' ' << rows[i][0];
+      }
+    }
+  }
 }
 
 TEST_F(Command, SegmentChecksItsOutputsFirst)

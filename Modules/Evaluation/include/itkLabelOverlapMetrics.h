@@ -19,9 +19,9 @@
 #define itkLabelOverlapMetrics_h
 
 #include "itkImageBase.h"
+#include "itkLabelOverlap.h"
 #include "itkObject.h"
 #include "itkObjectFactory.h"
-#include "itkOverlapReport.h"
 
 #include <vector>
 

@@ -19,8 +19,8 @@
 #define itkLabelOverlapMetrics_hxx
 
 #include "itkImageGeometryDifference.h"
-#include "itkImageRegionConstIterator.h"
 #include "itkLabelOverlapMetrics.h"
+#include "itkLabelRuns.h"
 #include "itkOverlapScores.h"
 
 #include <cmath>
@@ -68,9 +68,8 @@ template <typename TPrediction, typename TReference>
 void
 LabelOverlapMetrics<TPrediction, TReference>::Compute()
 {
-  using PredictionPixelType = typename TPrediction::PixelType;
-  using ReferencePixelType = typename TReference::PixelType;
-  static_assert(std::is_integral<PredictionPixelType>::value && std::is_integral<ReferencePixelType>::value,
+  static_assert(std::is_integral<typename TPrediction::PixelType>::value &&
+                  std::is_integral<typename TReference::PixelType>::value,
                 "Label images have integer pixels");
 
   this->CheckGeometry();
@@ -83,41 +82,18 @@ LabelOverlapMetrics<TPrediction, TReference>::Compute()
   };
   std::map<std::int64_t, Counts> counts;
 
-  ImageRegionConstIterator<TPrediction> p(m_PredictionImage, m_PredictionImage->GetLargestPossibleRegion());
-  ImageRegionConstIterator<TReference> r(m_ReferenceImage, m_ReferenceImage->GetLargestPossibleRegion());
-  // Neighbouring pixels mostly carry the same pair of labels: look up once a run.
-  bool first = true;
-  PredictionPixelType lastPrediction{};
-  ReferencePixelType lastReference{};
-  std::uint64_t run = 0;
-  const auto flush = [&]
-  {
-    if (run == 0)
+  VisitLabelRuns(
+    *m_PredictionImage,
+    *m_ReferenceImage,
+    [&counts](std::int64_t predictionLabel, std::int64_t referenceLabel, const auto &, std::uint64_t length)
     {
-      return;
-    }
-    const auto predictionLabel = static_cast<std::int64_t>(lastPrediction);
-    const auto referenceLabel = static_cast<std::int64_t>(lastReference);
-    counts[predictionLabel].prediction += run;
-    counts[referenceLabel].reference += run;
-    if (predictionLabel == referenceLabel)
-    {
-      counts[predictionLabel].intersection += run;
-    }
-    run = 0;
-  };
-  for (; !p.IsAtEnd(); ++p, ++r)
-  {
-    if (first || p.Get() != lastPrediction || r.Get() != lastReference)
-    {
-      flush();
-      first = false;
-      lastPrediction = p.Get();
-      lastReference = r.Get();
-    }
-    ++run;
-  }
-  flush();
+      counts[predictionLabel].prediction += length;
+      counts[referenceLabel].reference += length;
+      if (predictionLabel == referenceLabel)
+      {
+        counts[predictionLabel].intersection += length;
+      }
+    });
 
   LabelVectorType labels = m_Labels;
   if (labels.empty())

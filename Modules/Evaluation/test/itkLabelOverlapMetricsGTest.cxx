@@ -163,6 +163,18 @@ TEST(LabelOverlapMetrics, ErrorsNameWhatDiffers)
   EXPECT_NE(error().find("direction"), std::string::npos);
 }
 
+TEST(LabelOverlapMetrics, MeansLeaveOutNotANumber)
+{
+  std::vector<itk::LabelOverlap> overlaps(3);
+  overlaps[0].dice = 0.5;
+  overlaps[0].jaccard = 0.25;
+  overlaps[2].dice = 1;
+  overlaps[2].jaccard = 1;
+  EXPECT_DOUBLE_EQ(itk::MeanDice(overlaps), 0.75);
+  EXPECT_DOUBLE_EQ(itk::MeanJaccard(overlaps), 0.625);
+  EXPECT_TRUE(std::isnan(itk::MeanDice({})));
+}
+
 TEST(LabelOverlapMetrics, PrintsItsSettings)
 {
   auto metrics = Metrics2::New();

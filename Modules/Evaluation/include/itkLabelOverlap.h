@@ -15,15 +15,13 @@
  *  limitations under the License.
  *
  *=========================================================================*/
-#ifndef itkOverlapReport_h
-#define itkOverlapReport_h
+#ifndef itkLabelOverlap_h
+#define itkLabelOverlap_h
 
 #include "UniverSegEvaluationExport.h"
 
 #include <cstdint>
-#include <iosfwd>
 #include <limits>
-#include <string>
 #include <vector>
 
 namespace itk
@@ -48,51 +46,6 @@ struct UniverSegEvaluation_EXPORT LabelOverlap
  * \ingroup UniverSegEvaluation */
 UniverSegEvaluation_EXPORT double MeanDice(const std::vector<LabelOverlap> & overlaps);
 UniverSegEvaluation_EXPORT double MeanJaccard(const std::vector<LabelOverlap> & overlaps);
-
-/** \class OverlapReport
- * \brief Overlaps of several pairs of images, written as a table for people,
- * as CSV or as JSON.
- *
- * Numbers have the form of the C locale whatever the stream's locale is. NaN is
- * "nan" in the table, an empty field in CSV and null in JSON.
- * \ingroup UniverSegEvaluation
- */
-class UniverSegEvaluation_EXPORT OverlapReport
-{
-public:
-  /** \brief The overlaps of one pair of images, with the names of both. */
-  struct Case
-  {
-    std::string prediction;
-    std::string reference;
-    std::vector<LabelOverlap> overlaps;
-  };
-
-  void Add(Case oneCase);
-
-  const std::vector<Case> & GetCases() const
-  {
-    return m_Cases;
-  }
-
-  /** Overlaps of all cases, in order. */
-  std::vector<LabelOverlap> GetOverlaps() const;
-
-  /** Aligned columns and, for more than one row, a line of means. */
-  void WriteTable(std::ostream & os) const;
-
-  /** Header "prediction,reference,label,dice,jaccard,prediction_voxels,
-   * reference_voxels,intersection_voxels,prediction_volume,reference_volume";
-   * fields quoted as in RFC 4180 where they need it. */
-  void WriteCsv(std::ostream & os) const;
-
-  /** {"cases": [{"prediction", "reference", "labels": [{"label", "dice", ...}]}],
-   * "mean_dice", "mean_jaccard"}. */
-  void WriteJson(std::ostream & os) const;
-
-private:
-  std::vector<Case> m_Cases;
-};
 } // namespace itk
 
 #endif

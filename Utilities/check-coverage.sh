@@ -18,7 +18,7 @@ else
 fi
 cd "${universeg_root}"
 
-modules=(Core ModelIO Filtering)
+modules=(Core ModelIO Preprocessing Filtering)
 report="build/${preset}/coverage.json"
 filters=()
 for module in "${modules[@]}"; do

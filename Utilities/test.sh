@@ -22,7 +22,7 @@ Stages, all by default, in this order:
   fuzz           libFuzzer targets of the model readers, UNIVERSEG_FUZZ_SECONDS
                  each (default 30)
   asan           the modules' tests under ASan, LSan and UBSan
-  coverage       lines of Core, ModelIO and Filtering that the stage asan ran, at
+  coverage       lines of Core, ModelIO, Preprocessing, Filtering that the stage asan ran, at
                  least 85 %
 Environment:
   UNIVERSEG_JOBS         processes at a time (default: the number of cores)

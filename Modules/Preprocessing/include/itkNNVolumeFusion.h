@@ -18,7 +18,7 @@
 #ifndef itkNNVolumeFusion_h
 #define itkNNVolumeFusion_h
 
-#include "UniverSegFilteringExport.h"
+#include "UniverSegPreprocessingExport.h"
 #include "itkNNPythonRandom.h"
 #include "itkNNShape.h"
 
@@ -36,8 +36,8 @@ namespace nn
  * the defaults are PyMIC's).
  *
  * Axes from the slowest: depth, height, width, or height, width.
- * \ingroup UniverSegFiltering */
-struct UniverSegFiltering_EXPORT VolumeFusionOptions
+ * \ingroup UniverSegPreprocessing */
+struct UniverSegPreprocessing_EXPORT VolumeFusionOptions
 {
   std::int64_t classes = 5;      ///< K + 1 fusion classes; class k has k / K of the foreground
   double foregroundRatio = 0.7;  ///< share of the blocks that get a class other than 0
@@ -51,8 +51,8 @@ struct UniverSegFiltering_EXPORT VolumeFusionOptions
 
 /** \class VolumeFusionGrid
  * \brief Equal blocks side by side, each with its fusion class.
- * \ingroup UniverSegFiltering */
-struct UniverSegFiltering_EXPORT VolumeFusionGrid
+ * \ingroup UniverSegPreprocessing */
+struct UniverSegPreprocessing_EXPORT VolumeFusionGrid
 {
   Shape block;                       ///< extents of each
   Shape offset;                      ///< where the first begins
@@ -70,11 +70,35 @@ struct UniverSegFiltering_EXPORT VolumeFusionGrid
   void LabelRow(const Shape & position, std::int64_t length, std::uint8_t * labels) const;
 };
 
+/** \class ShuffledVolumeFusionGrid
+ * \brief A grid whose blocks take the foreground from blocks at other positions, as PyMIC's
+ * VolumeFusionShuffle.
+ * \ingroup UniverSegPreprocessing */
+struct UniverSegPreprocessing_EXPORT ShuffledVolumeFusionGrid
+{
+  VolumeFusionGrid grid;             ///< of three axes
+  std::vector<std::int64_t> sources; ///< numbers of the blocks that those of the grid take
+
+  /** Draw a grid of three axes: the extents and the offsets as VolumeFusionGrid::Draw(), the
+   * order of the sources, that of the targets, and the classes of the first pairs of them.
+   * Throws Error as VolumeFusionOptions::Check(). */
+  static ShuffledVolumeFusionGrid Draw(PythonRandom & random, const VolumeFusionOptions & options, const Shape & image);
+
+  /** Mix two images, which may be the same: class k has k / (classes - 1) of the foreground.
+   * \param fused, labels as many pixels as the images; do not overlap them. */
+  void Apply(const float * foreground,
+             const float * background,
+             const Shape & image,
+             std::int64_t classes,
+             float * fused,
+             std::int32_t * labels) const;
+};
+
 /** \class VolumeFusionCropOptions
  * \brief How two patches are cut from a volume for Volume Fusion; the defaults are those of
  * PyMIC's Crop4VolumeFusion.
- * \ingroup UniverSegFiltering */
-struct UniverSegFiltering_EXPORT VolumeFusionCropOptions
+ * \ingroup UniverSegPreprocessing */
+struct UniverSegPreprocessing_EXPORT VolumeFusionCropOptions
 {
   Shape size;                                   ///< of the patches
   std::vector<double> lowerScale{ .7, .7, .7 }; ///< least extent of a crop, in that of a patch
@@ -87,8 +111,8 @@ struct UniverSegFiltering_EXPORT VolumeFusionCropOptions
 
 /** \class VolumeFusionCrop
  * \brief A box of a volume and the axes along which its patch is flipped.
- * \ingroup UniverSegFiltering */
-struct UniverSegFiltering_EXPORT VolumeFusionCrop
+ * \ingroup UniverSegPreprocessing */
+struct UniverSegPreprocessing_EXPORT VolumeFusionCrop
 {
   Shape start;
   Shape size;
@@ -114,8 +138,8 @@ struct UniverSegFiltering_EXPORT VolumeFusionCrop
  * Intensities below the percentile `lower` go to [0, 0.1], those above `upper` to
  * [0.9, 1], the others between. Then y becomes y^gamma. A patch of one intensity becomes 0,
  * where PyMIC makes it not a number.
- * \ingroup UniverSegFiltering */
-struct UniverSegFiltering_EXPORT VolumeFusionTone
+ * \ingroup UniverSegPreprocessing */
+struct UniverSegPreprocessing_EXPORT VolumeFusionTone
 {
   double minimum = 0;
   double lower = 0; ///< intensities
@@ -136,10 +160,10 @@ struct UniverSegFiltering_EXPORT VolumeFusionTone
 
 /** Percentiles with linear interpolation between the sorted values, as numpy.percentile.
  * Throws Error when there are no values or a percentage is outside [0, 100].
- * \ingroup UniverSegFiltering */
-UniverSegFiltering_EXPORT std::vector<double> Percentiles(const float * values,
-                                                          std::size_t count,
-                                                          const std::vector<double> & percent);
+ * \ingroup UniverSegPreprocessing */
+UniverSegPreprocessing_EXPORT std::vector<double> Percentiles(const float * values,
+                                                              std::size_t count,
+                                                              const std::vector<double> & percent);
 } // namespace nn
 } // namespace itk
 

@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <numeric>
 
 namespace itk
 {
@@ -46,8 +47,11 @@ VolumeFusionOptions::Check(const Shape & image) const
   }
 }
 
+namespace
+{
+/** Blocks without classes: their extents and offsets. */
 VolumeFusionGrid
-VolumeFusionGrid::Draw(PythonRandom & random, const VolumeFusionOptions & options, const Shape & image)
+DrawBlocks(PythonRandom & random, const VolumeFusionOptions & options, const Shape & image)
 {
   options.Check(image);
   VolumeFusionGrid grid;
@@ -63,7 +67,22 @@ VolumeFusionGrid::Draw(PythonRandom & random, const VolumeFusionOptions & option
     blocks *= static_cast<std::size_t>(grid.count.back());
   }
   grid.classes.assign(blocks, 0);
-  std::fill_n(grid.classes.begin(), static_cast<std::size_t>(static_cast<double>(blocks) * options.foregroundRatio), 1);
+  return grid;
+}
+
+/** How many of the blocks are foreground. */
+std::size_t
+CountForeground(const VolumeFusionGrid & grid, const VolumeFusionOptions & options)
+{
+  return static_cast<std::size_t>(static_cast<double>(grid.classes.size()) * options.foregroundRatio);
+}
+} // namespace
+
+VolumeFusionGrid
+VolumeFusionGrid::Draw(PythonRandom & random, const VolumeFusionOptions & options, const Shape & image)
+{
+  VolumeFusionGrid grid = DrawBlocks(random, options, image);
+  std::fill_n(grid.classes.begin(), CountForeground(grid, options), 1);
   random.Shuffle(grid.classes);
   for (std::uint8_t & number : grid.classes)
   {
@@ -96,6 +115,71 @@ VolumeFusionGrid::LabelRow(const Shape & position, std::int64_t length, std::uin
     const std::int64_t from = std::clamp<std::int64_t>(begin, 0, length);
     const std::int64_t to = std::clamp<std::int64_t>(begin + block[last], 0, length);
     std::fill(labels + from, labels + to, classes[static_cast<std::size_t>(row * count[last] + i)]);
+  }
+}
+
+ShuffledVolumeFusionGrid
+ShuffledVolumeFusionGrid::Draw(PythonRandom & random, const VolumeFusionOptions & options, const Shape & image)
+{
+  itkNNRequireMacro(image.size() == 3,
+                    "Volume fusion: an image of size " << ToString(image) << "; should have three axes");
+  ShuffledVolumeFusionGrid result;
+  result.grid = DrawBlocks(random, options, image);
+  std::vector<std::int64_t> sources(result.grid.classes.size());
+  std::iota(sources.begin(), sources.end(), 0);
+  std::vector<std::int64_t> targets = sources;
+  result.sources = sources;
+  random.Shuffle(sources);
+  random.Shuffle(targets);
+  for (std::size_t i = 0; i < CountForeground(result.grid, options); ++i)
+  {
+    const auto target = static_cast<std::size_t>(targets[i]);
+    result.sources[target] = sources[i];
+    result.grid.classes[target] = static_cast<std::uint8_t>(random.Integer(1, options.classes - 1));
+  }
+  return result;
+}
+
+void
+ShuffledVolumeFusionGrid::Apply(const float * foreground,
+                                const float * background,
+                                const Shape & image,
+                                std::int64_t classes,
+                                float * fused,
+                                std::int32_t * labels) const
+{
+  const std::int64_t pixels = NumberOfElements(image);
+  std::copy_n(background, pixels, fused);
+  std::fill_n(labels, pixels, 0);
+  const auto firstPixel = [&](std::int64_t number)
+  {
+    const std::int64_t x = grid.offset[2] + number % grid.count[2] * grid.block[2];
+    const std::int64_t y = grid.offset[1] + number / grid.count[2] % grid.count[1] * grid.block[1];
+    const std::int64_t z = grid.offset[0] + number / grid.count[2] / grid.count[1] * grid.block[0];
+    return (z * image[1] + y) * image[2] + x;
+  };
+  for (std::size_t i = 0; i < grid.classes.size(); ++i)
+  {
+    if (grid.classes[i] == 0)
+    {
+      continue;
+    }
+    const double alpha = static_cast<double>(grid.classes[i]) / static_cast<double>(classes - 1);
+    const std::int64_t target = firstPixel(static_cast<std::int64_t>(i));
+    const std::int64_t source = firstPixel(sources[i]);
+    for (std::int64_t z = 0; z < grid.block[0]; ++z)
+    {
+      for (std::int64_t y = 0; y < grid.block[1]; ++y)
+      {
+        const std::int64_t row = (z * image[1] + y) * image[2];
+        for (std::int64_t x = row; x < row + grid.block[2]; ++x)
+        {
+          fused[target + x] = static_cast<float>(alpha * static_cast<double>(foreground[source + x]) +
+                                                 (1 - alpha) * static_cast<double>(background[target + x]));
+          labels[target + x] = grid.classes[i];
+        }
+      }
+    }
   }
 }
 

@@ -18,7 +18,7 @@
 #ifndef itkNNPythonRandom_h
 #define itkNNPythonRandom_h
 
-#include "UniverSegFilteringExport.h"
+#include "UniverSegPreprocessingExport.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -36,9 +36,9 @@ namespace nn
  *
  * Agrees with CPython 3.2 and later, so that a seed gives the same volumes, crops and
  * flips as PyMIC does.
- * \ingroup UniverSegFiltering
+ * \ingroup UniverSegPreprocessing
  */
-class UniverSegFiltering_EXPORT PythonRandom
+class UniverSegPreprocessing_EXPORT PythonRandom
 {
 public:
   /** \param seed its absolute value counts, as in Python. */

@@ -18,7 +18,7 @@
 #ifndef itkNNResampling_h
 #define itkNNResampling_h
 
-#include "UniverSegFilteringExport.h"
+#include "UniverSegPreprocessingExport.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -36,31 +36,31 @@ namespace nn
  *
  * Throws Error when an extent is zero.
  * \param output outputHeight * outputWidth values; must not overlap the input.
- * \ingroup UniverSegFiltering */
-UniverSegFiltering_EXPORT void ResizeLinear(const float * input,
-                                            std::size_t inputHeight,
-                                            std::size_t inputWidth,
-                                            float * output,
-                                            std::size_t outputHeight,
-                                            std::size_t outputWidth);
+ * \ingroup UniverSegPreprocessing */
+UniverSegPreprocessing_EXPORT void ResizeLinear(const float * input,
+                                                std::size_t inputHeight,
+                                                std::size_t inputWidth,
+                                                float * output,
+                                                std::size_t outputHeight,
+                                                std::size_t outputWidth);
 
 /** The same for 8-bit planes, bit by bit as Pillow does it: 22-bit fixed-point
  * weights and a result rounded to 8 bits after each pass.
- * \ingroup UniverSegFiltering */
-UniverSegFiltering_EXPORT void ResizeLinear(const std::uint8_t * input,
-                                            std::size_t inputHeight,
-                                            std::size_t inputWidth,
-                                            std::uint8_t * output,
-                                            std::size_t outputHeight,
-                                            std::size_t outputWidth);
+ * \ingroup UniverSegPreprocessing */
+UniverSegPreprocessing_EXPORT void ResizeLinear(const std::uint8_t * input,
+                                                std::size_t inputHeight,
+                                                std::size_t inputWidth,
+                                                std::uint8_t * output,
+                                                std::size_t outputHeight,
+                                                std::size_t outputWidth);
 
 /** Source index of each output index of an axis under Pillow's NEAREST:
  * floor((i + 0.5) * input / output). Throws Error when an extent is zero.
- * \ingroup UniverSegFiltering */
-UniverSegFiltering_EXPORT std::vector<std::size_t> NearestIndices(std::size_t input, std::size_t output);
+ * \ingroup UniverSegPreprocessing */
+UniverSegPreprocessing_EXPORT std::vector<std::size_t> NearestIndices(std::size_t input, std::size_t output);
 
 /** Nearest-neighbour interpolation of a row-major plane with NearestIndices().
- * \ingroup UniverSegFiltering */
+ * \ingroup UniverSegPreprocessing */
 template <typename T>
 void
 ResizeNearest(const T * input,
@@ -83,7 +83,7 @@ ResizeNearest(const T * input,
 
 /** Luminance of 8-bit red, green and blue, rounded as Pillow does:
  * (19595 R + 38470 G + 7471 B + 32768) / 65536.
- * \ingroup UniverSegFiltering */
+ * \ingroup UniverSegPreprocessing */
 inline std::uint8_t
 Luminance(std::uint8_t red, std::uint8_t green, std::uint8_t blue)
 {
@@ -91,7 +91,7 @@ Luminance(std::uint8_t red, std::uint8_t green, std::uint8_t blue)
 }
 
 /** Luminance with the same weights, without rounding.
- * \ingroup UniverSegFiltering */
+ * \ingroup UniverSegPreprocessing */
 inline float
 Luminance(double red, double green, double blue)
 {

@@ -18,7 +18,7 @@
 #ifndef itkNNNumPyRandom_h
 #define itkNNNumPyRandom_h
 
-#include "UniverSegFilteringExport.h"
+#include "UniverSegPreprocessingExport.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -34,9 +34,9 @@ namespace nn
  *
  * Agrees with NumPy 1.17 and later, so that a choice of supports is the same in
  * C++ and in Python.
- * \ingroup UniverSegFiltering
+ * \ingroup UniverSegPreprocessing
  */
-class UniverSegFiltering_EXPORT NumPyRandom
+class UniverSegPreprocessing_EXPORT NumPyRandom
 {
 public:
   explicit NumPyRandom(std::uint64_t seed);

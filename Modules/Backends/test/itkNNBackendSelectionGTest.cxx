@@ -16,6 +16,7 @@
  *
  *=========================================================================*/
 #include "itkNNBackendsTestHelpers.h"
+#include "itkNNDifferentiation.h"
 
 #include <thread>
 
@@ -141,4 +142,37 @@ TEST(BackendSelection, WhatWasPassedOverIsReported)
   }
   ASSERT_EQ(step.skipped.size(), 1U);
   EXPECT_NE(step.skipped[0].find("erf"), std::string::npos);
+}
+
+/** Few channels must not fall to oneDNN's loops, which are a hundred times slower. */
+TEST(BackendSelection, ConvolutionsOfFewChannelsAreFast)
+{
+  RegisterBackends();
+  if (!IsRegistered("onednn"))
+  {
+    GTEST_SKIP() << "the oneDNN backend was not built";
+  }
+  for (const std::int64_t channels : { 4, 8, 12 })
+  {
+    Graph graph;
+    const ValueId x = graph.AddInput("x", { 2, channels, 16, 24, 16 });
+    const ValueId w = graph.AddInput("w", { channels, channels, 3, 3, 3 });
+    const ValueId other = graph.AddInput("other", { 2, channels, 16, 24, 16 });
+    Convolution op;
+    op.stride = { 1, 1, 1 };
+    op.padding = { 1, 1, 1 };
+    const ValueId y = graph.Add(op, { x, w }, "convolution");
+    const ValueId sum = graph.Combine(BinaryFunction::Add, y, other, "sum");
+    graph.AddOutput("loss", graph.Reduce(ReductionFunction::Sum, graph.Apply(UnaryFunction::Square, sum), {}, false));
+    DifferentiationOptions differentiation;
+    differentiation.withRespectTo = { "w", "x" };
+    PlanOptions options;
+    const auto plan = ExecutionPlan::Compile(Differentiate(graph, "loss", differentiation).graph, {}, options);
+    for (const auto & step : plan->GetSteps())
+    {
+      const bool isConvolution = step.implementation.find("Convolution") != std::string::npos;
+      EXPECT_FALSE(isConvolution && step.implementation.find(":ref:") != std::string::npos)
+        << channels << " channels: " << step.implementation;
+    }
+  }
 }

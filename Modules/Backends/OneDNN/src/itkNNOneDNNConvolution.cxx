@@ -247,13 +247,15 @@ Proposal
 Propose(const Convolution & op, const OperatorCase & operatorCase)
 {
   Proposal proposal = ProposeFused(op, operatorCase);
-  if (!proposal.IsSupported() && !op.postOperations.empty())
+  const bool isPoor = !proposal.IsSupported() || GetSlowness(proposal.detail) > 0;
+  if (isPoor && !op.postOperations.empty())
   {
     Proposal twoSteps =
       ProposeTwoSteps(operatorCase,
                       op.hasBias ? 3 : 2,
                       [](const OperatorCase & bare) { return ProposeFused(std::get<Convolution>(bare.op), bare); });
-    if (twoSteps.IsSupported())
+    if (twoSteps.IsSupported() &&
+        (!proposal.IsSupported() || GetSlowness(twoSteps.detail) < GetSlowness(proposal.detail)))
     {
       return twoSteps;
     }

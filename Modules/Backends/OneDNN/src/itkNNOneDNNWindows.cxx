@@ -76,14 +76,17 @@ GetLayoutChoices(const Dims & src, const Dims & dst)
     choices.push_back({ fromBlocks, plain });
   }
   choices.push_back({ Tag::any, Tag::any });
+  // Few channels have fast primitives only so.
+  const Tag channelsLast = TagOf(Layout::Kind::ChannelsLast, src.size());
+  choices.push_back({ channelsLast, channelsLast });
   choices.push_back({ plain, plain });
   return choices;
 }
 
-bool
-IsSlow(const std::string & implementation)
+int
+GetSlowness(const std::string & implementation)
 {
-  return implementation.find("ref") != std::string::npos || implementation.find("gemm") != std::string::npos;
+  return implementation.find("ref") != std::string::npos ? 2 : implementation.find("gemm") != std::string::npos ? 1 : 0;
 }
 
 dnnl::memory::desc

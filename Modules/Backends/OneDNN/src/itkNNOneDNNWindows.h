@@ -56,11 +56,12 @@ struct LayoutChoice
  * always give. */
 std::vector<LayoutChoice> GetLayoutChoices(const Dims & src, const Dims & dst);
 
-/** Whether a primitive is oneDNN's fallback: another layout may have a better. */
-bool IsSlow(const std::string & implementation);
+/** How much a primitive is a fallback of oneDNN, for which another layout may have a better: 0 not
+ * at all, 1 matrix products of copies, 2 loops. */
+int GetSlowness(const std::string & implementation);
 
-/** The first proposal that is not oneDNN's fallback, over the layouts to ask
- * for; else the first one. propose(choice) may throw dnnl::error. */
+/** The first proposal that is no fallback of oneDNN, over the layouts to ask for; else the first
+ * of the least slow. propose(choice) may throw dnnl::error. */
 template <typename TPropose>
 Proposal
 ProposeInLayouts(const Dims & src, const Dims & dst, TPropose && propose)
@@ -76,11 +77,11 @@ ProposeInLayouts(const Dims & src, const Dims & dst, TPropose && propose)
       {
         reason = proposal.reason;
       }
-      else if (!IsSlow(proposal.detail))
+      else if (GetSlowness(proposal.detail) == 0)
       {
         return proposal;
       }
-      else if (slow.detail.empty())
+      else if (slow.detail.empty() || GetSlowness(proposal.detail) < GetSlowness(slow.detail))
       {
         slow = std::move(proposal);
       }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Usage: check-coverage.sh [least percentage] [--report preset]
 # Builds and runs the tests with gcov, or takes what the tests of an instrumented
-# preset left, and fails where the lines covered of Core, ModelIO and Filtering
+# preset left, and fails where the lines covered of Core, ModelIO, Preprocessing and Filtering
 # together are below the percentage (default: 85).
 source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 

@@ -94,7 +94,8 @@ itk_modules()
 {
   local named known
   mapfile -t named < <(list_files '*CMakeLists.txt' '*.cmake' |
-    grep -vE '(^|/)(itk-module\.cmake|(Modules/Evaluation|Applications)/CMakeLists\.txt)$' | xargs grep -hoE '\bITK[A-Z][A-Za-z0-9]+\b' | sort -u)
+    grep -vE '(^|/)(itk-module\.cmake|(Modules/Evaluation|Applications)/CMakeLists\.txt)$' |
+    xargs grep -hoE '\bITK[A-Z][A-Za-z0-9]+\b' | grep -vx ITKConnectedComponents | sort -u) # tests alone need it
   mapfile -t known < <(find "$1/Modules" -name itk-module.cmake -exec cat {} + | tr '\n' ' ' |
     grep -oE 'itk_module\( *[A-Za-z0-9]+' | sed 's/.*[( ]//' | sort -u)
   comm -12 <(printf '%s\n' "${named[@]}") <(printf '%s\n' "${known[@]}")

@@ -62,7 +62,8 @@ struct GradientOptions
   std::string output = "logits"; ///< the network's output that the losses are of
   /** Outputs of coarser scales that the losses are of too: the loss is the mean of those of
    * all outputs, weighted by 1, 1/2, 1/4, ..., as by the DeepSuperviseLoss of PyMIC 0.5.
-   * The target's extents should be multiples of theirs. */
+   * The target's extents should be multiples of theirs. Weights of pixels are treated as the
+   * target is. */
   std::vector<std::string> deepOutputs;
   DeepSupervision deepSupervision = DeepSupervision::Pooled;
   /** Compute parts again instead of keeping their results: less memory, up to a
@@ -84,6 +85,8 @@ class UniverSegTraining_EXPORT GradientRunner
 public:
   /** The name of the target among the inputs. */
   static constexpr const char * targetName = "label";
+  /** The name of weights of pixels, [B, 1, spatial...]; they may be missing. */
+  static constexpr const char * pixelWeightName = "pixel_weight";
 
   /** Throws Error when an option is out of its range. */
   explicit GradientRunner(Network::ConstPointer network, GradientOptions options = {});

@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace itk
 {
@@ -33,11 +34,12 @@ enum class ScheduleShape : std::uint8_t
   Constant,
   Polynomial, ///< rate * (1 - t)^power
   Cosine,     ///< from rate to minimum along half a period of a cosine
-  Steps       ///< rate * factor^(steps done / interval), rounded down
+  Steps,      ///< rate * factor^(steps done / interval), rounded down
+  Milestones  ///< rate * factor^(number of milestones that are reached)
 };
 
 UniverSegTraining_EXPORT const char * ToString(ScheduleShape shape);
-/** "constant", "polynomial", "cosine", "steps". Throws Error that lists them. */
+/** "constant", "polynomial", "cosine", "steps", "milestones". Throws Error that lists them. */
 UniverSegTraining_EXPORT ScheduleShape ParseScheduleShape(const std::string & name);
 
 /** How the learning rate changes: t is the part of the steps behind the warm-up
@@ -46,11 +48,14 @@ struct ScheduleOptions
 {
   ScheduleShape shape = ScheduleShape::Constant;
   double rate = 1e-4;
-  std::int64_t warmup = 0;      ///< steps in which the rate rises in proportion to the step
-  double minimum = 0;           ///< never less than this behind the warm-up
-  double power = 0.9;           ///< of Polynomial
-  double factor = 0.5;          ///< of Steps
-  std::int64_t interval = 1000; ///< of Steps
+  std::int64_t warmup = 0;              ///< steps in which the rate rises in proportion to the step
+  double minimum = 0;                   ///< never less than this behind the warm-up
+  double power = 0.9;                   ///< of Polynomial
+  double factor = 0.5;                  ///< of Steps and Milestones
+  std::int64_t interval = 1000;         ///< of Steps
+  std::vector<std::int64_t> milestones; ///< of Milestones: steps done behind the warm-up
+  /** Steps for which the rate stays as it is behind the warm-up: that of the first of them. */
+  std::int64_t hold = 1;
 };
 
 /** The learning rate of a step.

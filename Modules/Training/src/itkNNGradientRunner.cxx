@@ -73,7 +73,7 @@ Pool(Graph & graph, ValueId value, const Shape & extents)
 
 /** The losses of a coarser output. */
 ValueId
-AddDeepLosses(Graph & graph, ValueId logits, ValueId target, const GradientOptions & options)
+AddDeepLosses(Graph & graph, ValueId logits, ValueId target, ValueId pixelWeight, const GradientOptions & options)
 {
   const auto extentsOf = [&graph](ValueId value)
   {
@@ -89,25 +89,27 @@ AddDeepLosses(Graph & graph, ValueId logits, ValueId target, const GradientOptio
       break;
     case DeepSupervision::Labels:
       target = Resize(graph, target, extentsOf(logits));
+      pixelWeight = pixelWeight < 0 ? pixelWeight : Resize(graph, pixelWeight, extentsOf(logits));
       break;
     case DeepSupervision::Pooled:
       target = Pool(graph, target, extentsOf(logits));
+      pixelWeight = pixelWeight < 0 ? pixelWeight : Pool(graph, pixelWeight, extentsOf(logits));
       break;
   }
-  return AddLosses(graph, logits, target, options.losses);
+  return AddLosses(graph, logits, target, options.losses, pixelWeight);
 }
 
 ValueId
-AddAllLosses(Graph & graph, ValueId logits, ValueId target, const GradientOptions & options)
+AddAllLosses(Graph & graph, ValueId logits, ValueId target, ValueId pixelWeight, const GradientOptions & options)
 {
-  ValueId sum = AddLosses(graph, logits, target, options.losses);
+  ValueId sum = AddLosses(graph, logits, target, options.losses, pixelWeight);
   double weight = 1;
   double weights = 1;
   for (const auto & name : options.deepOutputs)
   {
     weight /= 2;
     weights += weight;
-    const ValueId loss = AddDeepLosses(graph, FindOutput(graph, name), target, options);
+    const ValueId loss = AddDeepLosses(graph, FindOutput(graph, name), target, pixelWeight, options);
     sum = graph.Combine(BinaryFunction::Add, sum, graph.Apply(UnaryFunction::Linear, loss, weight, 0));
   }
   return options.deepOutputs.empty() ? sum : graph.Apply(UnaryFunction::Linear, sum, 1 / weights, 0);
@@ -181,11 +183,15 @@ GradientRunner::MakeEntry(const ShapeMap & shapes) const
   itkNNRequireMacro(label != own.end(), "Input '" << targetName << "', which the loss compares with, is missing");
   const Shape labelShape = label->second;
   own.erase(label);
+  const auto pixelWeight = own.find(pixelWeightName);
+  const Shape weightShape = pixelWeight == own.end() ? Shape() : pixelWeight->second;
+  own.erase(pixelWeightName);
   TrainingGraph training = m_Network->BuildTrainingGraph(own);
   Graph & graph = training.graph;
   const ValueId logits = FindOutput(graph, m_Options.output);
   const ValueId target = graph.AddInput(targetName, labelShape);
-  graph.AddOutput(lossName, AddAllLosses(graph, logits, target, m_Options));
+  const ValueId weight = weightShape.empty() ? -1 : graph.AddInput(pixelWeightName, weightShape);
+  graph.AddOutput(lossName, AddAllLosses(graph, logits, target, weight, m_Options));
 
   DifferentiationOptions differentiation;
   std::set<std::string> isUsed;
@@ -255,7 +261,7 @@ GradientResult
 GradientRunner::Run(const TensorMap & inputs, const StateDict & weights, const RunHooks & hooks, RandomStream * random)
 {
   ShapeMap shapes;
-  std::set<std::string> names{ targetName };
+  std::set<std::string> names{ targetName, pixelWeightName };
   for (const auto & name : m_Network->GetInputNames())
   {
     names.insert(name);

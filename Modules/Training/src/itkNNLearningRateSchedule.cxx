@@ -30,7 +30,7 @@ namespace nn
 {
 namespace
 {
-constexpr const char * shapeNames[] = { "constant", "polynomial", "cosine", "steps" };
+constexpr const char * shapeNames[] = { "constant", "polynomial", "cosine", "steps", "milestones" };
 constexpr double pi = 3.14159265358979323846;
 } // namespace
 
@@ -50,16 +50,18 @@ double
 ComputeLearningRate(const ScheduleOptions & options, std::int64_t step, std::int64_t totalSteps)
 {
   itkNNRequireMacro(std::isfinite(options.rate) && options.rate > 0 && options.minimum >= 0 && options.power >= 0 &&
-                      options.factor > 0 && options.factor <= 1 && options.interval >= 1 && options.warmup >= 0,
+                      options.factor > 0 && options.factor <= 1 && options.interval >= 1 && options.warmup >= 0 &&
+                      options.hold >= 1,
                     "Learning rate " << options.rate << " should be above 0, minimum " << options.minimum << ", power "
                                      << options.power << " and warm-up " << options.warmup << " at least 0, factor "
-                                     << options.factor << " in (0, 1] and interval " << options.interval
-                                     << " at least 1");
+                                     << options.factor << " in (0, 1] and interval " << options.interval << " and hold "
+                                     << options.hold << " at least 1");
   if (step < options.warmup)
   {
     return options.rate * static_cast<double>(step + 1) / static_cast<double>(options.warmup);
   }
-  const auto done = static_cast<double>(step - options.warmup);
+  const std::int64_t behind = step - options.warmup;
+  const auto done = static_cast<double>(behind - behind % options.hold);
   const double part = std::min(done / static_cast<double>(std::max<std::int64_t>(totalSteps - options.warmup, 1)), 1.0);
   double rate = options.rate;
   switch (options.shape)
@@ -71,6 +73,13 @@ ComputeLearningRate(const ScheduleOptions & options, std::int64_t step, std::int
       break;
     case ScheduleShape::Cosine:
       rate = options.minimum + (options.rate - options.minimum) * 0.5 * (1 + std::cos(pi * part));
+      break;
+    case ScheduleShape::Milestones:
+      rate *=
+        std::pow(options.factor,
+                 std::count_if(options.milestones.begin(),
+                               options.milestones.end(),
+                               [done](std::int64_t milestone) { return static_cast<double>(milestone) <= done; }));
       break;
     case ScheduleShape::Steps:
       rate *= std::pow(options.factor, std::floor(done / static_cast<double>(options.interval)));

@@ -211,13 +211,15 @@ OptimizerSettings::Get() const
 void
 ScheduleSettings::Describe(ConfigurationTable & table)
 {
-  table.Add("shape", "constant, polynomial, cosine or steps", shape);
+  table.Add("shape", "constant, polynomial, cosine, steps or milestones", shape);
   table.Add("rate", "learning rate behind the warm-up", options.rate);
   table.Add("warmup", "steps in which the rate rises", options.warmup);
   table.Add("minimum", "least rate", options.minimum);
   table.Add("power", "of polynomial", options.power);
-  table.Add("factor", "of steps", options.factor);
+  table.Add("factor", "of steps and milestones", options.factor);
   table.Add("interval", "of steps", options.interval);
+  table.Add("milestones", "of milestones: steps behind the warm-up", options.milestones);
+  table.Add("hold", "steps for which the rate stays the same", options.hold);
 }
 
 ScheduleOptions

@@ -17,6 +17,7 @@
  *=========================================================================*/
 #include "itkNNGradientRunner.h"
 
+#include "itkNNInitialWeights.h"
 #include "itkNNOptimizer.h"
 #include "itkNNRegisterBackends.h"
 #include "itkNNSafeTensors.h"
@@ -242,4 +243,90 @@ TEST(GradientRunner, SettingsAndErrors)
   RunHooks hooks;
   hooks.isCancelled = [] { return true; };
   EXPECT_THROW(runner.Run(small.inputs, small.weights, hooks), Cancelled);
+}
+
+TEST(GradientRunner, WeightsOfPixels)
+{
+  const Small small = MakeSmall();
+  GradientOptions options;
+  options.losses = { MakeLoss(LossFunction::Dice), MakeLoss(LossFunction::MeanAbsoluteError) };
+  GradientRunner runner(small.network, options);
+  const GradientResult plain = runner.Run(small.inputs, small.weights);
+  const auto expectClose = [](const GradientResult & found, const GradientResult & expected)
+  {
+    EXPECT_NEAR(found.loss, expected.loss, 1e-5);
+    ASSERT_EQ(found.gradients.size(), expected.gradients.size());
+    for (const auto & [name, gradient] : expected.gradients)
+    {
+      EXPECT_LE(LargestDifference(found.gradients.at(name), gradient), 1e-5) << name;
+    }
+  };
+  TensorMap inputs = small.inputs;
+  inputs[GradientRunner::pixelWeightName] = Tensor::Full({ 2, 1, 16, 12 }, 1);
+  expectClose(runner.Run(inputs, small.weights), plain);
+
+  // Where the weight is 0 the label does not matter.
+  Tensor weight = Tensor::Full({ 2, 1, 16, 12 }, 1);
+  Tensor label = inputs.at("label").To(DataType::Float32);
+  Tensor changed = label.Clone();
+  for (std::int64_t i = 0; i < weight.GetNumberOfElements(); i += 3)
+  {
+    weight.GetData<float>()[i] = 0;
+    changed.GetData<float>()[i] = 1 - changed.GetData<float>()[i];
+  }
+  inputs[GradientRunner::pixelWeightName] = weight;
+  inputs["label"] = label;
+  const GradientResult weighted = runner.Run(inputs, small.weights);
+  EXPECT_GT(std::abs(weighted.loss - plain.loss), 1e-4);
+  inputs["label"] = changed;
+  expectClose(runner.Run(inputs, small.weights), weighted);
+  inputs.erase(GradientRunner::pixelWeightName);
+  EXPECT_GT(std::abs(runner.Run(inputs, small.weights).loss - plain.loss), 1e-4);
+
+  inputs[GradientRunner::pixelWeightName] = Tensor::Full({ 2, 1, 16, 16 }, 1);
+  EXPECT_NE(ErrorOf([&] { runner.Run(inputs, small.weights); }), "");
+  inputs[GradientRunner::pixelWeightName] = Tensor::Full({ 2, 1, 16, 12 }, 1);
+  options.losses = { MakeLoss(LossFunction::Focal) };
+  GradientRunner focal(small.network, options);
+  EXPECT_NN_ERROR(focal.Run(inputs, small.weights), "has no weights of pixels");
+}
+
+TEST(GradientRunner, WeightsOfPixelsInDeepSupervision)
+{
+  RegisterBackends();
+  const auto network = Network::Create(
+    "fmunet",
+    R"({"in_chns": 1, "class_num": 2, "feature_chns": [2, 2, 2, 2, 2], "dropout": 0, "multiscale_pred": true})");
+  const StateDict weights = MakeInitialWeights(*network, 1);
+  GradientOptions options;
+  options.output = "output0";
+  options.deepOutputs = { "output1", "output2", "output3" };
+  options.losses = { MakeLoss(LossFunction::Dice), MakeLoss(LossFunction::CrossEntropy) };
+  for (LossOptions & loss : options.losses)
+  {
+    loss.activation = LossActivation::Softmax;
+    loss.pooled = true;
+  }
+  const Shape shape{ 1, 2, 32, 16, 16 };
+  const Tensor label = RandomTensor(shape, 2, 0, 1).To(DataType::Float32);
+  Tensor weight = Tensor::Full({ 1, 1, 32, 16, 16 }, 1);
+  Tensor changed = label.Clone();
+  // The coarsest output has an element for 8 slices; interpolation looks at the next one too.
+  Tensor(weight.Slice(2, 16, 32)).CopyFrom(Tensor::Zeros({ 1, 1, 16, 16, 16 }));
+  Tensor(changed.Slice(2, 24, 32)).CopyFrom(Tensor::Zeros({ 1, 2, 8, 16, 16 }));
+  for (const DeepSupervision mode : { DeepSupervision::Logits, DeepSupervision::Labels, DeepSupervision::Pooled })
+  {
+    options.deepSupervision = mode;
+    GradientRunner runner(network, options);
+    TensorMap inputs{ { "input", RandomTensor({ 1, 1, 32, 16, 16 }, 3).To(DataType::Float32) }, { "label", label } };
+    const double plain = runner.Run(inputs, weights).loss;
+    inputs[GradientRunner::pixelWeightName] = Tensor::Full({ 1, 1, 32, 16, 16 }, 1);
+    EXPECT_NEAR(runner.Run(inputs, weights).loss, plain, 1e-5) << ToString(mode);
+    inputs[GradientRunner::pixelWeightName] = weight;
+    const double weighted = runner.Run(inputs, weights).loss;
+    inputs["label"] = changed;
+    EXPECT_NEAR(runner.Run(inputs, weights).loss, weighted, 1e-6) << ToString(mode);
+    inputs.erase(GradientRunner::pixelWeightName);
+    EXPECT_GT(std::abs(runner.Run(inputs, weights).loss - plain), 1e-3) << ToString(mode);
+  }
 }

@@ -49,9 +49,63 @@ TEST(LearningRateSchedule, Values)
   EXPECT_NEAR(ComputeLearningRate(options, 4, 100), 0.1, 1e-12);
 }
 
+TEST(LearningRateSchedule, Milestones)
+{
+  ScheduleOptions options;
+  options.rate = 0.1;
+  options.shape = ScheduleShape::Milestones;
+  options.factor = 0.5;
+  EXPECT_EQ(ComputeLearningRate(options, 99, 100), 0.1);
+  // In any order; one that is there twice counts twice.
+  options.milestones = { 60, 20, 60 };
+  const std::pair<std::int64_t, double> expected[] = { { 0, 0.1 },   { 19, 0.1 },    { 20, 0.05 },
+                                                       { 59, 0.05 }, { 60, 0.0125 }, { 99, 0.0125 } };
+  for (const auto & [step, rate] : expected)
+  {
+    EXPECT_NEAR(ComputeLearningRate(options, step, 100), rate, 1e-12) << step;
+  }
+  // They are counted behind the warm-up.
+  options.warmup = 10;
+  EXPECT_NEAR(ComputeLearningRate(options, 29, 100), 0.1, 1e-12);
+  EXPECT_NEAR(ComputeLearningRate(options, 30, 100), 0.05, 1e-12);
+  options.minimum = 0.03;
+  EXPECT_NEAR(ComputeLearningRate(options, 99, 100), 0.03, 1e-12);
+}
+
+TEST(LearningRateSchedule, Hold)
+{
+  ScheduleOptions options;
+  options.rate = 0.1;
+  options.power = 1;
+  options.hold = 10;
+  for (const ScheduleShape shape : { ScheduleShape::Polynomial,
+                                     ScheduleShape::Cosine,
+                                     ScheduleShape::Steps,
+                                     ScheduleShape::Milestones,
+                                     ScheduleShape::Constant })
+  {
+    options.shape = shape;
+    options.interval = 4;
+    options.milestones = { 15 };
+    ScheduleOptions each = options;
+    each.hold = 1;
+    for (std::int64_t step = 0; step < 100; ++step)
+    {
+      EXPECT_EQ(ComputeLearningRate(options, step, 100), ComputeLearningRate(each, step / 10 * 10, 100)) << step;
+    }
+  }
+  options.shape = ScheduleShape::Polynomial;
+  EXPECT_NEAR(ComputeLearningRate(options, 25, 100), 0.08, 1e-12);
+  // Of the steps behind the warm-up.
+  options.warmup = 4;
+  EXPECT_NEAR(ComputeLearningRate(options, 2, 104), 0.075, 1e-12);
+  EXPECT_NEAR(ComputeLearningRate(options, 13, 104), 0.1, 1e-12);
+  EXPECT_NEAR(ComputeLearningRate(options, 14, 104), 0.09, 1e-12);
+}
+
 TEST(LearningRateSchedule, NamesAndErrors)
 {
-  for (const char * name : { "constant", "polynomial", "cosine", "steps" })
+  for (const char * name : { "constant", "polynomial", "cosine", "steps", "milestones" })
   {
     EXPECT_STREQ(ToString(ParseScheduleShape(name)), name);
   }
@@ -61,5 +115,8 @@ TEST(LearningRateSchedule, NamesAndErrors)
   EXPECT_NN_ERROR(ComputeLearningRate(options, 0, 1), "Learning rate 0 should be above 0");
   options = ScheduleOptions();
   options.interval = 0;
-  EXPECT_NN_ERROR(ComputeLearningRate(options, 0, 1), "interval 0 at least 1");
+  EXPECT_NN_ERROR(ComputeLearningRate(options, 0, 1), "interval 0 and hold 1 at least 1");
+  options = ScheduleOptions();
+  options.hold = 0;
+  EXPECT_NN_ERROR(ComputeLearningRate(options, 0, 1), "hold 0 at least 1");
 }

@@ -1,0 +1,243 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNVolumeSegmenter.h"
+
+#include "itkNNError.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace itk
+{
+namespace nn
+{
+namespace
+{
+using Json = nlohmann::json;
+
+constexpr const char * placementNames[] = { "pymic", "monai", "nnunet" };
+constexpr const char * blendingNames[] = { "constant", "gaussian" };
+/** Of random transforms, which have no place in inference, and of noise. */
+constexpr std::int64_t seed = 1;
+
+template <typename T, std::size_t VCount>
+T
+ParseName(const Json & value, const char * key, const char * const (&names)[VCount])
+{
+  for (std::size_t i = 0; i < VCount; ++i)
+  {
+    if (value.is_string() && value.get<std::string>() == names[i])
+    {
+      return static_cast<T>(i);
+    }
+  }
+  itkNNThrowMacro("Sliding window: '" << key << "' is " << value.dump() << ", should be one of " << Json(names).dump());
+}
+
+/** One of the keys of a JSON object, or null. */
+const Json *
+Find(const Json & json, const char * key)
+{
+  const auto found = json.find(key);
+  return found == json.end() ? nullptr : &*found;
+}
+
+template <typename T>
+void
+ReadNumber(const Json & json, const char * key, T & target)
+{
+  if (const Json * value = Find(json, key))
+  {
+    const bool fits = std::is_integral<T>::value ? value->is_number_integer() : value->is_number();
+    itkNNRequireMacro(fits, "Sliding window: '" << key << "' is " << value->dump() << ", should be a number");
+    target = value->get<T>();
+  }
+}
+
+template <typename T>
+void
+ReadIntegers(const Json & json, const char * key, std::vector<T> & target)
+{
+  if (const Json * value = Find(json, key))
+  {
+    const bool fits =
+      value->is_array() && value->size() <= 3 &&
+      std::all_of(value->begin(), value->end(), [](const Json & item) { return item.is_number_integer(); });
+    itkNNRequireMacro(fits, "Sliding window: '" << key << "' is " << value->dump() << ", should be a list of integers");
+    target = value->get<std::vector<T>>();
+  }
+}
+
+Json
+ToJsonObject(const SlidingWindowOptions & options)
+{
+  const WindowOptions & windows = options.windows;
+  return { { "placement", placementNames[static_cast<int>(windows.placement)] },
+           { "size", windows.window },
+           { "stride", windows.stride },
+           { "overlap", windows.overlap },
+           { "step", windows.step },
+           { "pad_to_window", windows.padToWindow },
+           { "blending", blendingNames[static_cast<int>(options.blending)] },
+           { "padding_value", options.paddingValue },
+           { "batch", options.batchSize },
+           { "mirror_axes", options.mirrorAxes } };
+}
+
+/** An extent of 0 stands for that of the image. */
+SlidingWindowOptions
+FitToImage(SlidingWindowOptions options, const Shape & image)
+{
+  Shape & window = options.windows.window;
+  Shape & stride = options.windows.stride;
+  for (std::size_t axis = 0; axis < std::min(window.size(), image.size()); ++axis)
+  {
+    window[axis] = window[axis] == 0 ? image[axis] : window[axis];
+    if (axis < stride.size())
+    {
+      stride[axis] = stride[axis] == 0 ? window[axis] : stride[axis];
+    }
+  }
+  return options;
+}
+
+SlidingWindowOptions
+ParseWindows(const Json & json)
+{
+  itkNNRequireMacro(json.is_object(), "'sliding_window' is " << json.dump() << ", should be an object");
+  SlidingWindowOptions options;
+  if (const Json * placement = Find(json, "placement"))
+  {
+    options.windows.placement = ParseName<WindowPlacement>(*placement, "placement", placementNames);
+  }
+  if (const Json * blending = Find(json, "blending"))
+  {
+    options.blending = ParseName<WindowBlending>(*blending, "blending", blendingNames);
+  }
+  ReadIntegers(json, "size", options.windows.window);
+  ReadIntegers(json, "stride", options.windows.stride);
+  ReadIntegers(json, "mirror_axes", options.mirrorAxes);
+  ReadNumber(json, "overlap", options.windows.overlap);
+  ReadNumber(json, "step", options.windows.step);
+  ReadNumber(json, "padding_value", options.paddingValue);
+  ReadNumber(json, "batch", options.batchSize);
+  if (const Json * value = Find(json, "pad_to_window"))
+  {
+    itkNNRequireMacro(value->is_boolean(),
+                      "Sliding window: 'pad_to_window' is " << value->dump() << ", should be true or false");
+    options.windows.padToWindow = value->get<bool>();
+  }
+  const std::size_t axes = options.windows.window.size();
+  itkNNRequireMacro(axes >= 1, "Sliding window: 'size' is missing or empty, should have the axes of the image");
+  FitToImage(options, Shape(axes, 1)).windows.Check(axes);
+  return options;
+}
+} // namespace
+
+std::string
+VolumePipeline::ToJson() const
+{
+  Json json{ { "transforms", Json::parse(transforms.ToJson()) } };
+  if (windows)
+  {
+    json["sliding_window"] = ToJsonObject(*windows);
+  }
+  return json.dump();
+}
+
+VolumePipeline
+VolumePipeline::FromJson(const std::string & text)
+{
+  const Json json = Json::parse(text, nullptr, false);
+  itkNNRequireMacro(json.is_object(), "The preprocessing of a model should be a JSON object");
+  VolumePipeline pipeline;
+  if (const Json * list = Find(json, "transforms"))
+  {
+    pipeline.transforms = SampleTransforms::FromJson(list->dump());
+  }
+  if (const Json * object = Find(json, "sliding_window"))
+  {
+    pipeline.windows = ParseWindows(*object);
+  }
+  return pipeline;
+}
+
+VolumeSegmenter::VolumeSegmenter(std::shared_ptr<NetworkRunner> runner, VolumePipeline pipeline)
+  : m_Runner(std::move(runner))
+  , m_Pipeline(std::move(pipeline))
+{
+  itkNNRequireMacro(m_Runner != nullptr, "Segmenting volumes needs a network");
+}
+
+Tensor
+VolumeSegmenter::ComputeLogits(const Tensor & image, const RunHooks & hooks) const
+{
+  const Shape & shape = image.GetShape();
+  itkNNRequireMacro(shape.size() == 4 || shape.size() == 3,
+                    "Segmenting a volume: the image is " << ToString(shape) << ", should be [C, D, H, W]");
+  const Shape extents(shape.begin() + 1, shape.end());
+  SlidingWindowOptions options;
+  if (m_Pipeline.windows)
+  {
+    options = FitToImage(*m_Pipeline.windows, extents);
+  }
+  else
+  {
+    options.windows.window = options.windows.stride = extents;
+  }
+  const SlidingWindowPredictor predictor(m_Runner, shape[0], extents, options);
+  Shape logitShape = shape;
+  logitShape[0] = predictor.GetNumberOfClasses();
+  Tensor logits(logitShape);
+  const auto viewOf = [](const Tensor & whole, const WindowRegion & region)
+  {
+    Tensor view = whole;
+    for (std::size_t axis = 0; axis < region.size.size(); ++axis)
+    {
+      view = view.Slice(static_cast<int>(axis) + 1, region.start[axis], region.start[axis] + region.size[axis]);
+    }
+    return view;
+  };
+  predictor.Predict([&](const WindowRegion & region, Tensor & pixels) { pixels.CopyFrom(viewOf(image, region)); },
+                    [&](const WindowRegion & region, const Tensor & part)
+                    {
+                      Tensor view = viewOf(logits, region);
+                      view.CopyFrom(part);
+                    },
+                    hooks);
+  return logits;
+}
+
+Tensor
+VolumeSegmenter::Predict(const Tensor & image, const RunHooks & hooks) const
+{
+  Sample sample;
+  sample.image = image;
+  TransformRandom random(seed);
+  const SampleTransforms::Records records = m_Pipeline.transforms.Apply(sample, random);
+  const Tensor logits = m_Pipeline.transforms.Invert(this->ComputeLogits(sample.image, hooks), records);
+  Shape expected = image.GetShape();
+  expected[0] = logits.GetShape()[0];
+  itkNNRequireMacro(logits.GetShape() == expected,
+                    "Segmenting a volume: the transforms leave logits " << ToString(logits.GetShape()) << ", should be "
+                                                                        << ToString(expected)
+                                                                        << "; one of them should be undone");
+  return logits;
+}
+} // namespace nn
+} // namespace itk

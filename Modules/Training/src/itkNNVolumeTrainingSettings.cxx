@@ -1,0 +1,324 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNVolumeTrainingSettings.h"
+
+#include "itkNNError.h"
+#include "itkNNRandomStream.h"
+#include "itkNNTaskManifest.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace itk
+{
+namespace nn
+{
+namespace
+{
+namespace fs = std::filesystem;
+
+/** Streams of a training's seed. */
+enum SeedKey : std::uint64_t
+{
+  batchSeed = 1,
+  dropoutSeed = 2
+};
+
+WindowPlacement
+ParsePlacement(const std::string & name)
+{
+  if (name == "pymic")
+  {
+    return WindowPlacement::PyMIC;
+  }
+  if (name == "monai")
+  {
+    return WindowPlacement::MONAI;
+  }
+  itkNNRequireMacro(name == "nnunet", "'window.placement' is '" << name << "', should be pymic, monai or nnunet");
+  return WindowPlacement::NnUNet;
+}
+
+WindowBlending
+ParseBlending(const std::string & name)
+{
+  itkNNRequireMacro(name == "gaussian" || name == "constant",
+                    "'window.blending' is '" << name << "', should be gaussian or constant");
+  return name == "gaussian" ? WindowBlending::Gaussian : WindowBlending::Constant;
+}
+
+std::shared_ptr<const VolumeCache>
+ReadCases(const std::string & list, const std::string & images, std::int64_t modalities, const std::string & folder)
+{
+  const std::string located = LocateVolumeFile(list, folder);
+  if (fs::is_directory(located))
+  {
+    itkNNRequireMacro(modalities == 1,
+                      "'" << located << "' is a folder, which cannot say which images belong together");
+    return std::make_shared<const VolumeCache>(FindVolumes(located));
+  }
+  const std::string from = images.empty() ? fs::path(located).parent_path().string() : LocateVolumeFile(images, folder);
+  return std::make_shared<const VolumeCache>(ReadVolumeList(located, from, modalities));
+}
+} // namespace
+
+std::string
+LocateVolumeFile(const std::string & name, const std::string & folder)
+{
+  const std::string expanded = ExpandPathVariable(name, "data");
+  std::error_code code;
+  const bool isFound = fs::path(expanded).is_absolute() || fs::exists(expanded, code);
+  return isFound || folder.empty() ? expanded : (fs::path(folder) / expanded).string();
+}
+
+void
+VolumeNetworkSettings::Describe(ConfigurationTable & table)
+{
+  table.Add("name", "fmunet, pctnet or unet3d", name);
+  table.Add("configuration", "JSON object with the keys of Documentation/networks.md", configuration);
+  table.Add(
+    "start",
+    "model or weights to start with: tensors are taken over where names and shapes agree; empty: random weights",
+    start);
+  table.Add("start-parts", "names of tensors that are taken over contain one of these; [] for all", startParts);
+}
+
+Network::ConstPointer
+VolumeNetworkSettings::Get() const
+{
+  auto network = Network::Create(name, configuration);
+  itkNNRequireMacro(network->GetInputNames() == std::vector<std::string>{ "input" },
+                    "The network " << name << " is none of volumes; should be fmunet, pctnet or unet3d");
+  return network;
+}
+
+void
+VolumeDataSettings::Describe(ConfigurationTable & table)
+{
+  table.Add("train", "CSV list of images and labels, or a folder of images without labels", train);
+  table.Add("train-folder", "from which the names in the list start; empty: the list's own", trainFolder);
+  table.Add("validation", "another list; empty: no validation", validation);
+  table.Add("validation-folder", "as train-folder", validationFolder);
+  table.Add("modalities", "first columns of the lists, which are the channels of an image", modalities);
+}
+
+void
+TransformSettings::Describe(ConfigurationTable & table)
+{
+  table.Add("name", "one of Documentation/preprocessing.md", name);
+  table.Add("options", "texts as \"output_size = [64, 128, 128]\"", options);
+}
+
+void
+TransformListSettings::Describe(ConfigurationTable & table)
+{
+  table.AddList("train", "of a case for training", train);
+  table.AddList("validation", "of a case for validation", validation);
+  table.AddList("inference", "of an image for segmentation, for the model's card", inference);
+}
+
+SampleTransforms
+MakeSampleTransforms(const std::vector<TransformSettings> & settings)
+{
+  std::vector<SampleTransform::ConstPointer> transforms;
+  for (const auto & entry : settings)
+  {
+    TransformOptions options;
+    for (const auto & text : entry.options)
+    {
+      const std::size_t sign = text.find('=');
+      itkNNRequireMacro(sign != std::string::npos,
+                        "The option '" << text << "' of " << entry.name << " should be name = value");
+      std::string key = text.substr(0, sign);
+      key.erase(key.find_last_not_of(" \t") + 1);
+      key.erase(0, key.find_first_not_of(" \t"));
+      itkNNRequireMacro(options.emplace(key, PyMICConfiguration::ParseValue(text.substr(sign + 1))).second,
+                        "The option '" << key << "' of " << entry.name << " is there twice");
+    }
+    transforms.push_back(SampleTransform::Make(entry.name, options));
+  }
+  return SampleTransforms(std::move(transforms));
+}
+
+void
+WindowSettings::Describe(ConfigurationTable & table)
+{
+  table.Add("size", "of sliding windows in validation and segmentation, 0 for the image's; []: the whole image", size);
+  table.Add("stride", "of pymic; 0 for the window's size", stride);
+  table.Add("placement", "pymic, monai or nnunet", placement);
+  table.Add("blending", "gaussian or constant", blending);
+  table.Add("overlap", "of monai: share of a window", overlap);
+  table.Add("step", "of nnunet: share of a window", step);
+  table.Add("batch", "windows in one run of the network", batch);
+  table.Add("mirror-axes", "axes of test-time mirroring, 0 for D; [] for none", mirrorAxes);
+}
+
+std::optional<SlidingWindowOptions>
+WindowSettings::Get() const
+{
+  if (size.empty())
+  {
+    return std::nullopt;
+  }
+  SlidingWindowOptions options;
+  options.windows.placement = ParsePlacement(placement);
+  options.windows.window = size;
+  options.windows.stride = stride.empty() ? size : stride;
+  options.windows.overlap = overlap;
+  options.windows.step = step;
+  options.blending = ParseBlending(blending);
+  options.batchSize = batch;
+  for (const auto axis : mirrorAxes)
+  {
+    itkNNRequireMacro(axis >= 0 && axis < static_cast<std::int64_t>(size.size()),
+                      "'window.mirror-axes' has " << axis << ", should be 0 to " << size.size() - 1);
+    options.mirrorAxes.push_back(static_cast<int>(axis));
+  }
+  // Now, not at the first validation; extents of 0 become those of images.
+  constexpr std::size_t axes = 3;
+  WindowOptions known = options.windows;
+  std::replace(known.window.begin(), known.window.end(), std::int64_t{ 0 }, std::int64_t{ 1 });
+  std::replace(known.stride.begin(), known.stride.end(), std::int64_t{ 0 }, std::int64_t{ 1 });
+  known.Check(axes);
+  itkNNRequireMacro(batch >= 1, "'window.batch' is " << batch << ", should be at least 1");
+  return options;
+}
+
+VolumeTrainingSettings::VolumeTrainingSettings()
+{
+  transforms.train = { { "Pad", { "output_size = [64, 128, 128]" } },
+                       { "RandomCrop", { "output_size = [64, 128, 128]" } },
+                       { "NormalizeWithMeanStd", {} },
+                       { "RandomFlip", { "flip_depth = False", "flip_height = True", "flip_width = True" } },
+                       { "LabelToProbability", { "class_num = 2" } } };
+  transforms.validation = { { "Pad", { "output_size = [64, 128, 128]" } },
+                            { "NormalizeWithMeanStd", {} },
+                            { "LabelToProbability", { "class_num = 2" } } };
+  transforms.inference = { { "Pad", { "output_size = [64, 128, 128]" } }, { "NormalizeWithMeanStd", {} } };
+  window.size = { 64, 128, 128 };
+  window.stride = { 32, 64, 64 };
+  LossSettings dice;
+  dice.activation = "softmax";
+  dice.options.weight = 0.5;
+  dice.options.squared = false;
+  dice.options.pooled = true;
+  dice.options.smooth = 1e-5;
+  LossSettings entropy = dice;
+  entropy.function = "cross_entropy";
+  entropy.options.blend = 1e-3;
+  losses = { dice, entropy };
+  optimizer.options.weightDecay = 1e-5;
+  schedule.shape = "polynomial";
+  schedule.options.rate = 1e-3;
+  schedule.options.power = 0.8;
+}
+
+void
+VolumeTrainingSettings::Describe(ConfigurationTable & table)
+{
+  table.Add("seed", "of weights, order, transforms and dropout", seed);
+  table.Add("steps", "steps of the optimiser", steps);
+  table.Add("batch-size", "samples in a batch", batchSize);
+  table.Add("batches-per-step", "batches whose gradients are averaged", batchesPerStep);
+  table.Add("clip-norm", "largest norm of the gradients; 0: any", clipNorm);
+  table.Add("average-decay", "of a moving average of the weights, which becomes the model; 0: none", averageDecay);
+  table.Add("save-every", "steps between checkpoints", saveEvery);
+  table.Add("log-every", "steps between lines of the log", logEvery);
+  table.Add("loader-threads", "that make batches while the network learns", loaderThreads);
+  table.Add("deep-supervision",
+            "how the outputs of coarser scales are compared with the labels: logits, labels, pooled; none: not at all",
+            deepSupervision);
+  table.Add("validate-every", "steps between validations; 0: at the end only", validateEvery);
+  table.Add("patience", "steps without a better score after which training ends; 0: never", patience);
+  table.Add("network", "", network);
+  table.Add("data", "", data);
+  table.Add("transforms", "", transforms);
+  table.Add("window", "", window);
+  table.AddList("loss", "losses, which are summed", losses);
+  table.Add("optimizer", "", optimizer);
+  table.Add("schedule", "of the learning rate", schedule);
+  table.Add("model", "", model);
+}
+
+TrainerOptions
+VolumeTrainingSettings::GetTrainerOptions(const Network & built) const
+{
+  itkNNRequireMacro(logEvery >= 1 && loaderThreads >= 0,
+                    "'log-every' is " << logEvery << ", should be at least 1; 'loader-threads' is " << loaderThreads
+                                      << ", should be at least 0");
+  TrainerOptions options;
+  options.gradients.losses.clear();
+  for (const auto & loss : losses)
+  {
+    options.gradients.losses.push_back(loss.Get());
+  }
+  options.gradients.output = "output0";
+  if (deepSupervision != "none")
+  {
+    options.gradients.deepSupervision = ParseDeepSupervision(deepSupervision);
+    const auto json = nlohmann::json::parse(built.GetConfiguration());
+    itkNNRequireMacro(json.value("multiscale_pred", false),
+                      "'deep-supervision' needs outputs of several scales: multiscale_pred should be true");
+    options.gradients.deepOutputs = { "output1", "output2", "output3" };
+    if (built.GetName() == "unet3d" && json.at("feature_chns").size() == 4)
+    {
+      options.gradients.deepOutputs.pop_back();
+    }
+  }
+  options.optimizer = optimizer.Get();
+  options.schedule = schedule.Get();
+  options.seed = RandomStream(static_cast<std::uint64_t>(seed)).Derive(dropoutSeed).GetSeed();
+  options.steps = steps;
+  options.batchesPerStep = batchesPerStep;
+  options.clipNorm = clipNorm;
+  options.averageDecay = averageDecay;
+  options.validateEvery = validateEvery;
+  options.saveEvery = saveEvery;
+  options.patience = patience;
+  options.loaderThreads = static_cast<unsigned int>(std::min<std::int64_t>(loaderThreads, 256));
+  options.loaderDepth = 2;
+  return options;
+}
+
+std::shared_ptr<const VolumeCache>
+VolumeTrainingSettings::GetTrainingCases(const std::string & folder) const
+{
+  itkNNRequireMacro(!data.train.empty(), "'data.train' is empty, should be a list of images or their folder");
+  return ReadCases(data.train, data.trainFolder, data.modalities, folder);
+}
+
+std::shared_ptr<const VolumeCache>
+VolumeTrainingSettings::GetValidationCases(const std::string & folder) const
+{
+  return data.validation.empty() ? nullptr : ReadCases(data.validation, data.validationFolder, data.modalities, folder);
+}
+
+VolumePipeline
+VolumeTrainingSettings::GetValidationPipeline() const
+{
+  return { MakeSampleTransforms(transforms.validation), window.Get() };
+}
+
+VolumePipeline
+VolumeTrainingSettings::GetInferencePipeline() const
+{
+  return { MakeSampleTransforms(transforms.inference), window.Get() };
+}
+} // namespace nn
+} // namespace itk

@@ -35,14 +35,15 @@ struct Subcommand
 };
 
 constexpr Subcommand subcommands[] = {
-  { "segment", "segment images like the examples of a support set", &universeg::RunSegment },
+  { "segment", "segment images like the examples of a support set, or with a trained network", &universeg::RunSegment },
   { "evaluate", "compare label images with references: Dice, Jaccard, volumes", &universeg::RunEvaluate },
   { "explain", "print what a network computes, and what it was rewritten to", &universeg::RunExplain },
   { "forward", "run a network on raw tensors", &universeg::RunForward },
   { "convert", "make a model file from weights", &universeg::RunConvert },
   { "info", "describe a model or weight file", &universeg::RunInfo },
   { "bench", "measure the network's speed and memory", &universeg::RunBench },
-  { "train", "train a network on tasks", &universeg::RunTrain },
+  { "train", "train a network on tasks or on labelled volumes", &universeg::RunTrain },
+  { "pretrain", "train a network on volumes without labels", &universeg::RunPretrain },
   { "finetune", "make a model better for the structures of a support set", &universeg::RunFinetune },
   { "volume-fusion", "make samples that networks are pre-trained with", &universeg::RunVolumeFusion },
   { "demo", "segment images made on the spot and show the result", &universeg::RunDemo },

@@ -21,6 +21,7 @@
 #include "universegSubcommands.h"
 
 #include "itkLabelSurfaceMetrics.h"
+#include "itkNNVolumeTrainingSettings.h"
 #include "itkSegmentationReport.h"
 
 #include <algorithm>
@@ -421,18 +422,84 @@ ToText(TWrite write)
 }
 } // namespace
 
+namespace
+{
+/** The options that [evaluation] of a file of PyMIC stands for: pymic_eval_seg reads the same. */
+Arguments
+ToArguments(const std::string & file)
+{
+  const char * const section = "evaluation";
+  const auto configuration = itk::nn::PyMICConfiguration::ReadFile(file);
+  const std::string folder = std::filesystem::path(file).parent_path().string();
+  const auto locate = [&](const char * key)
+  { return itk::nn::LocateVolumeFile(configuration.GetText(section, key), folder); };
+  const std::string predictions = locate("segmentation_folder");
+  Arguments arguments{ "--prediction",    predictions, "--reference",  locate("ground_truth_folder"),
+                       "--compatibility", "pymic",     "--metric-csv", predictions };
+  if (configuration.Has(section, "evaluation_image_pair"))
+  {
+    arguments.insert(arguments.end(), { "--pairs", locate("evaluation_image_pair") });
+  }
+  const auto join = [](const std::vector<std::string> & texts)
+  {
+    std::string joined;
+    for (const auto & text : texts)
+    {
+      joined += (joined.empty() ? "" : ",") + text;
+    }
+    return joined;
+  };
+  const auto metrics = configuration.GetTexts(section, "metric_list");
+  if (metrics.empty())
+  {
+    throw Failure(file + ": 'metric_list' in [evaluation] is missing");
+  }
+  arguments.insert(arguments.end(), { "--metric", join(metrics) });
+  std::vector<std::string> labels;
+  for (const auto label : configuration.GetIntegers(section, "label_list"))
+  {
+    labels.push_back(std::to_string(label));
+  }
+  const std::int64_t classes = configuration.GetInteger(section, "class_number", 0);
+  for (std::int64_t label = 1; labels.empty() && label < classes; ++label)
+  {
+    labels.push_back(std::to_string(label));
+  }
+  if (!labels.empty())
+  {
+    arguments.insert(arguments.end(), { "--labels", join(labels) });
+  }
+  if (configuration.GetFlag(section, "label_fuse", false))
+  {
+    arguments.emplace_back("--fuse");
+  }
+  configuration.Use(section, "organ_name");
+  for (const auto & key : configuration.GetUnused({ section }))
+  {
+    std::cerr << "universeg: " << file << ": '" << key << "' is not used" << std::endl;
+  }
+  return arguments;
+}
+} // namespace
+
 int
 RunEvaluate(const Arguments & arguments)
 {
+  // A file of PyMIC says all.
+  if (arguments.size() == 2 && arguments[0] == "--config")
+  {
+    return RunEvaluate(ToArguments(arguments[1]));
+  }
   CommandLine commandLine(
     "evaluate",
-    "--prediction FILE|DIR... --reference FILE...|DIR [OPTION]...",
+    "(--prediction FILE|DIR... --reference FILE...|DIR [OPTION]... | --config FILE.cfg)",
     "Compares label images with references of the same size and geometry: Dice and Jaccard of\n"
     "each label, and volumes in mm^3 (mm^2 in 2-D), or the metrics named. Of a folder of\n"
     "references, the one for a prediction NAME or NAME_seg is NAME_mask (_label, _seg, _gt, ...),\n"
-    "else NAME.");
+    "else NAME. '--config FILE.cfg' does what [evaluation] of a file of PyMIC says.");
   auto & files = commandLine.AddGroup("Files");
-  files.add_options()("prediction", Texts(), "label images, or a folder of them")(
+  files.add_options()("config", Text(), "a file of PyMIC, in the place of all other options")(
+    "prediction", Texts(), "label images, or a folder of them")(
     "reference", Texts(), "as many label images, or one folder")(
     "mask-suffix", Text(), "suffix of the references' names, for example _1stHO")(
     "pairs",
@@ -457,6 +524,10 @@ RunEvaluate(const Arguments & arguments)
   if (!commandLine.Parse(arguments))
   {
     return exitSuccess;
+  }
+  if (commandLine.Has("config"))
+  {
+    throw UsageError("--config excludes all other options");
   }
   const auto predictions = commandLine.GetTexts("prediction");
   const auto references = commandLine.GetTexts("reference");

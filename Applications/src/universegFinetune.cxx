@@ -19,6 +19,7 @@
 #include "universegSubcommands.h"
 #include "universegSupports.h"
 #include "universegTaskTraining.h"
+#include "universegVolumeTraining.h"
 
 #include "itkNNModel.h"
 #include "itkNNRegisterBackends.h"
@@ -72,7 +73,10 @@ RunFinetune(const Arguments & arguments)
     "Makes a model better for the structures of a support set: each pair in turn is the target,\n"
     "the others its support set, both with random changes. Of eight pairs and more every fourth\n"
     "is kept as a target for validation. Takes some minutes; DIR gets the files that 'train'\n"
-    "writes, of which best.safetensors is the model to use.");
+    "writes, of which best.safetensors is the model to use.\n"
+    "With the settings of a network of volumes (fmunet, pctnet, unet3d; TOML or a .cfg of PyMIC)\n"
+    "there are no supports: --settings FILE --model FILE --output DIR trains on the labelled cases\n"
+    "that it lists, from the tensors of the model that fit.");
   auto & support = commandLine.AddGroup("Supports");
   AddSupportOptions(support);
   commandLine.AddGroup("Training")
@@ -87,6 +91,17 @@ RunFinetune(const Arguments & arguments)
   if (!commandLine.Parse(arguments))
   {
     return exitSuccess;
+  }
+  const std::string volumes = commandLine.GetText("settings");
+  if (IsVolumeConfiguration(volumes))
+  {
+    if (!commandLine.Has("model"))
+    {
+      throw UsageError("--model is missing, the model that is to be made better");
+    }
+    itk::nn::VolumeTrainingSettings settings;
+    ReadVolumeConfiguration(volumes, settings);
+    return RunVolumeTraining(commandLine, settings, volumes);
   }
   TaskTraining training;
   training.settings = MakeSettings();

@@ -22,6 +22,7 @@
 #include "universegProgress.h"
 #include "universegSegmenter.h"
 #include "universegSubcommands.h"
+#include "universegVolumeSegment.h"
 
 #include "itkImageGeometryDifference.h"
 #include "itkNNFileReplacement.h"
@@ -172,6 +173,10 @@ private:
 int
 RunSegment(const Arguments & arguments)
 {
+  if (IsVolumeSegment(arguments))
+  {
+    return RunVolumeSegment(arguments);
+  }
   CommandLine commandLine(
     "segment",
     "--image FILE|DIR... (--support DIR... | --support-images FILE... --support-labels FILE...) [OPTION]...",
@@ -181,7 +186,9 @@ RunSegment(const Arguments & arguments)
     "volume gives the slices in which it has labels. With several labels in the masks, each is a\n"
     "structure and the result is a label map.\n"
     "A support folder has subfolders images and labels (or masks), with equal names; or files\n"
-    "NAME.EXT and NAME_mask.EXT (or _label, _seg, _gt); or NAME.EXT and the mask NAME.png.");
+    "NAME.EXT and NAME_mask.EXT (or _label, _seg, _gt); or NAME.EXT and the mask NAME.png.\n"
+    "A model of a network that needs no supports (fmunet, pctnet, unet3d) or a file of PyMIC goes\n"
+    "without: --model FILE --image FILE... --output DIR, or --config FILE.cfg.");
   commandLine.AddGroup("Images").add_options()("image", Texts(), "images to segment, files or folders of DICOM slices")(
     "series", Text(), "UID of the DICOM series, where a folder has several")(
     "output", Text(), "label file to write, or a folder for NAME_seg.EXT")(

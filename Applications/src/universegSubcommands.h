@@ -37,6 +37,7 @@ int RunForward(const Arguments & arguments);
 int RunInfo(const Arguments & arguments);
 int RunSegment(const Arguments & arguments);
 int RunTrain(const Arguments & arguments);
+int RunPretrain(const Arguments & arguments);
 int RunVolumeFusion(const Arguments & arguments);
 } // namespace universeg
 

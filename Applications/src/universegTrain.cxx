@@ -18,6 +18,7 @@
 #include "universegModelOptions.h"
 #include "universegSubcommands.h"
 #include "universegTaskTraining.h"
+#include "universegVolumeTraining.h"
 
 #include "itkNNInitialWeights.h"
 #include "itkNNModel.h"
@@ -50,6 +51,26 @@ RunTrain(const Arguments & arguments)
   if (!commandLine.Parse(arguments))
   {
     return exitSuccess;
+  }
+  const std::string configuration = commandLine.GetText("config");
+  const bool isVolume =
+    commandLine.Has("network") ? IsVolumeNetwork(GetNetworkName(commandLine)) : IsVolumeConfiguration(configuration);
+  if (isVolume)
+  {
+    if (commandLine.Has("preview"))
+    {
+      throw UsageError("--preview is for the tasks of the network universeg; see 'volume-fusion'");
+    }
+    itk::nn::VolumeTrainingSettings settings;
+    if (!configuration.empty())
+    {
+      ReadVolumeConfiguration(configuration, settings);
+    }
+    if (commandLine.Has("network"))
+    {
+      settings.network.name = GetNetworkName(commandLine);
+    }
+    return RunVolumeTraining(commandLine, settings, configuration);
   }
   TaskTraining training;
   const std::string file = commandLine.GetText("config");

@@ -58,7 +58,8 @@ UniverSegTraining_EXPORT std::vector<VolumeCase> ReadVolumeList(const std::strin
                                                                 const std::string & folder,
                                                                 std::int64_t modalities = 1);
 
-/** All images of a folder in alphabetical order, without labels. Throws Error when there is
+/** All images of a folder in alphabetical order, without labels: its files but for texts, lists
+ * and the pixel files of headers. Throws Error when there is
  * none. \ingroup UniverSegTraining */
 UniverSegTraining_EXPORT std::vector<VolumeCase> FindVolumes(const std::string & folder);
 

@@ -78,6 +78,14 @@ SplitLine(const std::string & line)
   return fields;
 }
 
+/** Of files that lie beside images: texts, lists, and the pixels of a header. */
+bool
+IsNoImage(const std::string & extension)
+{
+  static const char * const extensions[] = { ".cfg", ".csv", ".json", ".md", ".raw", ".toml", ".txt", ".zraw" };
+  return std::find(std::begin(extensions), std::end(extensions), extension) != std::end(extensions);
+}
+
 std::string
 Join(const std::string & folder, const std::string & name)
 {
@@ -218,13 +226,14 @@ FindVolumes(const std::string & folder)
   std::vector<std::string> names;
   for (fs::directory_iterator entry(folder, code), end; !code && entry != end; entry.increment(code))
   {
-    if (entry->is_regular_file(code) && entry->path().filename().string().front() != '.')
+    const bool isHidden = entry->path().filename().string().front() == '.';
+    if (entry->is_regular_file(code) && !isHidden && !IsNoImage(entry->path().extension().string()))
     {
       names.push_back(entry->path().string());
     }
   }
   itkNNRequireMacro(!code, "The folder '" << folder << "' cannot be read: " << code.message());
-  itkNNRequireMacro(!names.empty(), "The folder '" << folder << "' has no files");
+  itkNNRequireMacro(!names.empty(), "The folder '" << folder << "' has no images");
   std::sort(names.begin(), names.end());
   std::vector<VolumeCase> cases;
   for (auto & name : names)

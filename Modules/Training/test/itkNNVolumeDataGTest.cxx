@@ -142,7 +142,7 @@ TEST_F(VolumeData, FoldersInAlphabeticalOrder)
               std::vector<std::string>{ this->PathOf(std::string(1, static_cast<char>('a' + i)) + ".nii") });
     EXPECT_EQ(cases[i].label, "");
   }
-  EXPECT_NN_ERROR(FindVolumes((m_Folder / "aa").string()), "has no files");
+  EXPECT_NN_ERROR(FindVolumes((m_Folder / "aa").string()), "has no images");
   EXPECT_NN_ERROR(FindVolumes((m_Folder / "absent").string()), "cannot be read");
 }
 

@@ -1,0 +1,187 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "universegVolumeTraining.h"
+
+#include "universegModelOptions.h"
+
+#include "itkNNInitialWeights.h"
+#include "itkNNModel.h"
+#include "itkNNRegisterBackends.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+namespace universeg
+{
+namespace
+{
+namespace fs = std::filesystem;
+
+/** Streams of a training's seed. */
+enum SeedKey : std::uint64_t
+{
+  batchSeed = 1
+};
+
+std::string
+FindQuoted(const std::string & line)
+{
+  const std::size_t first = line.find_first_of("\"'");
+  const std::size_t last = first == std::string::npos ? first : line.find(line[first], first + 1);
+  return last == std::string::npos ? std::string() : line.substr(first + 1, last - first - 1);
+}
+
+/** What `name` in [network] says; empty when the file has none. The file's own reader checks it. */
+std::string
+FindNetworkName(const std::string & fileName)
+{
+  std::ifstream file(fileName);
+  bool isNetwork = false;
+  for (std::string line; std::getline(file, line);)
+  {
+    const std::size_t first = line.find_first_not_of(" \t");
+    if (first == std::string::npos || line[first] == '#')
+    {
+      continue;
+    }
+    if (line[first] == '[')
+    {
+      isNetwork = line.compare(first, 9, "[network]") == 0;
+    }
+    else if (isNetwork && line.compare(first, 4, "name") == 0 && line.find('=') != std::string::npos)
+    {
+      return FindQuoted(line);
+    }
+  }
+  return "";
+}
+
+/** Take weights over and tell how many. */
+void
+SetStart(const itk::nn::VolumeNetworkSettings & settings,
+         const std::string & folder,
+         const itk::nn::Network & network,
+         itk::nn::StateDict & weights)
+{
+  const std::string file = itk::nn::LocateVolumeFile(settings.start, folder);
+  const auto result =
+    itk::nn::SetMatchingWeights(network, weights, itk::nn::Model::Read(file)->GetWeights(), settings.startParts);
+  std::cout << file << ": " << result.copied << " of " << network.GetParameters().size() << " tensors are taken over"
+            << (result.different.empty() ? "" : "; of another shape: ");
+  for (std::size_t i = 0; i < result.different.size(); ++i)
+  {
+    std::cout << (i == 0 ? "" : ", ") << result.different[i];
+  }
+  std::cout << std::endl;
+}
+} // namespace
+
+bool
+IsVolumeNetwork(const std::string & name)
+{
+  return name == "fmunet" || name == "pctnet" || name == "unet3d";
+}
+
+bool
+IsVolumeConfiguration(const std::string & fileName)
+{
+  return fs::path(fileName).extension() == ".cfg" || IsVolumeNetwork(FindNetworkName(fileName));
+}
+
+void
+ReadVolumeConfiguration(const std::string & fileName, itk::nn::VolumeTrainingSettings & settings)
+{
+  if (fs::path(fileName).extension() != ".cfg")
+  {
+    itk::nn::ConfigurationTable(settings).ReadFile(fileName);
+    return;
+  }
+  const auto configuration = itk::nn::PyMICConfiguration::ReadFile(fileName);
+  settings = itk::nn::MakeVolumeTrainingSettings(configuration);
+  for (const auto & key : configuration.GetUnused({ "dataset", "network", "training" }))
+  {
+    std::cerr << "universeg: " << fileName << ": '" << key << "' is not used" << std::endl;
+  }
+}
+
+void
+AddVolumeTrainingOptions(CommandLine & commandLine)
+{
+  commandLine.AddGroup("Training")
+    .add_options()("output", Text(), "folder for what is written")("resume", "go on with the training in DIR")(
+      "model", Text(), "model or weights to start with")("steps", Text(), "in the place of the file's")(
+      "seed", Text(), "in the place of the file's")("print-config", "print all settings as TOML and end");
+}
+
+int
+RunVolumeTraining(const CommandLine & commandLine, itk::nn::VolumeTrainingSettings settings, const std::string & file)
+{
+  constexpr std::int64_t most = std::int64_t{ 1 } << 40;
+  settings.steps = commandLine.GetInteger("steps", settings.steps, 0, most);
+  settings.seed = commandLine.GetInteger("seed", settings.seed, 0, most);
+  settings.network.start = commandLine.GetText("model", settings.network.start);
+  if (commandLine.Has("print-config"))
+  {
+    std::cout << itk::nn::ConfigurationTable(settings).Write();
+    return exitSuccess;
+  }
+  const std::string folder = fs::path(file).parent_path().string();
+  TrainingJob job;
+  job.place.folder = commandLine.GetRequired("output");
+  job.place.resumes = commandLine.Has("resume");
+  job.place.plan = GetPlanOptions(commandLine);
+  itk::nn::RegisterBackends();
+  job.place.communicator = FindProcesses();
+  job.network = settings.network.Get();
+  job.options = settings.GetTrainerOptions(*job.network);
+  job.weights = itk::nn::MakeInitialWeights(*job.network, static_cast<std::uint64_t>(settings.seed));
+  if (!settings.network.start.empty() && !job.place.resumes)
+  {
+    SetStart(settings.network, folder, *job.network, job.weights);
+  }
+  const std::uint64_t seed =
+    itk::nn::RandomStream(static_cast<std::uint64_t>(settings.seed)).Derive(batchSeed).GetSeed();
+  job.batches = std::make_shared<itk::nn::VolumeBatchSource>(settings.GetTrainingCases(folder),
+                                                             itk::nn::MakeSampleTransforms(settings.transforms.train),
+                                                             settings.batchSize,
+                                                             seed);
+  const itk::nn::VolumePipeline inference = settings.GetInferencePipeline();
+  const itk::nn::VolumePipeline pipeline = settings.GetValidationPipeline();
+  if (const auto cases = settings.GetValidationCases(folder))
+  {
+    job.makeValidation = [&job, cases, pipeline]() -> TrainingJob::Validation
+    {
+      const auto validation =
+        std::make_shared<const itk::nn::VolumeValidation>(job.network, cases, pipeline, job.place.plan);
+      return [validation](const itk::nn::StateDict & weights) { return validation->Run(weights); };
+    };
+  }
+  job.logEvery = settings.logEvery;
+  job.configuration = itk::nn::ConfigurationTable(settings).Write();
+  job.card.preprocessing = inference.ToJson();
+  job.card.license = settings.model.licence;
+  job.card.description = settings.model.description;
+  job.card.provenance =
+    "trained with universeg" +
+    (settings.network.start.empty() ? std::string() : ", from " + fs::path(settings.network.start).filename().string());
+  job.card.extra["training_data"] = settings.model.data;
+  job.card.extra["training_seed"] = std::to_string(settings.seed);
+  return RunTraining(job);
+}
+} // namespace universeg

@@ -1,0 +1,336 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "universegImages.h"
+#include "universegProcess.h"
+#include "universegVolumes.h"
+
+#include "itkNNModel.h"
+
+#include "gtest/gtest.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace
+{
+namespace fs = std::filesystem;
+using universegtest::MakeFolder;
+using universegtest::ProcessResult;
+using universegtest::ReadFile;
+using universegtest::RunCommand;
+
+/** A bright box in noise, and its label. */
+void
+WriteCase(const std::string & folder, const std::string & name, int seed)
+{
+  const auto image = universeg::Volume::New();
+  const auto label = universeg::LabelVolume::New();
+  universeg::Volume::SizeType size;
+  size.Fill(20);
+  size[0] = 24;
+  image->SetRegions(size);
+  image->Allocate();
+  label->SetRegions(size);
+  label->Allocate();
+  double spacing[3] = { 0.5, 1, 2 };
+  image->SetSpacing(spacing);
+  label->SetSpacing(spacing);
+  std::uint32_t state = static_cast<std::uint32_t>(seed);
+  const auto count = image->GetLargestPossibleRegion().GetNumberOfPixels();
+  for (std::size_t i = 0; i < count; ++i)
+  {
+    state = state * 1664525U + 1013904223U;
+    const auto x = static_cast<int>(i % 24);
+    const auto y = static_cast<int>(i / 24 % 20);
+    const auto z = static_cast<int>(i / 480);
+    const bool isInside = x >= 6 + seed % 3 && x < 16 && y >= 5 && y < 14 && z >= 5 && z < 14;
+    image->GetBufferPointer()[i] = (isInside ? 100.0F : 0.0F) + static_cast<float>(state >> 28U);
+    label->GetBufferPointer()[i] = isInside ? 1 : 0;
+  }
+  universeg::WriteProbabilities(*image, 3, folder + '/' + name + ".nii.gz");
+  universeg::WriteLabels(*label, 3, folder + '/' + name + "_lab.nii.gz");
+}
+
+/** Three cases, lists of them and a configuration as people of PyMIC have them. */
+std::string
+MakeProject(const std::string & name)
+{
+  const std::string folder = MakeFolder(name);
+  fs::create_directories(folder + "/data");
+  std::ofstream train(folder + "/train.csv");
+  std::ofstream test(folder + "/test.csv");
+  std::ofstream pairs(folder + "/pairs.csv");
+  train << "image,label\n";
+  test << "image,label\n";
+  pairs << "ground_truth,segmentation\n";
+  for (int i = 0; i < 3; ++i)
+  {
+    const std::string stem = "case" + std::to_string(i);
+    WriteCase(folder + "/data", stem, i + 1);
+    (i < 2 ? train : test) << stem << ".nii.gz," << stem << "_lab.nii.gz\n";
+  }
+  pairs << "case2_lab.nii.gz,case2.nii.gz\n";
+  std::ofstream(folder + "/my.cfg") << R"([dataset]
+tensor_type = float
+task_type = seg
+train_dir = data
+train_csv = train.csv
+valid_csv = test.csv
+test_csv = test.csv
+train_batch_size = 2
+patch_size = [16, 16, 16]
+train_transform = [RandomCrop, NormalizeWithMeanStd, RandomFlip, LabelToProbability]
+valid_transform = [NormalizeWithMeanStd, LabelToProbability]
+test_transform = [NormalizeWithMeanStd]
+NormalizeWithMeanStd_channels = [0]
+RandomFlip_flip_depth = False
+RandomFlip_flip_height = True
+RandomFlip_flip_width = True
+[network]
+net_type = FMUNet
+class_num = 2
+in_chns = 1
+feature_chns = [4, 4, 4, 4, 4]
+depth = 1
+multiscale_pred = False
+[training]
+gpus = [0]
+loss_type = [DiceLoss, CrossEntropyLoss]
+loss_weight = [0.5, 0.5]
+optimizer = Adam
+learning_rate = 2e-2
+lr_scheduler = PolynomialLR
+lr_power = 0.8
+ckpt_dir = model
+iter_max = 30
+iter_valid = 15
+iter_save = 30
+[testing]
+ckpt_mode = 1
+output_dir = result
+save_probability = True
+post_process = KeepLargestComponent
+KeepLargestComponent_mode = 2
+sliding_window_enable = True
+sliding_window_size = [16, 16, 16]
+sliding_window_stride = [8, 8, 8]
+[evaluation]
+metric_list = [dice, assd]
+label_list = [1]
+ground_truth_folder = data
+segmentation_folder = result
+evaluation_image_pair = pairs.csv
+)";
+  return folder;
+}
+
+/** The value of a label in a CSV file of an evaluation. */
+double
+ReadMean(const std::string & fileName)
+{
+  std::ifstream file(fileName);
+  for (std::string line; std::getline(file, line);)
+  {
+    if (line.compare(0, 5, "mean,") == 0)
+    {
+      return std::strtod(line.c_str() + 5, nullptr);
+    }
+  }
+  ADD_FAILURE() << fileName << " has no mean";
+  return NAN;
+}
+} // namespace
+
+/** A project of PyMIC is trained, segmented and evaluated with its own files. */
+TEST(Volumes, ProjectOfPyMIC)
+{
+  const std::string folder = MakeProject("volumes-pymic");
+  const std::string file = folder + "/my.cfg";
+  const ProcessResult training =
+    RunCommand({ "train", "--config", file, "--output", folder + "/model", "--threads", "1" });
+  ASSERT_EQ(training.exitCode, 0) << training.error;
+  EXPECT_EQ(training.error, "");
+  EXPECT_NE(training.output.find("step 30: validation Dice"), std::string::npos) << training.output;
+  const auto model = itk::nn::Model::Read(folder + "/model/best.safetensors");
+  EXPECT_EQ(model->GetCard().network, "fmunet");
+  EXPECT_NE(model->GetCard().preprocessing.find("NormalizeWithMeanStd"), std::string::npos);
+  EXPECT_TRUE(fs::exists(folder + "/model/curves.png"));
+
+  const ProcessResult segmentation = RunCommand({ "segment", "--config", file, "--output", folder + "/result" });
+  ASSERT_EQ(segmentation.exitCode, 0) << segmentation.error;
+  ASSERT_TRUE(fs::exists(folder + "/result/case2.nii.gz"));
+  EXPECT_TRUE(fs::exists(folder + "/result/case2_prob_1.nii.gz"));
+  const auto labels = universeg::ReadImage(folder + "/result/case2.nii.gz");
+  EXPECT_EQ(labels.geometry->GetSpacing()[2], 2);
+
+  const ProcessResult evaluation = RunCommand({ "evaluate", "--config", file });
+  ASSERT_EQ(evaluation.exitCode, 0) << evaluation.error;
+  EXPECT_GT(ReadMean(folder + "/result/eval_dice.csv"), 0.7);
+  EXPECT_TRUE(fs::exists(folder + "/result/eval_assd.csv"));
+
+  // The model's card alone gives the same labels.
+  const ProcessResult own = RunCommand({ "segment",
+                                         "--model",
+                                         folder + "/model/best.safetensors",
+                                         "--largest-component",
+                                         "--output",
+                                         folder + "/own.nii.gz",
+                                         folder + "/data/case2.nii.gz" });
+  ASSERT_EQ(own.exitCode, 0) << own.error;
+  EXPECT_EQ(universeg::ReadImage(folder + "/own.nii.gz").pixels, labels.pixels);
+}
+
+TEST(Volumes, PretrainsAndFinetunes)
+{
+  const std::string folder = MakeProject("volumes-pretrain");
+  const std::string list = folder + "/images";
+  fs::create_directories(list);
+  fs::copy_file(folder + "/data/case0.nii.gz", list + "/a.nii.gz");
+  fs::copy_file(folder + "/data/case1.nii.gz", list + "/b.nii.gz");
+  const std::string settings = folder + "/pretrain.toml";
+  const ProcessResult printed =
+    RunCommand({ "pretrain", "--images", list, "--patch", "16,16,16", "--classes", "3", "--print-config" });
+  ASSERT_EQ(printed.exitCode, 0) << printed.error;
+  EXPECT_NE(printed.output.find("Crop4VolumeFusion"), std::string::npos);
+  // The default network is large: a small one of the same kind.
+  std::string text = printed.output;
+  const std::string key = "configuration = ";
+  const std::size_t at = text.find(key);
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at,
+               text.find('\n', at) - at,
+               key + R"('{"in_chns": 1, "class_num": 3, "feature_chns": [4, 4, 4, 4, 4], "depth": 1}')");
+  std::ofstream(settings) << text;
+  const ProcessResult pretraining = RunCommand({ "pretrain",
+                                                 "--config",
+                                                 settings,
+                                                 "--images",
+                                                 list,
+                                                 "--output",
+                                                 folder + "/pre",
+                                                 "--steps",
+                                                 "3",
+                                                 "--threads",
+                                                 "1" });
+  ASSERT_EQ(pretraining.exitCode, 0) << pretraining.error;
+
+  const ProcessResult tuning = RunCommand({ "finetune",
+                                            "--settings",
+                                            folder + "/my.cfg",
+                                            "--model",
+                                            folder + "/pre/model.safetensors",
+                                            "--output",
+                                            folder + "/tuned",
+                                            "--threads",
+                                            "1",
+                                            "--steps",
+                                            "2" });
+  ASSERT_EQ(tuning.exitCode, 0) << tuning.error;
+  // All but the output layers, which have other classes: 4 weights and 4 biases.
+  EXPECT_NE(tuning.output.find("tensors are taken over; of another shape: out_layers.0.2.weight"), std::string::npos)
+    << tuning.output;
+  const ProcessResult resumed =
+    RunCommand({ "train", "--config", folder + "/my.cfg", "--output", folder + "/tuned", "--resume", "--steps", "3" });
+  ASSERT_EQ(resumed.exitCode, 0) << resumed.error;
+  EXPECT_NE(resumed.output.find("goes on behind step 2"), std::string::npos) << resumed.output;
+}
+
+TEST(Volumes, Errors)
+{
+  const std::string folder = MakeProject("volumes-errors");
+  const auto expectError = [&](const std::vector<std::string> & arguments, const std::string & text)
+  {
+    const ProcessResult result = RunCommand(arguments);
+    EXPECT_NE(result.exitCode, 0) << text;
+    EXPECT_NE(result.error.find(text), std::string::npos) << result.error;
+  };
+  const std::string file = folder + "/my.cfg";
+  expectError({ "segment", "--config", file }, "there is no model");
+  expectError({ "segment", "--config", file, "--image", "x.nii.gz" }, "do not go with");
+  expectError({ "evaluate", "--config", file, "--fuse" }, "--config excludes all other options");
+  expectError({ "train", "--config", file }, "--output is missing");
+  expectError({ "train", "--config", file, "--output", folder + "/x", "--preview", "x.png" }, "--preview");
+  expectError({ "finetune", "--settings", file, "--output", folder + "/x" }, "--model is missing");
+  expectError({ "pretrain", "--output", folder + "/x" }, "--images is missing");
+  expectError({ "pretrain", "--images", folder + "/data", "--patch", "16,16", "--output", folder + "/x" },
+              "--patch is '16,16', should be D,H,W");
+  expectError({ "pretrain", "--method", "genesis", "--images", folder, "--output", folder + "/x" },
+              "should be volume-fusion");
+  expectError({ "pretrain", "--network", "universeg", "--images", folder, "--output", folder + "/x" },
+              "should be fmunet, pctnet or unet3d");
+  expectError({ "pretrain", "--config", file, "--patch", "16,16,16", "--output", folder + "/x" },
+              "--patch and --config exclude each other");
+  std::string text = ReadFile(file);
+  text.replace(text.find("FMUNet"), 6, "COPLENet");
+  std::ofstream(folder + "/other.cfg") << text;
+  expectError({ "train", "--config", folder + "/other.cfg", "--output", folder + "/x" },
+              "'net_type' in [network] is COPLENet");
+  EXPECT_FALSE(fs::exists(folder + "/x"));
+}
+
+/** The labels and tables of the reference's own run. */
+TEST(Volumes, RunOfTheReference)
+{
+  const char * goldens = std::getenv("UNIVERSEG_GOLDENS_DIR");
+  if (goldens == nullptr || !fs::exists(fs::path(goldens) / "misfm/e2e/tiny.cfg"))
+  {
+    GTEST_SKIP() << "UNIVERSEG_GOLDENS_DIR has no misfm/e2e/tiny.cfg";
+  }
+  const std::string reference = (fs::path(goldens) / "misfm/e2e").string();
+  const std::string folder = MakeFolder("volumes-reference");
+  const ProcessResult result = RunCommand({ "segment", "--config", reference + "/tiny.cfg", "--output", folder });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  for (const char * name : { "caseA.nii.gz", "caseB.nii.gz" })
+  {
+    const auto own = universeg::ReadImage(folder + '/' + name);
+    const auto expected = universeg::ReadImage(reference + "/result/" + name);
+    EXPECT_EQ(own.pixels, expected.pixels) << name;
+    EXPECT_EQ(own.geometry->GetDirection(), expected.geometry->GetDirection()) << name;
+    EXPECT_EQ(own.geometry->GetOrigin(), expected.geometry->GetOrigin()) << name;
+  }
+}
+
+TEST(Volumes, LargestComponents)
+{
+  universeg::LabelVolume::SizeType size;
+  size.Fill(1);
+  size[0] = 9;
+  const auto make = [&](const std::vector<std::int32_t> & values)
+  {
+    const auto labels = universeg::LabelVolume::New();
+    labels->SetRegions(size);
+    labels->Allocate();
+    std::copy(values.begin(), values.end(), labels->GetBufferPointer());
+    return labels;
+  };
+  const auto pixels = [](const universeg::LabelVolume & labels)
+  { return std::vector<std::int32_t>(labels.GetBufferPointer(), labels.GetBufferPointer() + 9); };
+  const std::vector<std::int32_t> values{ 1, 1, 2, 0, 1, 0, 2, 2, 0 };
+  const auto each = make(values);
+  universeg::KeepLargestComponent(*each, true);
+  EXPECT_EQ(pixels(*each), (std::vector<std::int32_t>{ 1, 1, 0, 0, 0, 0, 2, 2, 0 }));
+  const auto together = make(values);
+  universeg::KeepLargestComponent(*together, false);
+  EXPECT_EQ(pixels(*together), (std::vector<std::int32_t>{ 1, 1, 2, 0, 0, 0, 0, 0, 0 }));
+  const auto empty = make(std::vector<std::int32_t>(9));
+  universeg::KeepLargestComponent(*empty, true);
+  universeg::KeepLargestComponent(*empty, false);
+  EXPECT_EQ(pixels(*empty), std::vector<std::int32_t>(9));
+}

@@ -18,6 +18,8 @@
 #include "itkNNOneDNNCommon.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 namespace itk
 {
@@ -149,14 +151,103 @@ Propose(const Binary & op, const OperatorCase & operatorCase)
   return proposal;
 }
 
+namespace
+{
+/** Of [length, inner] elements, those from `first` on, at most a block: what one thread does at a time. */
+struct SoftmaxBlock
+{
+  static constexpr std::int64_t size = 512;
+
+  void Compute(const float * src, float * dst, bool isLogarithm) const
+  {
+    std::array<float, size> largest;
+    std::array<float, size> sum;
+    std::copy_n(src + first, count, largest.begin());
+    for (std::int64_t c = 1; c < length; ++c)
+    {
+      const float * row = src + c * inner + first;
+      for (std::int64_t i = 0; i < count; ++i)
+      {
+        largest[static_cast<std::size_t>(i)] = std::max(largest[static_cast<std::size_t>(i)], row[i]);
+      }
+    }
+    sum.fill(0);
+    for (std::int64_t c = 0; c < length; ++c)
+    {
+      const float * row = src + c * inner + first;
+      float * to = dst + c * inner + first;
+      for (std::int64_t i = 0; i < count; ++i)
+      {
+        const float shifted = row[i] - largest[static_cast<std::size_t>(i)];
+        const float power = std::exp(shifted);
+        sum[static_cast<std::size_t>(i)] += power;
+        to[i] = isLogarithm ? shifted : power;
+      }
+    }
+    for (std::int64_t i = 0; i < count; ++i)
+    {
+      float & value = sum[static_cast<std::size_t>(i)];
+      value = isLogarithm ? std::log(value) : 1 / value;
+    }
+    for (std::int64_t c = 0; c < length; ++c)
+    {
+      float * to = dst + c * inner + first;
+      for (std::int64_t i = 0; i < count; ++i)
+      {
+        const float value = sum[static_cast<std::size_t>(i)];
+        to[i] = isLogarithm ? to[i] - value : to[i] * value;
+      }
+    }
+  }
+
+  std::int64_t length;
+  std::int64_t inner;
+  std::int64_t first;
+  std::int64_t count;
+};
+
+/** Along an axis that is not the last, for which oneDNN has slow loops only. */
+Proposal
+ProposeStridedSoftmax(
+  std::int64_t outer, std::int64_t length, std::int64_t inner, bool isLogarithm, unsigned int threads)
+{
+  const std::int64_t blocks = (inner + SoftmaxBlock::size - 1) / SoftmaxBlock::size;
+  Proposal proposal = Proposal::FromKernel(std::make_unique<FunctionKernel>(
+    [=](const KernelArguments & arguments)
+    {
+      Parallel(outer * blocks,
+               threads,
+               [&](std::int64_t begin, std::int64_t end)
+               {
+                 for (std::int64_t item = begin; item < end; ++item)
+                 {
+                   const std::int64_t first = item % blocks * SoftmaxBlock::size;
+                   const std::int64_t offset = item / blocks * length * inner;
+                   const SoftmaxBlock block{ length, inner, first, std::min(SoftmaxBlock::size, inner - first) };
+                   block.Compute(static_cast<const float *>(arguments.inputs[0]) + offset,
+                                 static_cast<float *>(arguments.output) + offset,
+                                 isLogarithm);
+                 }
+               });
+    }));
+  proposal.detail = "strided";
+  return proposal;
+}
+} // namespace
+
 Proposal
 Propose(const Softmax & op, const OperatorCase & operatorCase)
 {
   const Shape & shape = operatorCase.output.shape;
   // [outer, axis, inner]: oneDNN has fewer axes than a value may have.
   const auto axis = shape.begin() + op.axis;
-  const dnnl::memory::desc memory = PlainDescription(
-    { NumberOfElements(Shape(shape.begin(), axis)), *axis, NumberOfElements(Shape(axis + 1, shape.end())) });
+  const std::int64_t outer = NumberOfElements(Shape(shape.begin(), axis));
+  const std::int64_t inner = NumberOfElements(Shape(axis + 1, shape.end()));
+  if (inner > 1)
+  {
+    return ProposeStridedSoftmax(outer, *axis, inner, op.logarithm, operatorCase.threads);
+  }
+  const dnnl::memory::desc memory = PlainDescription({ outer, *axis, inner });
   const dnnl::softmax_forward::primitive_desc description(GetEngine(),
                                                           dnnl::prop_kind::forward_inference,
                                                           op.logarithm ? dnnl::algorithm::softmax_log

@@ -23,6 +23,7 @@
 
 #include "gtest/gtest.h"
 
+#include <charconv>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
@@ -150,7 +151,9 @@ ReadMean(const std::string & fileName)
   {
     if (line.compare(0, 5, "mean,") == 0)
     {
-      return std::strtod(line.c_str() + 5, nullptr);
+      double value = NAN;
+      std::from_chars(line.data() + 5, line.data() + line.size(), value);
+      return value;
     }
   }
   ADD_FAILURE() << fileName << " has no mean";

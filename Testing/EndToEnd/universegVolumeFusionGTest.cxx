@@ -20,6 +20,8 @@
 
 #include "gtest/gtest.h"
 
+#include <nlohmann/json.hpp>
+
 #include <cmath>
 #include <filesystem>
 
@@ -115,4 +117,32 @@ TEST(VolumeFusion, Errors)
        1,
        "from [9, 9, 9] to [8, 9, 9]");
   EXPECT_FALSE(fs::exists(output + "/scan_1.nii.gz"));
+}
+
+TEST(VolumeFusion, MeasuresSamples)
+{
+  const std::string volume = WriteVolume(MakeFolder("volume-fusion-benchmark"));
+  const auto result = RunCommand({ "volume-fusion",
+                                   volume,
+                                   "--benchmark",
+                                   "3",
+                                   "--threads",
+                                   "2",
+                                   "--size",
+                                   "12,14,16",
+                                   "--minimum-block",
+                                   "3,3,3",
+                                   "--maximum-block",
+                                   "5,5,5",
+                                   "--json" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  const auto json = nlohmann::json::parse(result.output);
+  EXPECT_EQ(json.at("repeat"), 3);
+  EXPECT_EQ(json.at("threads"), 2);
+  EXPECT_GT(json.at("sample").at("min_seconds").get<double>(), 0);
+  EXPECT_GE(json.at("sample").at("median_seconds").get<double>(), json.at("sample").at("min_seconds").get<double>());
+  EXPECT_GT(json.at("samples_per_second").get<double>(), 0);
+  const auto wrong = RunCommand({ "volume-fusion", volume, "--output", "a", "--json" });
+  EXPECT_EQ(wrong.exitCode, 2);
+  EXPECT_NE(wrong.error.find("--json is of use only with --benchmark"), std::string::npos) << wrong.error;
 }

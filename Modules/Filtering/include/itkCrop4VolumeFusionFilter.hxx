@@ -20,8 +20,10 @@
 
 #include "itkCrop4VolumeFusionFilter.h"
 #include "itkImageAlgorithm.h"
+#include "itkNNParallel.h"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace itk
 {
@@ -143,41 +145,54 @@ Crop4VolumeFusionFilter<TInputImage, TOutputImage>::GenerateData()
   const nn::Shape size{ static_cast<std::int64_t>(m_OutputSize[2]),
                         static_cast<std::int64_t>(m_OutputSize[1]),
                         static_cast<std::int64_t>(m_OutputSize[0]) };
-  const auto plane = static_cast<std::size_t>(size[1] * size[2]);
-  const auto planes = static_cast<SizeValueType>(size[0]);
   float * const patches[] = { this->GetOutput(0)->GetBufferPointer(), this->GetOutput(1)->GetBufferPointer() };
-  auto * const threader = this->GetMultiThreader();
-  threader->SetNumberOfWorkUnits(this->GetNumberOfWorkUnits());
+  const unsigned int threads =
+    std::min<unsigned int>(this->GetNumberOfWorkUnits(), this->GetMultiThreader()->GetMaximumNumberOfThreads());
   for (unsigned int i = 0; i < 2; ++i)
   {
-    const auto box = OutputImageType::New();
-    box->SetRegions(m_Boxes[i]);
-    box->Allocate();
-    ImageAlgorithm::Copy(this->GetInput(), box.GetPointer(), m_Boxes[i], m_Boxes[i]);
-    const float * const pixels = box->GetBufferPointer();
-    threader->ParallelizeArray(
-      0,
-      planes,
-      [&](SizeValueType k)
-      {
-        const auto first = static_cast<std::int64_t>(k);
-        m_Crops[i].Resize(pixels, size, first, first + 1, patches[i]);
-      },
-      nullptr);
+    // What is copied is the box alone.
+    typename OutputImageType::ConstPointer volume;
+    if constexpr (std::is_same<InputImageType, OutputImageType>::value)
+    {
+      volume = this->GetInput();
+    }
+    else
+    {
+      const auto box = OutputImageType::New();
+      box->SetRegions(m_Boxes[i]);
+      box->Allocate();
+      ImageAlgorithm::Copy(this->GetInput(), box.GetPointer(), m_Boxes[i], m_Boxes[i]);
+      volume = box;
+    }
+    const auto & extents = volume->GetBufferedRegion().GetSize();
+    const nn::Shape shape{ static_cast<std::int64_t>(extents[2]),
+                           static_cast<std::int64_t>(extents[1]),
+                           static_cast<std::int64_t>(extents[0]) };
+    const float * const pixels = volume->GetBufferPointer() + volume->ComputeOffset(m_Boxes[i].GetIndex());
+    nn::ParallelFor(size[0],
+                    threads,
+                    [&](std::int64_t first, std::int64_t last)
+                    { m_Crops[i].Resize(pixels, shape, size, first, last, patches[i]); });
     this->UpdateProgress(0.3F * static_cast<float>(i + 1));
     this->CheckAbort();
   }
   m_NextRandom = m_CropRandom;
   if (m_IntensityAugmentation)
   {
-    const auto tones = nn::VolumeFusionTone::Draw(m_NextRandom, patches[0], patches[1], plane * planes);
+    const auto count = static_cast<std::size_t>(nn::NumberOfElements(size));
+    const auto tones = nn::VolumeFusionTone::Draw(m_NextRandom, patches[0], patches[1], count, threads);
     this->UpdateProgress(0.8F);
     this->CheckAbort();
-    threader->ParallelizeArray(
-      0,
-      2 * planes,
-      [&](SizeValueType k) { tones[k / planes].Apply(patches[k / planes] + (k % planes) * plane, plane); },
-      nullptr);
+    const std::int64_t plane = size[1] * size[2];
+    nn::ParallelFor(size[0],
+                    threads,
+                    [&](std::int64_t first, std::int64_t last)
+                    {
+                      for (std::size_t i = 0; i < 2; ++i)
+                      {
+                        tones[i].Apply(patches[i] + first * plane, static_cast<std::size_t>((last - first) * plane));
+                      }
+                    });
   }
   this->UpdateProgress(1);
 }

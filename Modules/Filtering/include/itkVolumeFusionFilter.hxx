@@ -19,8 +19,9 @@
 #define itkVolumeFusionFilter_hxx
 
 #include "itkImageScanlineConstIterator.h"
-#include "itkImageScanlineIterator.h"
 #include "itkVolumeFusionFilter.h"
+
+#include <algorithm>
 
 namespace itk
 {
@@ -86,39 +87,36 @@ template <typename TInputImage, typename TOutputImage, typename TLabelImage>
 void
 VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::DynamicThreadedGenerateData(const RegionType & region)
 {
-  const auto origin = this->GetOutput()->GetLargestPossibleRegion().GetIndex();
+  const InputImageType * foreground = this->GetForegroundImage();
+  const InputImageType * background = this->GetBackgroundImage();
+  OutputImageType * output = this->GetOutput();
+  LabelImageType * labels = this->GetLabelOutput();
+  const auto origin = output->GetLargestPossibleRegion().GetIndex();
   const auto length = static_cast<std::int64_t>(region.GetSize(0));
-  std::vector<std::uint8_t> classes(static_cast<std::size_t>(length));
   nn::Shape position(ImageDimension);
-
-  ImageScanlineConstIterator<InputImageType> foreground(this->GetForegroundImage(), region);
-  ImageScanlineConstIterator<InputImageType> background(this->GetBackgroundImage(), region);
-  ImageScanlineIterator<OutputImageType> fused(this->GetOutput(), region);
-  ImageScanlineIterator<LabelImageType> labels(this->GetLabelOutput(), region);
-  while (!fused.IsAtEnd())
+  std::vector<nn::VolumeFusionGrid::Run> runs;
+  for (ImageScanlineConstIterator<OutputImageType> line(output, region); !line.IsAtEnd(); line.NextLine())
   {
-    const auto index = fused.GetIndex();
+    const auto index = line.GetIndex();
     for (unsigned int axis = 0; axis < ImageDimension; ++axis)
     {
       position[ImageDimension - 1 - axis] = static_cast<std::int64_t>(index[axis] - origin[axis]);
     }
-    m_Grid.LabelRow(position, length, classes.data());
-    for (const std::uint8_t number : classes)
+    m_Grid.GetRuns(position, length, runs);
+    const auto * first = foreground->GetBufferPointer() + foreground->ComputeOffset(index);
+    const auto * second = background->GetBufferPointer() + background->ComputeOffset(index);
+    auto * fused = output->GetBufferPointer() + output->ComputeOffset(index);
+    auto * label = labels->GetBufferPointer() + labels->ComputeOffset(index);
+    for (const auto & run : runs)
     {
-      const double share = static_cast<double>(number) / static_cast<double>(m_NumberOfClasses - 1);
-      const double value =
-        share * static_cast<double>(foreground.Get()) + (1 - share) * static_cast<double>(background.Get());
-      fused.Set(static_cast<typename OutputImageType::PixelType>(value));
-      labels.Set(static_cast<typename LabelImageType::PixelType>(number));
-      ++foreground;
-      ++background;
-      ++fused;
-      ++labels;
+      const double share = static_cast<double>(run.number) / static_cast<double>(m_NumberOfClasses - 1);
+      for (std::int64_t i = run.begin; i < run.end; ++i)
+      {
+        const double value = share * static_cast<double>(first[i]) + (1 - share) * static_cast<double>(second[i]);
+        fused[i] = static_cast<typename OutputImageType::PixelType>(value);
+      }
+      std::fill(label + run.begin, label + run.end, static_cast<typename LabelImageType::PixelType>(run.number));
     }
-    foreground.NextLine();
-    background.NextLine();
-    fused.NextLine();
-    labels.NextLine();
   }
 }
 

@@ -25,6 +25,8 @@
 #include "nlohmann/json.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <limits>
 #include <sstream>
 
@@ -108,6 +110,82 @@ TEST(Percentiles, AsNumPy)
   {
     const std::vector<float> hostile{ 1, 2, bad };
     EXPECT_NN_ERROR(Percentiles(hostile.data(), 3, { 50 }), "value 2 is no finite number");
+  }
+}
+
+TEST(Percentiles, AreOrderStatisticsForAnyThreads)
+{
+  Random random(2);
+  // Of many magnitudes; two equal ones; so narrow that the width of a bin is no normal number.
+  const auto wide = [&random](std::size_t i) { return (i % 3 == 0 ? -1e30F : 1e-3F) * random(); };
+  const auto flat = [](std::size_t i) { return i == 5 ? 2.F : 1.F; };
+  const auto narrow = [](std::size_t i)
+  { return static_cast<float>(i % 7) * std::numeric_limits<float>::denorm_min(); };
+  const auto extreme = [](std::size_t i)
+  { return (i % 2 == 0 ? -1.F : 1.F) * std::numeric_limits<float>::max() / static_cast<float>(1 + i % 5); };
+  using Make = std::function<float(std::size_t)>;
+  for (const Make & make : std::vector<Make>{ wide, flat, narrow, extreme })
+  {
+    std::vector<float> values(9973);
+    for (std::size_t i = 0; i < values.size(); ++i)
+    {
+      values[i] = make(i);
+    }
+    const std::vector<double> percent{ 99.9, 0, 0.1, 50, 50.01, 100, 12.5 };
+    const auto one = Percentiles(values.data(), values.size(), percent, 1);
+    EXPECT_EQ(one, Percentiles(values.data(), values.size(), percent, 3));
+    EXPECT_EQ(one, Percentiles(values.data(), values.size(), percent, 0));
+    std::sort(values.begin(), values.end());
+    for (std::size_t i = 0; i < percent.size(); ++i)
+    {
+      const double place = percent[i] / 100 * static_cast<double>(values.size() - 1);
+      const auto low = static_cast<std::size_t>(place);
+      const double value = values[low];
+      const double next = values[std::min(low + 1, values.size() - 1)];
+      EXPECT_EQ(one[i], value + (place - static_cast<double>(low)) * (next - value)) << percent[i];
+    }
+  }
+}
+
+TEST(VolumeFusionTone, NearDoublePrecision)
+{
+  // Tails, gammas and lengths as drawn and beyond, no multiple of a vector.
+  for (const double gamma : { 0.05, 0.7, 1.0, 1.4999, 9.0 })
+  {
+    for (const bool inverted : { false, true })
+    {
+      VolumeFusionTone tone{ -1000, -990.5, 400.25, 3071, gamma, inverted };
+      std::vector<float> pixels;
+      for (int i = 0; i <= 40710; ++i)
+      {
+        pixels.push_back(static_cast<float>(-1000 + 0.1 * i));
+      }
+      pixels.front() = -1000;
+      pixels.back() = 3071;
+      std::vector<float> changed = pixels;
+      tone.Apply(changed.data(), changed.size());
+      double largest = 0;
+      for (std::size_t i = 0; i < pixels.size(); ++i)
+      {
+        const auto x = static_cast<double>(pixels[i]);
+        const double stretched = x < tone.lower ? 0.1 * (x + 1000) / (tone.lower + 1000)
+                               : x > tone.upper ? 0.9 + 0.1 * (x - tone.upper) / (3071 - tone.upper)
+                                                : 0.1 + 0.8 * (x - tone.lower) / (tone.upper - tone.lower);
+        const double value = std::pow(stretched, gamma);
+        largest = std::max(largest, std::abs(static_cast<double>(changed[i]) - (inverted ? 1 - value : value)));
+      }
+      EXPECT_LT(largest, 5e-7) << gamma;
+      EXPECT_EQ(changed.front(), inverted ? 1 : 0);
+      EXPECT_EQ(changed.back(), inverted ? 0 : 1);
+    }
+  }
+  std::vector<float> beyond{ -5, 7, std::numeric_limits<float>::quiet_NaN() };
+  VolumeFusionTone{ 0, 0.1, 0.9, 1, 3, false }.Apply(beyond.data(), 3);
+  EXPECT_EQ(beyond, (std::vector<float>{ 0, 1, 0 }));
+  float pixel = 0;
+  for (const double gamma : { 0., -1., std::numeric_limits<double>::infinity(), std::nan("") })
+  {
+    EXPECT_NN_ERROR((VolumeFusionTone{ 0, 0, 1, 1, gamma, false }.Apply(&pixel, 1)), "should be above 0");
   }
 }
 
@@ -326,5 +404,5 @@ TEST(Crop4VolumeFusionFilter, ParametersAndErrors)
   EXPECT_NN_ERROR(VolumeFusionCrop::Draw(random, options, { 9, 9, 9 }), "should have the 3 axes");
   VolumeFusionCrop crop{ { 0, 0 }, { 2, 2 }, { false, false } };
   float pixel = 0;
-  EXPECT_NN_ERROR(crop.Resize(&pixel, { 1, 1 }, 0, 1, &pixel), "three axes");
+  EXPECT_NN_ERROR(crop.Resize(&pixel, { 2, 2 }, { 1, 1 }, 0, 1, &pixel), "three axes");
 }

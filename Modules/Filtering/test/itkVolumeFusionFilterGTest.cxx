@@ -118,9 +118,16 @@ TEST(VolumeFusionGrid, RowsOfLabels)
   grid.classes = { 1, 2, 3, 4 };
   const auto row = [&grid](std::int64_t y, std::int64_t x, std::int64_t length)
   {
-    std::vector<std::uint8_t> labels(static_cast<std::size_t>(length), 9);
-    grid.LabelRow({ y, x }, length, labels.data());
-    return std::vector<int>(labels.begin(), labels.end());
+    std::vector<VolumeFusionGrid::Run> runs(7);
+    grid.GetRuns({ y, x }, length, runs);
+    std::vector<int> labels;
+    for (const auto & run : runs)
+    {
+      EXPECT_EQ(run.begin, static_cast<std::int64_t>(labels.size()));
+      EXPECT_GT(run.end, run.begin);
+      labels.resize(static_cast<std::size_t>(run.end), run.number);
+    }
+    return labels;
   };
   EXPECT_EQ(row(0, 0, 9), (std::vector<int>(9, 0)));
   EXPECT_EQ(row(2, 0, 9), (std::vector<int>{ 0, 0, 1, 1, 1, 2, 2, 2, 0 }));

@@ -65,9 +65,17 @@ struct UniverSegPreprocessing_EXPORT VolumeFusionGrid
    * Throws Error as VolumeFusionOptions::Check(). */
   static VolumeFusionGrid Draw(PythonRandom & random, const VolumeFusionOptions & options, const Shape & image);
 
-  /** Write the classes of a row of pixels along the last axis.
+  /** Pixels [begin, end) of a row, all of one class. */
+  struct Run
+  {
+    std::int64_t begin;
+    std::int64_t end;
+    std::uint8_t number;
+  };
+
+  /** Replace runs by those of a row of pixels along the last axis, from its begin to its end.
    * \param position of the first pixel of the row. */
-  void LabelRow(const Shape & position, std::int64_t length, std::uint8_t * labels) const;
+  void GetRuns(const Shape & position, std::int64_t length, std::vector<Run> & runs) const;
 };
 
 /** \class ShuffledVolumeFusionGrid
@@ -126,10 +134,16 @@ struct UniverSegPreprocessing_EXPORT VolumeFusionCrop
 
   /** Interpolate planes of the patch linearly, the corners of the box on those of the
    * patch. Of three axes.
-   * \param box its pixels, the last axis fastest.
+   * \param box its first pixel.
+   * \param volume extents of what the box is a part of, the last axis fastest.
    * \param patch the pixels of the whole patch, of which planes [first, last) of the first
    * axis are written. */
-  void Resize(const float * box, const Shape & patchSize, std::int64_t first, std::int64_t last, float * patch) const;
+  void Resize(const float * box,
+              const Shape & volume,
+              const Shape & patchSize,
+              std::int64_t first,
+              std::int64_t last,
+              float * patch) const;
 };
 
 /** \class VolumeFusionTone
@@ -151,19 +165,26 @@ struct UniverSegPreprocessing_EXPORT VolumeFusionTone
   using Pair = std::array<VolumeFusionTone, 2>;
 
   /** Draw percentiles, gammas and the inversion of two patches of so many pixels, in the
-   * order of Crop4VolumeFusion. */
-  static Pair Draw(PythonRandom & random, const float * first, const float * second, std::size_t count);
+   * order of Crop4VolumeFusion.
+   * Throws Error as Percentiles().
+   * \param threads 0: ITK's global default. */
+  static Pair Draw(
+    PythonRandom & random, const float * first, const float * second, std::size_t count, unsigned int threads = 1);
 
-  /** Change pixels in place. */
+  /** Change pixels in place, in single precision, to 5e-7. What is beyond `minimum` or `maximum`
+   * counts as these. Throws Error unless gamma is above 0. */
   void Apply(float * pixels, std::size_t count) const;
 };
 
 /** Percentiles with linear interpolation between the sorted values, as numpy.percentile.
- * Throws Error when there are no values or a percentage is outside [0, 100].
+ * Throws Error when there are no values, one is not finite, or a percentage is outside
+ * [0, 100].
+ * \param threads 0: ITK's global default.
  * \ingroup UniverSegPreprocessing */
 UniverSegPreprocessing_EXPORT std::vector<double> Percentiles(const float * values,
                                                               std::size_t count,
-                                                              const std::vector<double> & percent);
+                                                              const std::vector<double> & percent,
+                                                              unsigned int threads = 1);
 } // namespace nn
 } // namespace itk
 

@@ -18,10 +18,9 @@
 #include "itkNNVolumeFusion.h"
 
 #include "itkNNError.h"
+#include "itkNNVolumeFusionKernels.h"
 
 #include <algorithm>
-#include <cmath>
-#include <iterator>
 #include <numeric>
 
 namespace itk
@@ -95,27 +94,38 @@ VolumeFusionGrid::Draw(PythonRandom & random, const VolumeFusionOptions & option
 }
 
 void
-VolumeFusionGrid::LabelRow(const Shape & position, std::int64_t length, std::uint8_t * labels) const
+VolumeFusionGrid::GetRuns(const Shape & position, std::int64_t length, std::vector<Run> & runs) const
 {
-  std::fill_n(labels, length, std::uint8_t{ 0 });
+  runs.clear();
   const std::size_t last = position.size() - 1;
   std::int64_t row = 0;
+  bool isInside = true;
   for (std::size_t i = 0; i < last; ++i)
   {
     const std::int64_t inside = position[i] - offset[i];
-    if (inside < 0 || inside >= count[i] * block[i])
-    {
-      return;
-    }
+    isInside = isInside && inside >= 0 && inside < count[i] * block[i];
     row = row * count[i] + inside / block[i];
   }
-  for (std::int64_t i = 0; i < count[last]; ++i)
+  std::int64_t end = 0;
+  const auto add = [&](std::int64_t until, std::uint8_t number)
   {
-    const std::int64_t begin = offset[last] + i * block[last] - position[last];
-    const std::int64_t from = std::clamp<std::int64_t>(begin, 0, length);
-    const std::int64_t to = std::clamp<std::int64_t>(begin + block[last], 0, length);
-    std::fill(labels + from, labels + to, classes[static_cast<std::size_t>(row * count[last] + i)]);
+    const std::int64_t stop = std::min(until, length);
+    if (stop > end)
+    {
+      runs.push_back({ end, stop, number });
+      end = stop;
+    }
+  };
+  if (isInside)
+  {
+    const std::int64_t start = offset[last] - position[last];
+    add(start, 0);
+    for (std::int64_t i = 0; i < count[last]; ++i)
+    {
+      add(start + (i + 1) * block[last], classes[static_cast<std::size_t>(row * count[last] + i)]);
+    }
   }
+  add(length, 0);
 }
 
 ShuffledVolumeFusionGrid
@@ -240,173 +250,65 @@ namespace
 /** Where the pixels of an axis of a patch lie in its box. */
 struct AxisTaps
 {
-  struct Tap
-  {
-    std::size_t low;
-    std::size_t high;
-    double part; ///< of the high one
-  };
-
   AxisTaps(std::int64_t from, std::int64_t to, bool flip)
-    : taps(static_cast<std::size_t>(to))
+    : low(static_cast<std::size_t>(to))
+    , part(static_cast<std::size_t>(to))
   {
     for (std::int64_t i = 0; i < to; ++i)
     {
       const double place =
         to > 1 ? static_cast<double>(i) * static_cast<double>(from - 1) / static_cast<double>(to - 1) : 0;
-      const auto low = std::min(static_cast<std::int64_t>(place), from - 1);
-      taps[static_cast<std::size_t>(flip ? to - 1 - i : i)] = { static_cast<std::size_t>(low),
-                                                                static_cast<std::size_t>(std::min(low + 1, from - 1)),
-                                                                place - static_cast<double>(low) };
+      const auto pixel = std::min(static_cast<std::int64_t>(place), from - 1);
+      const auto k = static_cast<std::size_t>(flip ? to - 1 - i : i);
+      low[k] = static_cast<std::int32_t>(pixel);
+      part[k] = place - static_cast<double>(pixel);
     }
   }
 
-  std::vector<Tap> taps;
+  std::vector<std::int32_t> low;
+  std::vector<double> part; ///< of the pixel after the low one
 };
 } // namespace
 
 void
-VolumeFusionCrop::Resize(
-  const float * box, const Shape & patchSize, std::int64_t first, std::int64_t last, float * patch) const
+VolumeFusionCrop::Resize(const float * box,
+                         const Shape & volume,
+                         const Shape & patchSize,
+                         std::int64_t first,
+                         std::int64_t last,
+                         float * patch) const
 {
-  itkNNRequireMacro(size.size() == 3 && patchSize.size() == 3,
-                    "Volume fusion: a box of size " << ToString(size) << " and a patch of size " << ToString(patchSize)
+  itkNNRequireMacro(size.size() == 3 && volume.size() == 3 && patchSize.size() == 3,
+                    "Volume fusion: a box of size " << ToString(size) << " in a volume of size " << ToString(volume)
+                                                    << " and a patch of size " << ToString(patchSize)
                                                     << " should have three axes");
   const AxisTaps z(size[0], patchSize[0], flip[0]);
   const AxisTaps y(size[1], patchSize[1], flip[1]);
   const AxisTaps x(size[2], patchSize[2], flip[2]);
+  const std::int64_t plane = volume[1] * volume[2];
   const auto width = static_cast<std::size_t>(size[2]);
-  const std::size_t plane = static_cast<std::size_t>(size[1]) * width;
-  std::vector<double> row(width);
+  // One more, so that there is a pixel after the last.
+  std::vector<double> row(width + 1);
   float * output = patch + first * patchSize[1] * patchSize[2];
   for (std::int64_t i = first; i < last; ++i)
   {
-    const auto & depth = z.taps[static_cast<std::size_t>(i)];
-    for (const auto & height : y.taps)
+    const auto depth = static_cast<std::size_t>(i);
+    const float * const top = box + z.low[depth] * plane;
+    const std::int64_t below = z.low[depth] + 1 < size[0] ? plane : 0;
+    for (std::size_t j = 0; j < y.low.size(); ++j)
     {
-      const float * corners[] = { box + depth.low * plane + height.low * width,
-                                  box + depth.low * plane + height.high * width,
-                                  box + depth.high * plane + height.low * width,
-                                  box + depth.high * plane + height.high * width };
-      const double weights[] = { (1 - depth.part) * (1 - height.part),
-                                 (1 - depth.part) * height.part,
-                                 depth.part * (1 - height.part),
-                                 depth.part * height.part };
-      for (std::size_t k = 0; k < width; ++k)
-      {
-        row[k] = weights[0] * static_cast<double>(corners[0][k]) + weights[1] * static_cast<double>(corners[1][k]) +
-                 weights[2] * static_cast<double>(corners[2][k]) + weights[3] * static_cast<double>(corners[3][k]);
-      }
-      for (const auto & tap : x.taps)
-      {
-        *output++ = static_cast<float>((1 - tap.part) * row[tap.low] + tap.part * row[tap.high]);
-      }
+      const float * const corner = top + y.low[j] * volume[2];
+      const std::int64_t next = y.low[j] + 1 < size[1] ? volume[2] : 0;
+      const float * const corners[] = { corner, corner + next, corner + below, corner + below + next };
+      const double weights[] = { (1 - z.part[depth]) * (1 - y.part[j]),
+                                 (1 - z.part[depth]) * y.part[j],
+                                 z.part[depth] * (1 - y.part[j]),
+                                 z.part[depth] * y.part[j] };
+      BlendRows(corners, weights, width, row.data());
+      row[width] = row[width - 1];
+      InterpolateRow(row.data(), x.low.data(), x.part.data(), x.low.size(), output);
+      output += x.low.size();
     }
-  }
-}
-
-std::vector<double>
-Percentiles(const float * values, std::size_t count, const std::vector<double> & percent)
-{
-  itkNNRequireMacro(count > 0, "Percentiles of no values");
-  const float * const end = values + count;
-  const float * const bad = std::find_if(values, end, [](float value) { return !std::isfinite(value); });
-  itkNNRequireMacro(bad == end, "Percentiles: value " << (bad - values) << " is no finite number");
-  const auto range = std::minmax_element(values, values + count);
-  const float minimum = *range.first;
-  const double width = static_cast<double>(*range.second) - static_cast<double>(minimum);
-  // The sorted order is needed within one or two of many bins only.
-  constexpr std::size_t bins = 4096;
-  const double scale = width > 0 ? static_cast<double>(bins) / width : 0;
-  const auto binOf = [&](float value)
-  {
-    return std::min(static_cast<std::size_t>((static_cast<double>(value) - static_cast<double>(minimum)) * scale),
-                    bins - 1);
-  };
-  std::vector<std::size_t> counts(bins, 0);
-  for (std::size_t i = 0; i < count; ++i)
-  {
-    ++counts[binOf(values[i])];
-  }
-  const auto find = [&](std::size_t rank)
-  {
-    std::size_t bin = 0;
-    while (rank >= counts[bin])
-    {
-      rank -= counts[bin];
-      ++bin;
-    }
-    std::vector<float> inside;
-    inside.reserve(counts[bin]);
-    std::copy_if(values, values + count, std::back_inserter(inside), [&](float value) { return binOf(value) == bin; });
-    const auto place = inside.begin() + static_cast<std::ptrdiff_t>(rank);
-    std::nth_element(inside.begin(), place, inside.end());
-    return static_cast<double>(*place);
-  };
-  std::vector<double> result;
-  for (const double p : percent)
-  {
-    itkNNRequireMacro(p >= 0 && p <= 100, "Percentile " << p << "; should be between 0 and 100");
-    const double place = p / 100 * static_cast<double>(count - 1);
-    const auto low = static_cast<std::size_t>(place);
-    const double part = place - static_cast<double>(low);
-    const double value = find(low);
-    result.push_back(part > 0 ? value + part * (find(low + 1) - value) : value);
-  }
-  return result;
-}
-
-VolumeFusionTone::Pair
-VolumeFusionTone::Draw(PythonRandom & random, const float * first, const float * second, std::size_t count)
-{
-  Pair tones;
-  for (std::size_t i = 0; i < 2; ++i)
-  {
-    const float * patch = i == 0 ? first : second;
-    VolumeFusionTone & tone = tones[i];
-    const double lower = random.Uniform(0.1, 2.0);
-    const double upper = random.Uniform(98, 99.9);
-    const auto intensities = Percentiles(patch, count, { 0, lower, upper, 100 });
-    tone.minimum = intensities[0];
-    tone.lower = intensities[1];
-    tone.upper = intensities[2];
-    tone.maximum = intensities[3];
-    if (tone.minimum < tone.maximum)
-    {
-      tone.gamma = 0.7 + 0.8 * random.Random();
-    }
-  }
-  tones[0].inverted = tones[1].inverted = random.Random() < 0.25;
-  return tones;
-}
-
-void
-VolumeFusionTone::Apply(float * pixels, std::size_t count) const
-{
-  const auto stretch = [this](double x)
-  {
-    if (x < lower)
-    {
-      return 0.1 * (x - minimum) / (lower - minimum);
-    }
-    if (x > upper)
-    {
-      return 0.9 + 0.1 * (x - upper) / (maximum - upper);
-    }
-    return upper > lower ? 0.1 + 0.8 * (x - lower) / (upper - lower) : 0.1;
-  };
-  const bool isFlat = !(minimum < maximum);
-  const double least = isFlat ? 0 : stretch(minimum);
-  const double range = isFlat ? 1 : stretch(maximum) - least;
-  for (std::size_t i = 0; i < count; ++i)
-  {
-    double value = 0;
-    if (!isFlat)
-    {
-      value = stretch(static_cast<double>(pixels[i]));
-      value = std::pow((value - least) / range, gamma) * range + least;
-    }
-    pixels[i] = static_cast<float>(inverted ? 1 - value : value);
   }
 }
 } // namespace nn

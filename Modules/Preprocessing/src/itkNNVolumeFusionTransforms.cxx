@@ -15,9 +15,8 @@
  *  limitations under the License.
  *
  *=========================================================================*/
-#include "itkNNAxisMaps.h"
 #include "itkNNTransformKinds.h"
-#include "itkNNVolumeFusion.h"
+#include "itkNNVolumeFusionKernels.h"
 
 #include <algorithm>
 
@@ -62,14 +61,18 @@ protected:
   void DoApply(Sample & sample, TransformRandom & random, TransformRecord & record) const override
   {
     CheckImage(this->GetName(), sample, 1);
-    const auto crops = VolumeFusionCrop::Draw(random.python, m_Options, record.inputSize);
+    const Shape & volume = record.inputSize;
+    const auto crops = VolumeFusionCrop::Draw(random.python, m_Options, volume);
+    const Tensor whole = sample.image.Contiguous();
+    const float * pixels = whole.GetData<float>();
     Tensor pair({ 2, m_Options.size[0], m_Options.size[1], m_Options.size[2] });
     const auto count = static_cast<std::size_t>(NumberOfElements(m_Options.size));
     float * const patches[] = { pair.GetData<float>(), pair.GetData<float>() + count };
     for (std::size_t i = 0; i < 2; ++i)
     {
-      const Tensor box = TakeElements(sample.image, BoxMaps(crops[i].start, crops[i].size));
-      crops[i].Resize(box.GetData<float>(), m_Options.size, 0, m_Options.size[0], patches[i]);
+      const Shape & start = crops[i].start;
+      const float * box = pixels + (start[0] * volume[1] + start[1]) * volume[2] + start[2];
+      crops[i].Resize(box, volume, m_Options.size, 0, m_Options.size[0], patches[i]);
     }
     if (m_ChangesTone)
     {
@@ -120,19 +123,22 @@ protected:
     Tensor label({ 1, size[0], size[1], size[2] }, DataType::Int32);
     float * fused = image.GetData<float>();
     auto * classes = label.GetData<std::int32_t>();
-    std::vector<std::uint8_t> row(static_cast<std::size_t>(size[2]));
-    const auto last = static_cast<double>(m_Options.classes - 1);
+    std::vector<VolumeFusionGrid::Run> runs;
     for (std::int64_t z = 0; z < size[0]; ++z)
     {
       for (std::int64_t y = 0; y < size[1]; ++y)
       {
-        grid.LabelRow({ z, y, 0 }, size[2], row.data());
-        for (const std::uint8_t number : row)
+        const std::int64_t row = (z * size[1] + y) * size[2];
+        grid.GetRuns({ z, y, 0 }, size[2], runs);
+        for (const auto & run : runs)
         {
-          const double alpha = static_cast<double>(number) / last;
-          *fused++ = static_cast<float>(alpha * static_cast<double>(*foreground++) +
-                                        (1 - alpha) * static_cast<double>(*background++));
-          *classes++ = number;
+          const std::int64_t begin = row + run.begin;
+          FuseRow(foreground + begin,
+                  background + begin,
+                  static_cast<double>(run.number) / static_cast<double>(m_Options.classes - 1),
+                  static_cast<std::size_t>(run.end - run.begin),
+                  fused + begin);
+          std::fill(classes + begin, classes + row + run.end, run.number);
         }
       }
     }

@@ -65,7 +65,7 @@ ZoomLinear(const Tensor & input, const Shape & size)
   float * to = output.GetData<float>();
   for (std::int64_t channel = 0; channel < channels; ++channel)
   {
-    box.Resize(from, outputSize, 0, outputSize[0], to);
+    box.Resize(from, box.size, outputSize, 0, outputSize[0], to);
     from += NumberOfElements(box.size);
     to += NumberOfElements(outputSize);
   }

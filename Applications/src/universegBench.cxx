@@ -40,6 +40,86 @@ namespace
 {
 using itk::nn::Network;
 using itk::nn::PlanOptions;
+
+void
+PrintLine(const std::string & label, const std::string & value)
+{
+  std::cout << label << std::string(label.size() < 22 ? 22 - label.size() : 1, ' ') << value << '\n';
+}
+
+std::string
+DescribeSeconds(const nlohmann::ordered_json & timing)
+{
+  return FormatFixed(timing["median_seconds"], 4) + " s median, " + FormatFixed(timing["min_seconds"], 4) + " s least";
+}
+
+std::string
+GetBackendName(const PlanOptions & options)
+{
+  return itk::nn::Backend::Select(options.backend, options.device, options.precision).front()->GetBackendName();
+}
+
+/** Whole runs of a network for volumes. */
+int
+RunBenchOfVolumes(const CommandLine & commandLine, const NetworkProblem & problem, const PlanOptions & options)
+{
+  for (const char * option : { "targets", "cache-limit" })
+  {
+    if (commandLine.Has(option))
+    {
+      throw UsageError(std::string("--") + option + " is of no use with --network " + problem.network->GetName());
+    }
+  }
+  const std::int64_t repeat = commandLine.GetInteger("repeat", 5, 1, 1 << 20);
+  std::mt19937_64 generator(networkProblemSeed);
+  itk::nn::NetworkRunner runner(problem.network, problem.MakeWeights(generator), options);
+  itk::nn::TensorMap inputs;
+  inputs["input"] = MakeUniform(problem.shapes.at("input"), 0, 1, generator);
+  ProgressBar progress("bench");
+  Timing timing;
+  for (std::int64_t i = 0; i <= repeat; ++i)
+  {
+    const auto begin = std::chrono::steady_clock::now();
+    runner.Run(inputs);
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    // The first run makes the plan.
+    if (i > 0)
+    {
+      timing.seconds.push_back(elapsed.count());
+    }
+    progress.Show(static_cast<double>(i + 1) / static_cast<double>(repeat + 1));
+  }
+  const auto plan = runner.GetPlan(problem.shapes);
+  nlohmann::ordered_json json;
+  json["run"] = timing.ToJson();
+  json["peak_bytes"] = plan->GetArenaBytes();
+  json["peak_resident_bytes"] = GetPeakResidentBytes();
+  json["flops"] = plan->GetFlops(true);
+  json["network"] = problem.network->GetName();
+  json["classes"] = problem.classes;
+  json["size"] = problem.size;
+  json["batch"] = problem.batch;
+  json["repeat"] = repeat;
+  json["threads"] = plan->GetNumberOfThreads();
+  json["backend"] = GetBackendName(options);
+  json["device"] = options.device.ToText();
+  json["precision"] = itk::nn::ToString(options.precision);
+  if (commandLine.Has("json"))
+  {
+    std::cout << json.dump() << std::endl;
+    return exitSuccess;
+  }
+  PrintLine("network", problem.network->GetName() + ", input " + itk::nn::ToString(problem.shapes.at("input")));
+  PrintLine("computed by",
+            json["backend"].get<std::string>() + ", " + json["precision"].get<std::string>() +
+              ", threads: " + std::to_string(plan->GetNumberOfThreads()));
+  PrintLine("run", DescribeSeconds(json["run"]));
+  PrintLine("arena", FormatFixed(static_cast<double>(plan->GetArenaBytes()) / 1e6, 1) + " MB");
+  PrintLine("peak resident memory", FormatFixed(json["peak_resident_bytes"].get<double>() / 1e6, 1) + " MB");
+  PrintLine("work", FormatFixed(plan->GetFlops(true) / 1e9, 3) + " GFLOP");
+  std::cout << std::flush;
+  return exitSuccess;
+}
 } // namespace
 
 int
@@ -47,7 +127,7 @@ RunBench(const Arguments & arguments)
 {
   CommandLine commandLine(
     "bench",
-    "[--network universeg] [--support-size S] [--repeat N] [--threads T] [--json] [OPTION]...",
+    "[--network NAME] [--support-size S] [--repeat N] [--threads T] [--json] [OPTION]...",
     "Measures the network with random weights and inputs from a fixed seed, by default in the\n"
     "release configuration at 128 x 128, after one run that is not counted.\n"
     "new_support is a run with support tensors that were not seen before; cached_support one with\n"
@@ -55,7 +135,8 @@ RunBench(const Arguments & arguments)
     "the arena of intermediate values, peak_resident_bytes the most memory of the whole process,\n"
     "flops and cached_flops count convolutions and matrix products, 2 a multiply-add. targets is\n"
     "the time for all targets, the support set's own part included. Where that part exceeds the\n"
-    "limit nothing is kept, and all runs do all the work.");
+    "limit nothing is kept, and all runs do all the work. Of fmunet, pctnet and unet3d whole runs\n"
+    "are measured.");
   AddNetworkProblemOptions(commandLine);
   commandLine.AddGroup("Measurement")
     .add_options()("repeat", Text(), "counted runs of each kind (default 5)")(
@@ -77,16 +158,20 @@ RunBench(const Arguments & arguments)
   {
     return RunBenchTraining(commandLine);
   }
+  const PlanOptions options = GetPlanOptions(commandLine);
+  const NetworkProblem problem = GetNetworkProblem(commandLine);
+  if (problem.IsOfVolumes())
+  {
+    return RunBenchOfVolumes(commandLine, problem, options);
+  }
   const std::int64_t repeat = commandLine.GetInteger("repeat", 5, 1, 1 << 20);
   const std::int64_t targets = commandLine.GetInteger("targets", 0, 0, 1 << 20);
   const std::int64_t cacheLimit = commandLine.GetInteger(
     "cache-limit", static_cast<std::int64_t>(itk::UniverSegSupportCache::defaultMaximumBytes >> 20), 0, 1 << 30);
-  const PlanOptions options = GetPlanOptions(commandLine);
-  const NetworkProblem problem = GetNetworkProblem(commandLine);
   const Network::ConstPointer network = problem.network;
   const itk::nn::ShapeMap & shapes = problem.shapes;
   std::mt19937_64 generator(networkProblemSeed);
-  itk::nn::NetworkRunner runner(network, MakeRandomWeights(*network, generator), options);
+  itk::nn::NetworkRunner runner(network, problem.MakeWeights(generator), options);
   itk::nn::TensorMap inputs;
   inputs["target"] = MakeUniform(shapes.at("target"), 0, 1, generator);
   inputs["support_images"] = MakeUniform(shapes.at("support_images"), 0, 1, generator);
@@ -165,12 +250,11 @@ RunBench(const Arguments & arguments)
   json["cached_flops"] = plans.remainder->GetFlops(true);
   json["network"] = network->GetName();
   json["support_size"] = problem.supports;
-  json["size"] = problem.size;
+  json["size"] = problem.size.front();
   json["batch"] = problem.batch;
   json["repeat"] = repeat;
   json["threads"] = plans.remainder->GetNumberOfThreads();
-  json["backend"] =
-    itk::nn::Backend::Select(options.backend, options.device, options.precision).front()->GetBackendName();
+  json["backend"] = GetBackendName(options);
   json["device"] = options.device.ToText();
   json["precision"] = itk::nn::ToString(options.precision);
   if (commandLine.Has("json"))
@@ -178,30 +262,23 @@ RunBench(const Arguments & arguments)
     std::cout << json.dump() << std::endl;
     return exitSuccess;
   }
-  const auto line = [](const std::string & label, const std::string & value)
-  { std::cout << label << std::string(label.size() < 22 ? 22 - label.size() : 1, ' ') << value << '\n'; };
-  const auto seconds = [](const nlohmann::ordered_json & timing)
-  {
-    return FormatFixed(timing["median_seconds"], 4) + " s median, " + FormatFixed(timing["min_seconds"], 4) +
-           " s least";
-  };
-  line("network",
-       network->GetName() + ", support size " + std::to_string(problem.supports) + ", " + std::to_string(problem.size) +
-         " x " + std::to_string(problem.size));
-  line("computed by",
-       json["backend"].get<std::string>() + ", " + json["precision"].get<std::string>() +
-         ", threads: " + std::to_string(plans.remainder->GetNumberOfThreads()));
-  line("new support set", seconds(json["new_support"]));
-  line("cached support set", seconds(json["cached_support"]));
+  PrintLine("network",
+            network->GetName() + ", support size " + std::to_string(problem.supports) + ", " +
+              std::to_string(problem.size[0]) + " x " + std::to_string(problem.size[1]));
+  PrintLine("computed by",
+            json["backend"].get<std::string>() + ", " + json["precision"].get<std::string>() +
+              ", threads: " + std::to_string(plans.remainder->GetNumberOfThreads()));
+  PrintLine("new support set", DescribeSeconds(json["new_support"]));
+  PrintLine("cached support set", DescribeSeconds(json["cached_support"]));
   if (targets > 0)
   {
-    line(std::to_string(targets) + " targets", seconds(json["targets"]));
+    PrintLine(std::to_string(targets) + " targets", DescribeSeconds(json["targets"]));
   }
-  line("support set's state", FormatFixed(static_cast<double>(plans.bytes) / 1e6, 1) + " MB");
-  line("arena and state", FormatFixed(static_cast<double>(peakBytes) / 1e6, 1) + " MB");
-  line("peak resident memory", FormatFixed(json["peak_resident_bytes"].get<double>() / 1e6, 1) + " MB");
-  line("work, new support set", FormatFixed(json["flops"].get<double>() / 1e9, 3) + " GFLOP");
-  line("work, cached", FormatFixed(json["cached_flops"].get<double>() / 1e9, 3) + " GFLOP");
+  PrintLine("support set's state", FormatFixed(static_cast<double>(plans.bytes) / 1e6, 1) + " MB");
+  PrintLine("arena and state", FormatFixed(static_cast<double>(peakBytes) / 1e6, 1) + " MB");
+  PrintLine("peak resident memory", FormatFixed(json["peak_resident_bytes"].get<double>() / 1e6, 1) + " MB");
+  PrintLine("work, new support set", FormatFixed(json["flops"].get<double>() / 1e9, 3) + " GFLOP");
+  PrintLine("work, cached", FormatFixed(json["cached_flops"].get<double>() / 1e9, 3) + " GFLOP");
   std::cout << std::flush;
   return exitSuccess;
 }

@@ -31,6 +31,45 @@
 
 namespace universeg
 {
+namespace
+{
+/** Half the Dice loss and half the cross-entropy, as PyMIC's demonstrations train. */
+std::vector<itk::nn::LossOptions>
+MakeVolumeLosses()
+{
+  itk::nn::LossOptions dice;
+  dice.function = itk::nn::LossFunction::Dice;
+  dice.activation = itk::nn::LossActivation::Softmax;
+  dice.squared = false;
+  dice.pooled = true;
+  dice.smooth = 1e-5;
+  dice.weight = 0.5;
+  itk::nn::LossOptions crossEntropy;
+  crossEntropy.function = itk::nn::LossFunction::CrossEntropy;
+  crossEntropy.blend = 1e-3;
+  crossEntropy.weight = 0.5;
+  return { dice, crossEntropy };
+}
+
+/** One random class for each element of [B, C, ...]. */
+itk::nn::Tensor
+MakeClasses(const itk::nn::Shape & shape, std::mt19937_64 & generator)
+{
+  itk::nn::Tensor labels = itk::nn::Tensor::Zeros(shape);
+  const std::int64_t elements = labels.GetNumberOfElements() / shape[0] / shape[1];
+  float * values = labels.GetData<float>();
+  for (std::int64_t image = 0; image < shape[0]; ++image)
+  {
+    for (std::int64_t i = 0; i < elements; ++i)
+    {
+      const auto number = static_cast<std::int64_t>(generator() % static_cast<std::uint64_t>(shape[1]));
+      values[(image * shape[1] + number) * elements + i] = 1;
+    }
+  }
+  return labels;
+}
+} // namespace
+
 int
 RunBenchTraining(const CommandLine & commandLine)
 {
@@ -39,16 +78,29 @@ RunBenchTraining(const CommandLine & commandLine)
   const NetworkProblem problem = GetNetworkProblem(commandLine);
   itk::nn::RegisterBackends();
   std::mt19937_64 generator(networkProblemSeed);
-  itk::nn::StateDict weights = *MakeRandomWeights(*problem.network, generator);
+  itk::nn::StateDict weights = *problem.MakeWeights(generator);
   itk::nn::TensorMap inputs;
   itk::nn::ShapeMap shapes = problem.shapes;
-  shapes[itk::nn::GradientRunner::targetName] = shapes.at("target");
+  itk::nn::GradientOptions options;
+  options.plan = plan;
   for (const auto & [name, shape] : shapes)
   {
     inputs[name] = MakeUniform(shape, 0, 1, generator);
   }
-  itk::nn::GradientOptions options;
-  options.plan = plan;
+  itk::nn::Shape & label = shapes[itk::nn::GradientRunner::targetName];
+  if (problem.IsOfVolumes())
+  {
+    options.losses = MakeVolumeLosses();
+    options.output = "output0";
+    label = shapes.at("input");
+    label[1] = problem.classes;
+    inputs[itk::nn::GradientRunner::targetName] = MakeClasses(label, generator);
+  }
+  else
+  {
+    label = shapes.at("target");
+    inputs[itk::nn::GradientRunner::targetName] = MakeUniform(label, 0, 1, generator);
+  }
   if (commandLine.Has("recompute"))
   {
     itk::nn::TrainingSettings settings;
@@ -77,8 +129,16 @@ RunBenchTraining(const CommandLine & commandLine)
   json["peak_resident_bytes"] = GetPeakResidentBytes();
   json["flops"] = compiled->GetFlops(true);
   json["network"] = problem.network->GetName();
-  json["support_size"] = problem.supports;
-  json["size"] = problem.size;
+  if (problem.IsOfVolumes())
+  {
+    json["classes"] = problem.classes;
+    json["size"] = problem.size;
+  }
+  else
+  {
+    json["support_size"] = problem.supports;
+    json["size"] = problem.size.front();
+  }
   json["batch"] = problem.batch;
   json["repeat"] = repeat;
   json["threads"] = compiled->GetNumberOfThreads();
@@ -91,6 +151,7 @@ RunBenchTraining(const CommandLine & commandLine)
             << FormatFixed(json["training_step"]["min_seconds"], 4) << " s least\n"
             << "arena                 " << FormatFixed(static_cast<double>(compiled->GetArenaBytes()) / 1e6, 1)
             << " MB\n"
+            << "peak resident memory  " << FormatFixed(json["peak_resident_bytes"].get<double>() / 1e6, 1) << " MB\n"
             << "work                  " << FormatFixed(compiled->GetFlops(true) / 1e9, 1) << " GFLOP" << std::endl;
   return exitSuccess;
 }

@@ -131,7 +131,7 @@ int
 RunExplain(const Arguments & arguments)
 {
   CommandLine commandLine("explain",
-                          "[--network universeg] [--support-size S] [--json] [OPTION]...",
+                          "[--network NAME] [--support-size S] [--json] [OPTION]...",
                           "Prints what a network computes: its operators as written, what each rewriting pass made of\n"
                           "them, and the steps that run, with their floating-point operations (2 a multiply-add), the\n"
                           "bytes of their results and what computes them. Steps that run several times are in a loop,\n"
@@ -146,13 +146,21 @@ RunExplain(const Arguments & arguments)
   }
   const NetworkProblem problem = GetNetworkProblem(commandLine);
   std::mt19937_64 generator(networkProblemSeed);
-  itk::nn::NetworkRunner runner(
-    problem.network, MakeRandomWeights(*problem.network, generator), GetPlanOptions(commandLine));
+  itk::nn::NetworkRunner runner(problem.network, problem.MakeWeights(generator), GetPlanOptions(commandLine));
 
   const Graph graph = problem.network->BuildGraph(problem.shapes);
   std::vector<itk::nn::PassReport> reports;
   itk::nn::SimplifyGraph(graph, { problem.network->GetStaticInputNames() }, &reports);
-  const auto plans = runner.GetSplitPlans(problem.shapes);
+  const bool isSplit = !problem.network->GetStaticInputNames().empty();
+  itk::nn::NetworkRunner::SplitPlans plans;
+  if (isSplit)
+  {
+    plans = runner.GetSplitPlans(problem.shapes);
+  }
+  else
+  {
+    plans.remainder = runner.GetPlan(problem.shapes);
+  }
 
   Json json;
   json["network"] = problem.network->GetName();
@@ -164,11 +172,14 @@ RunExplain(const Arguments & arguments)
     json["passes"].push_back({ { "pass", report.pass }, { "operators", report.nodes }, { "flops", report.flops } });
   }
   json["static_inputs"] = problem.network->GetStaticInputNames();
-  json["static"] = DescribePlan(*plans.prologue);
   json["each_run"] = DescribePlan(*plans.remainder);
-  json["static_bytes"] = plans.bytes;
-  json["new_support_flops"] = plans.prologue->GetFlops(true) + plans.remainder->GetFlops(true);
-  json["cached_support_flops"] = plans.remainder->GetFlops(true);
+  if (isSplit)
+  {
+    json["static"] = DescribePlan(*plans.prologue);
+    json["static_bytes"] = plans.bytes;
+    json["new_support_flops"] = plans.prologue->GetFlops(true) + plans.remainder->GetFlops(true);
+    json["cached_support_flops"] = plans.remainder->GetFlops(true);
+  }
   if (commandLine.Has("json"))
   {
     std::cout << json.dump() << std::endl;
@@ -182,6 +193,12 @@ RunExplain(const Arguments & arguments)
   {
     std::cout << PadLeft(std::to_string(report["operators"].get<std::size_t>()), 9) << PadLeft(Giga(report["flops"]), 9)
               << "  " << report["pass"].get<std::string>() << '\n';
+  }
+  if (!isSplit)
+  {
+    PrintPlan("For each run", json["each_run"]);
+    std::cout << std::flush;
+    return exitSuccess;
   }
   PrintPlan("Once for a support set", json["static"]);
   PrintPlan("For each target", json["each_run"]);

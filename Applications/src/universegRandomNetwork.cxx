@@ -19,7 +19,10 @@
 
 #include "universegModelOptions.h"
 
+#include "itkNNInitialWeights.h"
 #include "itkUniverSegNetwork.h"
+
+#include <nlohmann/json.hpp>
 
 #include <cmath>
 
@@ -62,29 +65,112 @@ MakeRandomWeights(const itk::nn::Network & network, std::mt19937_64 & generator)
 void
 AddNetworkProblemOptions(CommandLine & commandLine)
 {
-  commandLine.AddGroup("Network").add_options()("network", Text(), "universeg (default)")(
-    "config", Text(), "JSON file with the configuration; default: the release configuration")(
-    "support-size", Text(), "number of supports (default 16)")("size", Text(), "height and width (default 128)")(
-    "batch", Text(), "number of targets, each with its supports (default 1)");
+  commandLine.AddGroup("Network").add_options()("network", Text(), "universeg (default), fmunet, pctnet or unet3d")(
+    "config",
+    Text(),
+    "JSON file with the configuration; default: the release configuration, or that of the demonstration")(
+    "support-size", Text(), "number of supports (default 16), of universeg")(
+    "size", Text(), "height and width (default 128); of volumes DEPTH,HEIGHT,WIDTH (default 64,128,128)")(
+    "classes", Text(), "number of classes (default 2) of volumes, without --config")(
+    "batch", Text(), "number of targets, each with its supports, or of volumes (default 1)");
+}
+
+namespace
+{
+/** The options of one kind of network are of no use for the other. */
+void
+CheckAbsent(const CommandLine & commandLine, const std::vector<const char *> & options, const std::string & network)
+{
+  for (const char * option : options)
+  {
+    if (commandLine.Has(option))
+    {
+      throw UsageError(std::string("--") + option + " is of no use with --network " + network);
+    }
+  }
+}
+
+itk::nn::Shape
+ParsePatch(const CommandLine & commandLine)
+{
+  const auto parts = Split(commandLine.GetText("size", "64,128,128"), ',');
+  itk::nn::Shape size;
+  for (const std::string & part : parts)
+  {
+    size.push_back(ParseInteger(part, "--size"));
+    if (size.back() < 1 || size.back() > 1 << 12)
+    {
+      throw UsageError("--size: " + part + " should be from 1 to 4096");
+    }
+  }
+  if (size.size() != 3)
+  {
+    throw UsageError("--size: '" + commandLine.GetText("size") + "' should have the form DEPTH,HEIGHT,WIDTH");
+  }
+  return size;
+}
+
+NetworkProblem
+GetVolumeProblem(const CommandLine & commandLine, const std::string & name)
+{
+  CheckAbsent(commandLine, { "support-size" }, name);
+  if (commandLine.Has("config") && commandLine.Has("classes"))
+  {
+    throw UsageError("--config and --classes exclude each other");
+  }
+  NetworkProblem problem;
+  problem.size = ParsePatch(commandLine);
+  problem.batch = commandLine.GetInteger("batch", 1, 1, 1 << 12);
+  nlohmann::json configuration;
+  configuration["in_chns"] = 1;
+  configuration["class_num"] = commandLine.GetInteger("classes", 2, 2, 256);
+  if (name == "pctnet")
+  {
+    configuration["feature_chns"] = { 24, 48, 128, 256, 512 };
+    configuration["resolution_mode"] = 1;
+    configuration["input_size"] = problem.size;
+  }
+  problem.network = itk::nn::Network::Create(
+    name, commandLine.Has("config") ? ReadTextFile(commandLine.GetText("config")) : configuration.dump());
+  const auto values = nlohmann::json::parse(problem.network->GetConfiguration());
+  problem.classes = values.at("class_num");
+  itk::nn::Shape shape{ problem.batch, values.at("in_chns").get<std::int64_t>() };
+  shape.insert(shape.end(), problem.size.begin(), problem.size.end());
+  problem.shapes = { { "input", shape } };
+  return problem;
+}
+} // namespace
+
+std::shared_ptr<const itk::nn::StateDict>
+NetworkProblem::MakeWeights(std::mt19937_64 & generator) const
+{
+  if (this->IsOfVolumes())
+  {
+    return std::make_shared<const itk::nn::StateDict>(itk::nn::MakeInitialWeights(*network, generator()));
+  }
+  return MakeRandomWeights(*network, generator);
 }
 
 NetworkProblem
 GetNetworkProblem(const CommandLine & commandLine)
 {
-  NetworkProblem problem;
-  const std::string name = commandLine.GetText("network", "universeg");
-  problem.supports = commandLine.GetInteger("support-size", 16, 1, 1 << 16);
-  problem.size = commandLine.GetInteger("size", 128, 1, 1 << 14);
-  problem.batch = commandLine.GetInteger("batch", 1, 1, 1 << 12);
+  const std::string chosen = GetNetworkName(commandLine);
+  const std::string name = chosen.empty() ? "universeg" : chosen;
   if (name != "universeg")
   {
-    throw UsageError("--network: '" + name + "' cannot be measured; known is 'universeg'");
+    return GetVolumeProblem(commandLine, name);
   }
+  CheckAbsent(commandLine, { "classes" }, name);
+  NetworkProblem problem;
+  problem.supports = commandLine.GetInteger("support-size", 16, 1, 1 << 16);
+  const std::int64_t size = commandLine.GetInteger("size", 128, 1, 1 << 14);
+  problem.size = { size, size };
+  problem.batch = commandLine.GetInteger("batch", 1, 1, 1 << 12);
   problem.network = commandLine.Has("config")
                     ? itk::nn::Network::Create(name, ReadTextFile(commandLine.GetText("config")))
                     : std::make_shared<const itk::nn::UniverSegNetwork>(itk::nn::UniverSegConfiguration::Release());
-  const itk::nn::Shape supportShape{ problem.batch, problem.supports, 1, problem.size, problem.size };
-  problem.shapes = { { "target", { problem.batch, 1, problem.size, problem.size } },
+  const itk::nn::Shape supportShape{ problem.batch, problem.supports, 1, size, size };
+  problem.shapes = { { "target", { problem.batch, 1, size, size } },
                      { "support_images", supportShape },
                      { "support_labels", supportShape } };
   return problem;

@@ -44,18 +44,28 @@ double GetWeightBound(const itk::nn::Shape & shape);
 std::shared_ptr<const itk::nn::StateDict> MakeRandomWeights(const itk::nn::Network & network,
                                                             std::mt19937_64 & generator);
 
-/** The options --network, --config, --support-size, --size and --batch. */
+/** The options --network, --config, --support-size, --size, --classes and --batch. */
 void AddNetworkProblemOptions(CommandLine & commandLine);
 
 /** A network and the shapes of its inputs, as the options say: by default the
- * release configuration of UniverSeg. */
+ * release configuration of UniverSeg; of the networks for volumes the sizes of
+ * their reference's demonstration. */
 struct NetworkProblem
 {
   itk::nn::Network::ConstPointer network;
   itk::nn::ShapeMap shapes;
-  std::int64_t supports;
-  std::int64_t size;
-  std::int64_t batch;
+  std::int64_t supports = 0; ///< of UniverSeg
+  std::int64_t classes = 0;  ///< of a network for volumes
+  itk::nn::Shape size;       ///< [H, W] or [D, H, W]
+  std::int64_t batch = 1;
+
+  bool IsOfVolumes() const
+  {
+    return size.size() == 3;
+  }
+
+  /** From the seed: MakeRandomWeights(), or what the training of volumes begins with. */
+  std::shared_ptr<const itk::nn::StateDict> MakeWeights(std::mt19937_64 & generator) const;
 };
 NetworkProblem GetNetworkProblem(const CommandLine & commandLine);
 } // namespace universeg

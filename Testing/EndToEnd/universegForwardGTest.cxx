@@ -15,6 +15,7 @@
  *  limitations under the License.
  *
  *=========================================================================*/
+#include "universegModelOptions.h"
 #include "universegProcess.h"
 
 #include "itkNNModel.h"
@@ -270,6 +271,89 @@ TEST(Bench, ManyTargetsAndNoCache)
   EXPECT_GT(json.at("targets").at("min_seconds").get<double>(), 0);
   EXPECT_EQ(json.at("static_bytes"), 0);
   EXPECT_EQ(json.at("flops"), json.at("cached_flops"));
+}
+
+TEST(Bench, NetworksForVolumes)
+{
+  for (const std::string network : { "fmunet", "pctnet", "unet3d" })
+  {
+    SCOPED_TRACE(network);
+    const ProcessResult result = RunCommand({ "bench",
+                                              "--network",
+                                              network,
+                                              "--size",
+                                              "16,32,16",
+                                              "--classes",
+                                              "3",
+                                              "--repeat",
+                                              "1",
+                                              "--threads",
+                                              "1",
+                                              "--json" });
+    ASSERT_EQ(result.exitCode, 0) << result.error;
+    const auto json = nlohmann::json::parse(result.output);
+    EXPECT_EQ(json.at("network"), network);
+    EXPECT_EQ(json.at("size"), (std::vector<int>{ 16, 32, 16 }));
+    EXPECT_EQ(json.at("classes"), 3);
+    EXPECT_EQ(json.at("threads"), 1);
+    EXPECT_GT(json.at("run").at("min_seconds").get<double>(), 0);
+    EXPECT_GT(json.at("flops").get<double>(), 1e9);
+    EXPECT_GT(json.at("peak_bytes").get<double>(), 1e6);
+    EXPECT_GT(json.at("peak_resident_bytes").get<double>(), json.at("peak_bytes").get<double>());
+  }
+  const auto refuse = [](std::vector<std::string> options, const std::string & message)
+  {
+    options.insert(options.begin(), { "bench", "--network" });
+    const ProcessResult result = RunCommand(options);
+    EXPECT_EQ(result.exitCode, 2);
+    EXPECT_NE(result.error.find(message), std::string::npos) << result.error;
+  };
+  refuse({ "fmunet", "--size", "16,16" }, "--size: '16,16' should have the form DEPTH,HEIGHT,WIDTH");
+  refuse({ "fmunet", "--size", "16,16,0" }, "--size: 0 should be from 1 to 4096");
+  refuse({ "fmunet", "--support-size", "2" }, "--support-size is of no use with --network fmunet");
+  refuse({ "unet3d", "--targets", "2" }, "--targets is of no use with --network unet3d");
+  refuse({ "universeg", "--classes", "2" }, "--classes is of no use with --network universeg");
+  refuse({ "pctnet", "--classes", "2", "--config", "a" }, "--config and --classes exclude each other");
+}
+
+TEST(Bench, TrainingOfANetworkForVolumes)
+{
+  const std::string folder = universegtest::MakeFolder("bench-volumes");
+  universeg::WriteTextFile(folder + "/small.json",
+                           R"({"in_chns": 2, "class_num": 3, "feature_chns": [4, 4, 8, 8, 8]})");
+  const ProcessResult result = RunCommand({ "bench",
+                                            "--network",
+                                            "fmunet",
+                                            "--config",
+                                            folder + "/small.json",
+                                            "--size",
+                                            "16,16,32",
+                                            "--batch",
+                                            "2",
+                                            "--training",
+                                            "--repeat",
+                                            "1",
+                                            "--json" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  const auto json = nlohmann::json::parse(result.output);
+  EXPECT_EQ(json.at("network"), "fmunet");
+  EXPECT_EQ(json.at("classes"), 3);
+  EXPECT_EQ(json.at("batch"), 2);
+  EXPECT_EQ(json.at("size"), (std::vector<int>{ 16, 16, 32 }));
+  EXPECT_GT(json.at("training_step").at("min_seconds").get<double>(), 0);
+  EXPECT_GT(json.at("flops").get<double>(), 1e7);
+}
+
+TEST(Explain, NetworksForVolumes)
+{
+  const ProcessResult result =
+    RunCommand({ "explain", "--network", "unet3d", "--size", "16,16,16", "--threads", "1", "--json" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  const auto json = nlohmann::json::parse(result.output);
+  EXPECT_EQ(json.at("inputs").at("input"), (std::vector<int>{ 1, 1, 16, 16, 16 }));
+  EXPECT_FALSE(json.at("each_run").at("steps").empty());
+  EXPECT_LE(json.at("each_run").at("flops").get<double>(), json.at("before").at("flops").get<double>());
+  EXPECT_FALSE(json.contains("static"));
 }
 
 TEST(Explain, CountsTheWorkOfTheReleaseNetwork)

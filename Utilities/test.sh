@@ -35,7 +35,7 @@ USAGE
 }
 
 # Seconds that a long stage takes on two cores with an empty compiler cache.
-declare -A longest=([tidy]=500 [wheel]=900 [asan]=2000)
+declare -A longest=([tidy]=700 [wheel]=900 [asan]=2600)
 
 # Whether the stage may run in the time that is left; coverage reads what asan wrote.
 fits()

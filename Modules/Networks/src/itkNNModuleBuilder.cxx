@@ -46,7 +46,8 @@ void
 ParameterList::AddProduct(const std::string & key, Shape shape, std::int64_t outputs)
 {
   // As PyTorch counts, also of transposed convolutions.
-  const double kernel = static_cast<double>(NumberOfElements(shape) / (shape[0] * shape[1]));
+  const std::int64_t taps = NumberOfElements(shape) / (shape[0] * shape[1]);
+  const auto kernel = static_cast<double>(taps);
   const double inputs = static_cast<double>(shape[1]) * kernel;
   Initialization weight;
   Initialization bias;
@@ -185,7 +186,8 @@ ModuleBuilder::NormalizeBatch(ValueId src, const std::string & key)
     const ValueId normalized =
       AddBatchNormalization(m_Graph, src, spatialAxes, this->GetAffine(key), 1e-5, key, &moments);
     const Shape & shape = m_Graph.GetShape(src);
-    const auto elements = static_cast<double>(NumberOfElements(shape) / shape[shape.size() - spatialAxes - 1]);
+    const std::int64_t ofChannel = NumberOfElements(shape) / shape[shape.size() - spatialAxes - 1];
+    const auto elements = static_cast<double>(ofChannel);
     itkNNRequireMacro(elements > 1,
                       "In '" << key << "': " << ToString(shape)
                              << " has one element a channel, a batch normalisation in training needs more");

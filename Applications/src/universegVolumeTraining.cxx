@@ -33,12 +33,6 @@ namespace
 {
 namespace fs = std::filesystem;
 
-/** Streams of a training's seed. */
-enum SeedKey : std::uint64_t
-{
-  batchSeed = 1
-};
-
 std::string
 FindQuoted(const std::string & line)
 {
@@ -155,12 +149,7 @@ RunVolumeTraining(const CommandLine & commandLine, itk::nn::VolumeTrainingSettin
   {
     SetStart(settings.network, folder, *job.network, job.weights);
   }
-  const std::uint64_t seed =
-    itk::nn::RandomStream(static_cast<std::uint64_t>(settings.seed)).Derive(batchSeed).GetSeed();
-  job.batches = std::make_shared<itk::nn::VolumeBatchSource>(settings.GetTrainingCases(folder),
-                                                             itk::nn::MakeSampleTransforms(settings.transforms.train),
-                                                             settings.batchSize,
-                                                             seed);
+  job.batches = settings.MakeBatchSource(folder);
   const itk::nn::VolumePipeline inference = settings.GetInferencePipeline();
   const itk::nn::VolumePipeline pipeline = settings.GetValidationPipeline();
   if (const auto cases = settings.GetValidationCases(folder))

@@ -130,6 +130,8 @@ struct UniverSegTraining_EXPORT VolumeTrainingSettings
   /** Throws Error when a list cannot be read.
    * \param folder that relative names start from when they are not to be found otherwise. */
   std::shared_ptr<const VolumeCache> GetTrainingCases(const std::string & folder) const;
+  /** Batches of these cases. Throws Error also when the transforms or the batch are none. */
+  BatchSource::ConstPointer MakeBatchSource(const std::string & folder) const;
   /** Null when there are none. */
   std::shared_ptr<const VolumeCache> GetValidationCases(const std::string & folder) const;
 

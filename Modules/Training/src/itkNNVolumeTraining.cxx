@@ -80,38 +80,15 @@ Stack(const std::vector<Sample> & samples, Tensor Sample::* member, const char *
   return batch;
 }
 
-/** The class of the greatest of [K, ...] at each element. */
-std::vector<std::int32_t>
-FindGreatest(const Tensor & values)
-{
-  const std::int64_t classes = values.GetShape()[0];
-  const std::int64_t count = values.GetNumberOfElements() / classes;
-  const Tensor contiguous = values.Contiguous();
-  const float * from = contiguous.GetData<float>();
-  std::vector<float> greatest(from, from + count);
-  std::vector<std::int32_t> result(static_cast<std::size_t>(count));
-  for (std::int64_t c = 1; c < classes; ++c)
-  {
-    for (std::int64_t i = 0; i < count; ++i)
-    {
-      const float value = from[c * count + i];
-      if (value > greatest[static_cast<std::size_t>(i)])
-      {
-        greatest[static_cast<std::size_t>(i)] = value;
-        result[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(c);
-      }
-    }
-  }
-  return result;
-}
-
 /** Dice of each class. */
 std::vector<double>
-CompareClasses(const std::vector<std::int32_t> & a, const std::vector<std::int32_t> & b, std::size_t classes)
+CompareClasses(const Tensor & first, const Tensor & second, std::size_t classes)
 {
+  const auto * a = first.GetData<std::int32_t>();
+  const auto * b = second.GetData<std::int32_t>();
   std::vector<double> both(classes);
   std::vector<double> sizes(classes);
-  for (std::size_t i = 0; i < a.size(); ++i)
+  for (std::int64_t i = 0; i < first.GetNumberOfElements(); ++i)
   {
     ++sizes[static_cast<std::size_t>(a[i])];
     ++sizes[static_cast<std::size_t>(b[i])];
@@ -226,8 +203,8 @@ VolumeValidation::Run(const StateDict & weights) const
               itkNNRequireMacro(logits.GetShape() == sample.labelProbability.GetShape(),
                                 "the network gives " << ToString(logits.GetShape()) << ", the label probabilities are "
                                                      << ToString(sample.labelProbability.GetShape()));
-              const auto dice = CompareClasses(FindGreatest(logits),
-                                               FindGreatest(sample.labelProbability),
+              const auto dice = CompareClasses(SelectClasses(logits),
+                                               SelectClasses(sample.labelProbability.Contiguous()),
                                                static_cast<std::size_t>(logits.GetShape()[0]));
               sums.resize(dice.size());
               std::transform(dice.begin(), dice.end(), sums.begin(), sums.begin(), std::plus<>());

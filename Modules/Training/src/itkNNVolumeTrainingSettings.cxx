@@ -303,6 +303,16 @@ VolumeTrainingSettings::GetTrainingCases(const std::string & folder) const
   return ReadCases(data.train, data.trainFolder, data.modalities, folder);
 }
 
+BatchSource::ConstPointer
+VolumeTrainingSettings::MakeBatchSource(const std::string & folder) const
+{
+  return std::make_shared<VolumeBatchSource>(
+    this->GetTrainingCases(folder),
+    MakeSampleTransforms(transforms.train),
+    batchSize,
+    RandomStream(static_cast<std::uint64_t>(seed)).Derive(batchSeed).GetSeed());
+}
+
 std::shared_ptr<const VolumeCache>
 VolumeTrainingSettings::GetValidationCases(const std::string & folder) const
 {

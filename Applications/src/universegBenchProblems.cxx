@@ -332,7 +332,7 @@ public:
   }
   void operator()(itk::nn::Reduction & op) const
   {
-    m_Keys.Get("function", op.function, itk::nn::ReductionFunction::Minimum);
+    m_Keys.Get("function", op.function, itk::nn::ReductionFunction::Variance);
     m_Keys.Get("axes", op.axes);
     m_Keys.Get("keepAxes", op.keepAxes);
   }

@@ -339,6 +339,91 @@ TEST(Differentiation, RecomputationSavesMemory)
   EXPECT_LT(bytes(), kept * 3 / 4);
 }
 
+namespace
+{
+/** Blocks of a convolution, a normalisation and an activation. */
+Graph
+MakeNormalizedBlocks(int blocks)
+{
+  Graph graph;
+  ValueId x = graph.AddInput("x", { 1, 8, 32, 32 });
+  Convolution same;
+  same.padding = { 1 };
+  for (int block = 0; block < blocks; ++block)
+  {
+    x = graph.Convolve(x, graph.AddInput("w" + std::to_string(block), { 8, 8, 3, 3 }), {}, same, "conv");
+    const ValueId mean = graph.Reduce(ReductionFunction::Mean, x, { 2, 3 });
+    const ValueId variance = graph.Reduce(ReductionFunction::Variance, x, { 2, 3 });
+    const ValueId factor =
+      graph.Apply(UnaryFunction::ReciprocalSqrt, graph.Apply(UnaryFunction::Linear, variance, 1, 1e-5));
+    x = graph.Combine(BinaryFunction::Multiply, graph.Combine(BinaryFunction::Subtract, x, mean), factor);
+    x = graph.Apply(UnaryFunction::LeakyRelu, x, 0.01);
+  }
+  graph.AddOutput("loss", graph.Reduce(ReductionFunction::Sum, graph.Apply(UnaryFunction::Square, x), {}, false));
+  return graph;
+}
+
+bool
+ComputesAgain(const Graph & graph)
+{
+  const auto & nodes = graph.GetNodes();
+  return std::any_of(
+    nodes.begin(), nodes.end(), [](const Graph::Node & node) { return node.name.find(".again") != std::string::npos; });
+}
+} // namespace
+
+TEST(Differentiation, RecomputedPassesSaveMemoryAndChangeNothingElse)
+{
+  RegisterBackends();
+  DifferentiationOptions options;
+  options.recomputePassesFrom = 1;
+  CheckGradients(MakeNetwork(), options);
+
+  const Graph graph = MakeNormalizedBlocks(8);
+  const auto run = [&](std::size_t & bytes)
+  {
+    const DifferentiatedGraph gradients = Differentiate(SimplifyGraph(graph), "loss", options);
+    const auto plan = ExecutionPlan::Compile(gradients.graph, {}, OracleOptions());
+    bytes = plan->GetArenaBytes();
+    TensorMap inputs;
+    for (const auto id : graph.GetValuesOfKind(Graph::ValueKind::Input))
+    {
+      const Graph::Value & value = graph.GetValue(id);
+      inputs[value.name] = RandomValues(value.type.shape, static_cast<std::uint32_t>(inputs.size() + 1));
+    }
+    return plan->Run(inputs);
+  };
+  std::size_t again = 0;
+  std::size_t kept = 0;
+  const TensorMap gradients = run(again);
+  options.recomputePassesFrom = 0;
+  const TensorMap expected = run(kept);
+  EXPECT_LT(again, kept / 2);
+  for (const auto & [name, tensor] : expected)
+  {
+    EXPECT_TRUE(IsClose(gradients.at(name), tensor, 1e-9)) << name;
+  }
+}
+
+TEST(Differentiation, PostOperationsAndSmallResultsAreNotRecomputed)
+{
+  DifferentiationOptions options;
+  options.recomputePassesFrom = 8 * 32 * 32;
+  EXPECT_TRUE(ComputesAgain(Differentiate(MakeNormalizedBlocks(2), "loss", options).graph));
+  ++options.recomputePassesFrom;
+  EXPECT_FALSE(ComputesAgain(Differentiate(MakeNormalizedBlocks(2), "loss", options).graph));
+
+  Graph graph;
+  const ValueId x = graph.AddInput("x", { 1, 8, 32, 32 });
+  const ValueId w = graph.AddInput("w", { 8, 8, 1, 1 });
+  ValueId y = graph.Apply(UnaryFunction::LeakyRelu, graph.Convolve(x, w, {}, {}), 0.01);
+  y = graph.Combine(BinaryFunction::Add, graph.Convolve(y, w, {}, {}), y);
+  y = graph.Apply(UnaryFunction::Sigmoid, y);
+  graph.AddOutput("loss", graph.Reduce(ReductionFunction::Sum, y, {}, false));
+  options.recomputePassesFrom = 1;
+  EXPECT_FALSE(ComputesAgain(Differentiate(graph, "loss", options).graph));
+}
+
 TEST(Differentiation, PassesKeepTheGradients)
 {
   const Problem problem = MakeNetwork();

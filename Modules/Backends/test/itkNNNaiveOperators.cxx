@@ -297,6 +297,7 @@ Naive(const Reduction & op, const Tensors & in, const Shape & index, const Shape
     }
   }
   double sum = 0;
+  double squares = 0;
   double count = 0;
   double maximum = -std::numeric_limits<double>::infinity();
   double minimum = std::numeric_limits<double>::infinity();
@@ -310,6 +311,7 @@ Naive(const Reduction & op, const Tensors & in, const Shape & index, const Shape
             }
             const double value = in[0].GetElement(at);
             sum += value;
+            squares += value * value;
             count += 1;
             maximum = std::max(maximum, value);
             minimum = std::min(minimum, value);
@@ -322,6 +324,8 @@ Naive(const Reduction & op, const Tensors & in, const Shape & index, const Shape
       return sum / count;
     case ReductionFunction::Maximum:
       return maximum;
+    case ReductionFunction::Variance:
+      return squares / count - sum / count * sum / count;
     case ReductionFunction::Minimum:
       break;
   }

@@ -443,8 +443,11 @@ AddElementwise(Table & table)
 void
 AddReductions(Table & table)
 {
-  for (const auto function :
-       { ReductionFunction::Sum, ReductionFunction::Mean, ReductionFunction::Maximum, ReductionFunction::Minimum })
+  for (const auto function : { ReductionFunction::Sum,
+                               ReductionFunction::Mean,
+                               ReductionFunction::Maximum,
+                               ReductionFunction::Minimum,
+                               ReductionFunction::Variance })
   {
     const std::string name = std::string("Reduction_") + ToString(function);
     for (int subset = 1; subset < 16; ++subset)
@@ -469,6 +472,12 @@ AddReductions(Table & table)
     table.Add(name + "_PixelsGone", Reduction{ function, { 2, 3 }, false }, { { 2, 16, 40, 31 } });
     table.Add(name + "_PixelsOddChannels", Reduction{ function, { 2, 3 }, true }, { { 2, 9, 7, 9 } });
     table.Add(name + "_PixelsOfSupports", Reduction{ function, { 3, 4 }, true }, { { 1, 3, 16, 7, 9 } });
+    table.Add(name + "_Volumes", Reduction{ function, { 2, 3, 4 }, true }, { { 2, 16, 4, 9, 11 } });
+    table.Add(name + "_Batch", Reduction{ function, { 0, 2, 3 }, true }, { { 3, 16, 20, 21 } });
+    table.Add(name + "_BatchGone", Reduction{ function, { 0, 2, 3 }, false }, { { 3, 9, 20, 21 } });
+    table.Add(name + "_BatchOfOne", Reduction{ function, { 0, 2, 3 }, true }, { { 1, 32, 20, 21 } });
+    table.Add(name + "_Pieces", Reduction{ function, { 2, 3 }, true }, { { 1, 17, 64, 70 } });
+    table.Add(name + "_Apart", Reduction{ function, { 0, 2, 4 }, true }, { { 2, 3, 4, 5, 6 } });
     table.Add(name + "_EmptyResult", Reduction{ function, { 1 }, false }, { { 0, 3 } });
   }
   table.Add("Reduction_sum_EmptyAxis", Reduction{ ReductionFunction::Sum, { 0 }, false }, { { 0, 3 } });

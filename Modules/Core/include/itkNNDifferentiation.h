@@ -44,6 +44,13 @@ struct DifferentiationOptions
    * when the first of a prefix is needed, from the values at the borders of the
    * prefix. Less memory for up to one more forward pass. */
   std::vector<std::string> recompute;
+
+  /** Results of so many elements or more that one pass over memory makes anew -
+   * activations, scaling by channels, masks, copies, interpolations - are not
+   * kept for the gradients either, but computed again from the results of
+   * convolutions, matrix products and reductions. What would be a post-operation
+   * of these stays. 0: all are kept. */
+  std::int64_t recomputePassesFrom = 0;
 };
 
 /** A graph with its gradients. */

@@ -99,7 +99,8 @@ enum class ReductionFunction : std::uint8_t
   Sum,
   Mean,
   Maximum,
-  Minimum
+  Minimum,
+  Variance ///< the mean of (x - mean)^2
 };
 
 enum class InterpolationMode : std::uint8_t

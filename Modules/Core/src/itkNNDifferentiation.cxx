@@ -118,6 +118,11 @@ public:
       }
     }
     this->FindKept();
+    m_RecomputesPasses = options.recomputePassesFrom > 0;
+    if (m_RecomputesPasses)
+    {
+      this->FindPasses(options.recomputePassesFrom);
+    }
   }
 
   DifferentiatedGraph Run(const std::string & output, const std::vector<std::string> & names)
@@ -195,6 +200,85 @@ private:
     {
       m_Kept[static_cast<std::size_t>(output.value)] = true;
     }
+  }
+
+  /** Whether the gradient of a node asks for its result, not for what it was made from. */
+  static bool IsKnownByResult(const Operator & op)
+  {
+    if (const auto * unary = std::get_if<Unary>(&op))
+    {
+      switch (unary->function)
+      {
+        case UF::Relu:
+        case UF::Linear:
+        case UF::Negate:
+        case UF::Sigmoid:
+        case UF::Tanh:
+        case UF::Exp:
+          return true;
+        case UF::LeakyRelu:
+          return unary->alpha > 0;
+        default:
+          return false;
+      }
+    }
+    const auto * binary = std::get_if<Binary>(&op);
+    return binary != nullptr && (binary->function == BF::Add || binary->function == BF::Subtract);
+  }
+
+  /** Results that are computed again in one pass over memory. */
+  void FindPasses(std::int64_t elements)
+  {
+    const auto & nodes = m_Graph.GetNodes();
+    std::vector<int> uses(m_Graph.GetValues().size(), 0);
+    for (const auto & node : nodes)
+    {
+      for (const auto input : node.inputs)
+      {
+        ++uses[static_cast<std::size_t>(input)];
+      }
+    }
+    // Results to which a post-operation can be added.
+    std::vector<bool> isOpen(m_Graph.GetValues().size(), false);
+    for (std::size_t n = 0; n < m_NumberOfNodes; ++n)
+    {
+      const Graph::Node & node = nodes[n];
+      const auto output = static_cast<std::size_t>(node.output);
+      const auto isMade = [&](ValueId id) { return m_Graph.GetValue(id).kind == Graph::ValueKind::Result; };
+      const bool isPost =
+        IsKnownByResult(node.op) && std::any_of(node.inputs.begin(),
+                                                node.inputs.end(),
+                                                [&](ValueId id) { return isOpen[static_cast<std::size_t>(id)]; });
+      bool isPass = std::holds_alternative<Unary>(node.op) || std::holds_alternative<Concatenation>(node.op) ||
+                    std::holds_alternative<Interpolation>(node.op) || std::holds_alternative<Broadcast>(node.op) ||
+                    std::holds_alternative<Reshape>(node.op) || std::holds_alternative<Permutation>(node.op) ||
+                    std::holds_alternative<Slice>(node.op) || std::holds_alternative<Insertion>(node.op) ||
+                    std::holds_alternative<Gather>(node.op);
+      if (std::holds_alternative<Binary>(node.op))
+      {
+        // Of two whole results that are kept the one that they make is less.
+        isPass = std::any_of(
+          node.inputs.begin(),
+          node.inputs.end(),
+          [&](ValueId id)
+          { return !isMade(id) || !this->IsKept(id) || m_Graph.GetShape(id) != m_Graph.GetShape(node.output); });
+      }
+      const bool isHeavy = std::holds_alternative<Convolution>(node.op) ||
+                           std::holds_alternative<TransposedConvolution>(node.op) ||
+                           std::holds_alternative<MatrixProduct>(node.op);
+      isOpen[output] = (isHeavy || isPost) && uses[output] == 1;
+      if (isPass && !isPost && m_Segments[n] < 0 && NumberOfElements(m_Graph.GetShape(node.output)) >= elements &&
+          !this->IsOutput(node.output))
+      {
+        m_Kept[output] = false;
+      }
+    }
+  }
+
+  bool IsOutput(ValueId id) const
+  {
+    const auto & outputs = m_Graph.GetOutputs();
+    return std::any_of(outputs.begin(), outputs.end(), [id](const Graph::Output & o) { return o.value == id; });
   }
 
   /** A graph that is differentiated again has the first gradients' names already. */
@@ -308,6 +392,29 @@ private:
     }
     m_Again[id] = again;
     return again;
+  }
+
+  /** A value whose use in a gradient should not keep what the original makes of it. */
+  ValueId Again(ValueId id)
+  {
+    return m_RecomputesPasses ? this->ComputeAgain(id) : this->Get(id);
+  }
+
+  /** The mean beside a variance: the original's where it has one. */
+  ValueId FindMean(const Reduction & variance)
+  {
+    const ValueId x = m_Node->inputs[0];
+    for (std::size_t n = 0; n < m_NumberOfNodes; ++n)
+    {
+      const Graph::Node & node = m_Graph.GetNodes()[n];
+      const auto * mean = std::get_if<Reduction>(&node.op);
+      if (mean != nullptr && mean->function == ReductionFunction::Mean && node.inputs[0] == x &&
+          mean->axes == variance.axes && mean->keepAxes)
+      {
+        return this->Again(node.output);
+      }
+    }
+    return m_Graph.Reduce(ReductionFunction::Mean, this->Again(x), variance.axes, true, m_Node->name);
   }
 
   bool IsKept(ValueId id) const
@@ -843,6 +950,11 @@ private:
       const ValueId scaled = op.function == ReductionFunction::Mean ? this->Scale(gradient, 1 / count) : gradient;
       return this->Give(0, kept == src ? scaled : this->Add(Broadcast{ src }, { scaled }));
     }
+    if (op.function == ReductionFunction::Variance)
+    {
+      const ValueId centred = this->Combine(BF::Subtract, this->Again(m_Node->inputs[0]), this->FindMean(op));
+      return this->Give(0, this->Multiply(centred, this->Scale(gradient, 2 / count)));
+    }
     const ValueId isBest = this->Combine(BF::Equal, this->In(0), this->WithShape(this->Out(), kept));
     const ValueId share = this->Combine(BF::Divide, gradient, this->Reduce(isBest, op.axes));
     this->Give(0, this->Multiply(isBest, share));
@@ -901,6 +1013,7 @@ private:
   std::vector<bool> m_Needed; ///< whether a value's gradient is on the way to a wanted one
   std::vector<bool> m_Kept;
   std::map<ValueId, ValueId> m_Again;
+  bool m_RecomputesPasses = false;
   const Graph::Node * m_Node = nullptr;
   ValueId m_Gradient = -1;
 };

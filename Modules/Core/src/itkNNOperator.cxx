@@ -694,7 +694,7 @@ ToString(PoolingFunction function)
 const char *
 ToString(ReductionFunction function)
 {
-  static constexpr const char * names[] = { "sum", "mean", "maximum", "minimum" };
+  static constexpr const char * names[] = { "sum", "mean", "maximum", "minimum", "variance" };
   return names[static_cast<int>(function)];
 }
 

@@ -74,7 +74,8 @@ IsIdentity(const Graph & graph, const Graph::Node & node)
   }
   if (const auto * reduction = std::get_if<Reduction>(&node.op))
   {
-    return std::all_of(reduction->axes.begin(), reduction->axes.end(), [&](int axis) { return src[axis] == 1; });
+    return reduction->function != ReductionFunction::Variance &&
+           std::all_of(reduction->axes.begin(), reduction->axes.end(), [&](int axis) { return src[axis] == 1; });
   }
   if (const auto * permutation = std::get_if<Permutation>(&node.op))
   {
@@ -286,7 +287,8 @@ HoistOutOfBroadcasts(const Graph & graph)
     {
       // A mean, maximum or minimum of repetitions is the repeated element.
       const auto * broadcast = FindProducer<Broadcast>(graph, node.inputs[0]);
-      if (broadcast != nullptr && reduction->keepAxes && reduction->function != ReductionFunction::Sum)
+      if (broadcast != nullptr && reduction->keepAxes && reduction->function != ReductionFunction::Sum &&
+          reduction->function != ReductionFunction::Variance)
       {
         const ValueId narrow = GetProducerNode(graph, node.inputs[0]).inputs[0];
         const Shape & src = graph.GetShape(narrow);

@@ -61,6 +61,44 @@ InvertDeviation(Graph & graph, ValueId variance, double epsilon, const std::stri
 {
   return graph.Apply(UF::ReciprocalSqrt, graph.Apply(UF::Linear, variance, 1, epsilon, name), 0, 0, name);
 }
+
+/** x less its mean, and what it is to be multiplied by. */
+struct Centred
+{
+  ValueId value;
+  ValueId factor;
+};
+
+Centred
+Centre(Graph & graph,
+       ValueId x,
+       std::vector<int> axes,
+       double epsilon,
+       const std::string & name,
+       NormalizationMoments * moments)
+{
+  const ValueId mean = graph.Reduce(ReductionFunction::Mean, x, axes, true, name);
+  const ValueId variance = graph.Reduce(ReductionFunction::Variance, x, std::move(axes), true, name);
+  if (moments != nullptr)
+  {
+    *moments = { mean, variance };
+  }
+  return { graph.Combine(BF::Subtract, x, mean, name), InvertDeviation(graph, variance, epsilon, name) };
+}
+
+/** Both factors of a channel first, then the one pass over x. */
+ValueId
+ScaleChannels(
+  Graph & graph, const Centred & centred, std::size_t rank, const ChannelAffine & affine, const std::string & name)
+{
+  if (!affine.IsDefined())
+  {
+    return graph.Combine(BF::Multiply, centred.value, centred.factor, name);
+  }
+  const ValueId factor = graph.Combine(BF::Multiply, centred.factor, ToChannels(graph, affine.scale, rank, name), name);
+  const ValueId scaled = graph.Combine(BF::Multiply, centred.value, factor, name);
+  return graph.Combine(BF::Add, scaled, ToChannels(graph, affine.offset, rank, name), name);
+}
 } // namespace
 
 ValueId
@@ -71,15 +109,8 @@ AddNormalization(Graph & graph,
                  const std::string & name,
                  NormalizationMoments * moments)
 {
-  const ValueId mean = graph.Reduce(ReductionFunction::Mean, x, axes, true, name);
-  const ValueId centred = graph.Combine(BF::Subtract, x, mean, name);
-  const ValueId squares = graph.Apply(UF::Square, centred, 0, 0, name);
-  const ValueId variance = graph.Reduce(ReductionFunction::Mean, squares, std::move(axes), true, name);
-  if (moments != nullptr)
-  {
-    *moments = { mean, variance };
-  }
-  return graph.Combine(BF::Multiply, centred, InvertDeviation(graph, variance, epsilon, name), name);
+  const Centred centred = Centre(graph, x, std::move(axes), epsilon, name, moments);
+  return graph.Combine(BF::Multiply, centred.value, centred.factor, name);
 }
 
 ValueId
@@ -99,7 +130,7 @@ AddInstanceNormalization(
   Graph & graph, ValueId x, std::size_t rank, const ChannelAffine & affine, double epsilon, const std::string & name)
 {
   RequireChannels(graph, x, rank, name);
-  return AddChannelAffine(graph, AddNormalization(graph, x, LastAxes(rank), epsilon, name), rank, affine, name);
+  return ScaleChannels(graph, Centre(graph, x, LastAxes(rank), epsilon, name, nullptr), rank, affine, name);
 }
 
 ValueId
@@ -153,7 +184,7 @@ AddBatchNormalization(Graph & graph,
       axes.push_back(axis);
     }
   }
-  return AddChannelAffine(graph, AddNormalization(graph, x, axes, epsilon, name, moments), rank, affine, name);
+  return ScaleChannels(graph, Centre(graph, x, std::move(axes), epsilon, name, moments), rank, affine, name);
 }
 
 ValueId

@@ -115,6 +115,9 @@ AddAllLosses(Graph & graph, ValueId logits, ValueId target, ValueId pixelWeight,
   return options.deepOutputs.empty() ? sum : graph.Apply(UnaryFunction::Linear, sum, 1 / weights, 0);
 }
 
+/** Less is not worth a step of its own. */
+constexpr std::int64_t recomputedElements = 65536;
+
 Tensor
 DrawMask(const RandomMask & mask, RandomStream * random)
 {
@@ -207,6 +210,7 @@ GradientRunner::MakeEntry(const ShapeMap & shapes) const
     }
   }
   differentiation.recompute = m_Options.recompute;
+  differentiation.recomputePassesFrom = recomputedElements;
   // Weights are inputs from here on, so that no pass takes them for constant.
   const DifferentiatedGraph gradients =
     Differentiate(SimplifyGraph(MakeParametersInputs(graph)), lossName, differentiation);

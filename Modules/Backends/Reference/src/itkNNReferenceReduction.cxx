@@ -91,6 +91,17 @@ private:
     return offset;
   }
 
+  double SumSquares(const T * first, std::int64_t count, double centre) const
+  {
+    double sum = 0;
+    for (std::int64_t i = 0; i < count; ++i)
+    {
+      const double deviation = static_cast<double>(first[Offset(i, m_ReducedExtents, m_ReducedStrides)]) - centre;
+      sum += deviation * deviation;
+    }
+    return sum;
+  }
+
   T Reduce(const T * first, std::int64_t count) const
   {
     double result = 0;
@@ -101,6 +112,7 @@ private:
       {
         case ReductionFunction::Sum:
         case ReductionFunction::Mean:
+        case ReductionFunction::Variance:
           result += value;
           break;
         case ReductionFunction::Maximum:
@@ -111,7 +123,12 @@ private:
           break;
       }
     }
-    return static_cast<T>(m_Function == ReductionFunction::Mean ? result / static_cast<double>(count) : result);
+    const auto elements = static_cast<double>(count);
+    if (m_Function == ReductionFunction::Variance)
+    {
+      return static_cast<T>(this->SumSquares(first, count, result / elements) / elements);
+    }
+    return static_cast<T>(m_Function == ReductionFunction::Mean ? result / elements : result);
   }
 
   ReductionFunction m_Function;

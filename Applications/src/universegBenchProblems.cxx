@@ -395,6 +395,10 @@ public:
     m_Keys.Get("axis", op.axis);
     m_Keys.Get("size", op.size);
   }
+  void operator()(itk::nn::BitMask & op) const
+  {
+    m_Keys.Get("shape", op.shape);
+  }
   void operator()(itk::nn::Barrier &) const
   {}
 
@@ -491,7 +495,10 @@ AddOperator(BenchProblem & problem, Keys & keys)
     const bool isConstant = std::find(constants.begin(), constants.end(), i) != constants.end();
     const bool isIndex =
       i == 1 && (std::holds_alternative<itk::nn::Gather>(op) || std::holds_alternative<itk::nn::ScatterAdd>(op));
-    const auto type = isIndex ? itk::nn::DataType::Int64 : itk::nn::DataType::Float32;
+    const bool isBits = i == 0 && std::holds_alternative<itk::nn::BitMask>(op);
+    const auto type = isIndex  ? itk::nn::DataType::Int64
+                      : isBits ? itk::nn::DataType::UInt8
+                               : itk::nn::DataType::Float32;
     inputs.push_back(isConstant ? problem.graph.AddParameter(name, shape) : problem.graph.AddInput(name, shape, type));
   }
   if (auto * convolution = std::get_if<itk::nn::Convolution>(&op))

@@ -117,6 +117,7 @@ TEST(BenchProblems, ReadsEveryParameter)
        "parameters": {"mode": "nearest", "size": [2], "alignCorners": true}},
       {"operator": "Gather", "inputs": [[2, 5], [3]], "parameters": {"axis": 1}},
       {"operator": "ScatterAdd", "inputs": [[2, 3], [3]], "parameters": {"axis": 1, "size": 5}},
+      {"operator": "BitMask", "inputs": [[3], []], "parameters": {"shape": [4, 5]}},
       {"operator": "Barrier", "inputs": [[2]]},
       {"operator": "Unary", "inputs": [[]], "parameters": {"function": "rsqrt"}, "name": "n", "seed": 7,
        "range": [1, 2], "step": 0.5, "tolerance": 1e-3},

@@ -92,8 +92,9 @@ TEST(BackendSelection, ReferenceHasEveryOperator)
                                  TransposedInterpolation{},
                                  Gather{},
                                  ScatterAdd{},
+                                 BitMask{},
                                  Barrier{} };
-  static_assert(std::variant_size_v<Operator> == 23, "a new operator belongs in this list");
+  static_assert(std::variant_size_v<Operator> == 24, "a new operator belongs in this list");
   for (const auto & op : operators)
   {
     const auto implementations = reference->GetImplementations(op);

@@ -541,6 +541,18 @@ Naive(const Gather & op, const Tensors & in, const Shape & index, const Shape &)
 }
 
 double
+Naive(const BitMask &, const Tensors & in, const Shape & index, const Shape & shape)
+{
+  std::int64_t element = 0;
+  for (std::size_t axis = 0; axis < shape.size(); ++axis)
+  {
+    element = element * shape[axis] + index[axis];
+  }
+  const auto byte = static_cast<int>(in[0].GetElement({ element / 8 }));
+  return byte / (1 << static_cast<int>(element % 8)) % 2 * in[1].ToVector<double>()[0];
+}
+
+double
 Naive(const ScatterAdd & op, const Tensors & in, const Shape & index, const Shape &)
 {
   const auto axis = static_cast<std::ptrdiff_t>(op.axis);

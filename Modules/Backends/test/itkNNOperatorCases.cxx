@@ -787,6 +787,9 @@ AddOtherGradients(Table & table)
   table.Add("GatherLast", Gather{ -1 }, { { 3, 2, 7 }, { 2, 3 } });
   table.Add("GatherMiddle", Gather{ 1 }, { { 2, 7, 4 }, { 5 } });
   table.Add("GatherOne", Gather{ 1 }, { { 2, 7, 4 }, {} });
+  table.Add("BitMask", BitMask{ { 3, 5, 7 } }, { { 14 }, {} });
+  table.Add("BitMaskScalar", BitMask{}, { { 1 }, {} });
+  table.Add("BitMaskLong", BitMask{ { 4096 } }, { { 512 }, {} });
   table.Add("ScatterAdd", ScatterAdd{ 0, 7 }, { { 4, 5 }, { 4 } });
   table.Add("ScatterAddMiddle", ScatterAdd{ 1, 7 }, { { 2, 5, 4 }, { 5 } });
   table.Add("ScatterAddTwo", ScatterAdd{ -1, 7 }, { { 3, 2, 6 }, { 2, 6 } });
@@ -801,6 +804,18 @@ ToIndices(const Tensor & values)
     indices.GetData<std::int64_t>()[e] = static_cast<std::int64_t>((values.GetData<double>()[e] + 1) * 3.5);
   }
   return indices;
+}
+
+/** Values of [-1, 1) as any bytes. */
+Tensor
+ToBytes(const Tensor & values)
+{
+  Tensor bytes(values.GetShape(), DataType::UInt8);
+  for (std::int64_t e = 0; e < values.GetNumberOfElements(); ++e)
+  {
+    bytes.GetData<std::uint8_t>()[e] = static_cast<std::uint8_t>((values.GetData<double>()[e] + 1) * 127.9);
+  }
+  return bytes;
 }
 } // namespace
 
@@ -824,7 +839,8 @@ TableRow::MakeInputs() const
       }
     }
     const bool isIndex = i == 1 && (std::holds_alternative<Gather>(op) || std::holds_alternative<ScatterAdd>(op));
-    inputs.push_back(isIndex ? ToIndices(tensor) : std::move(tensor));
+    const bool isBits = i == 0 && std::holds_alternative<BitMask>(op);
+    inputs.push_back(isIndex ? ToIndices(tensor) : isBits ? ToBytes(tensor) : std::move(tensor));
   }
   return inputs;
 }

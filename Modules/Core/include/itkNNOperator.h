@@ -357,6 +357,15 @@ struct MatrixProduct
   bool transposeB = false; ///< b is [..., N, K]
 };
 
+/** A mask as dropout draws it: the value where a bit is set, else 0. Bit i % 8 of
+ * byte i / 8 is that of element i. Inputs: bits, uint8, [ceil(elements of shape /
+ * 8)]; value, []. Output: shape, of the value's type.
+ * \ingroup UniverSegOperators */
+struct BitMask
+{
+  Shape shape;
+};
+
 /** y = x, which passes leave where it is: what is computed from it is not merged
  * with what is computed from x. Inputs: src. \ingroup UniverSegOperators */
 struct Barrier
@@ -385,6 +394,7 @@ using Operator = std::variant<Unary,
                               TransposedInterpolation,
                               Gather,
                               ScatterAdd,
+                              BitMask,
                               Barrier>;
 
 /** What is known of a value before anything runs. */

@@ -253,7 +253,7 @@ private:
                     std::holds_alternative<Interpolation>(node.op) || std::holds_alternative<Broadcast>(node.op) ||
                     std::holds_alternative<Reshape>(node.op) || std::holds_alternative<Permutation>(node.op) ||
                     std::holds_alternative<Slice>(node.op) || std::holds_alternative<Insertion>(node.op) ||
-                    std::holds_alternative<Gather>(node.op);
+                    std::holds_alternative<Gather>(node.op) || std::holds_alternative<BitMask>(node.op);
       if (std::holds_alternative<Binary>(node.op))
       {
         // Of two whole results that are kept the one that they make is less.
@@ -999,6 +999,15 @@ private:
   void Propagate(const ScatterAdd & op)
   {
     this->Give(0, this->Add(Gather{ op.axis }, { m_Gradient, this->In(1) }));
+  }
+
+  void Propagate(const BitMask & op)
+  {
+    if (this->Wants(1))
+    {
+      const ValueId isSet = this->Add(op, { m_Node->inputs[0], this->Number(1) });
+      this->Give(1, this->Multiply(m_Gradient, isSet));
+    }
   }
 
   void Propagate(const Pointwise &)

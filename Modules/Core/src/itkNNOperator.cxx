@@ -617,6 +617,21 @@ Infer(ScatterAdd & op, const Types & inputs)
   return result;
 }
 
+ValueType
+Infer(BitMask & op, const Types & inputs)
+{
+  RequireInputs(inputs, 2, "bits, value");
+  const Shape bytes{ (NumberOfElements(op.shape) + 7) / 8 };
+  itkNNRequireMacro(inputs[0].type == DataType::UInt8, "bits should be uint8, are " << ToString(inputs[0].type));
+  itkNNRequireMacro(inputs[0].shape == bytes,
+                    "bits " << ToString(inputs[0].shape) << " should be " << ToString(bytes) << ", one of an element of "
+                            << ToString(op.shape));
+  itkNNRequireMacro(inputs[1].shape.empty() && IsFloatingPoint(inputs[1].type),
+                    "value " << ToString(inputs[1].shape) << " of type " << ToString(inputs[1].type)
+                             << " should be a floating-point scalar");
+  return { op.shape, inputs[1].type };
+}
+
 std::ostringstream
 TextStream()
 {
@@ -729,6 +744,7 @@ GetName(const Operator & op)
                                 [](const TransposedInterpolation &) { return "TransposedInterpolation"; },
                                 [](const Gather &) { return "Gather"; },
                                 [](const ScatterAdd &) { return "ScatterAdd"; },
+                                [](const BitMask &) { return "BitMask"; },
                                 [](const Barrier &) { return "Barrier"; } },
                     op);
 }
@@ -908,6 +924,7 @@ Describe(const Operator & op)
                            put("axis", scatter.axis);
                            put("size", scatter.size);
                          },
+                         [&](const BitMask & mask) { put("shape", ToString(mask.shape)); },
                          [](const Barrier &) {} },
              op);
   return out.str();

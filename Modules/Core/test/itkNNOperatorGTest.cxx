@@ -256,6 +256,7 @@ ErrorCases()
     { Barrier{}, {}, "needs 1 inputs" },
     { Gather{}, { { 3, 4 }, { 2 } }, "indices should be int64, are float32" },
     { ScatterAdd{}, { { 2, 4 }, { 2 } }, "indices should be int64, are float32" },
+    { BitMask{ { 9 } }, { { 2 }, {} }, "bits should be uint8, are float32" },
   };
 }
 } // namespace
@@ -331,6 +332,7 @@ TEST(Operator, DescribeGradients)
   EXPECT_EQ(describe(Insertion{ { 1 }, { 2 } }, { { 7 }, { 3 } }), "begin=[1] step=[2]");
   EXPECT_EQ(Describe(Gather{ 1 }), "axis=1");
   EXPECT_EQ(Describe(ScatterAdd{ 1, 5 }), "axis=1 size=5");
+  EXPECT_EQ(Describe(BitMask{ { 4, 5 } }), "shape=[4, 5]");
   EXPECT_EQ(Describe(Barrier{}), "");
 }
 

@@ -45,7 +45,13 @@ struct RandomMask
   std::string name; ///< of the graph's input
   Shape shape;
   double probability = 0;
+  /** The input holds the bits of a BitMask, set where the factor is not 0; the input
+   * GetMaskValueName() the factor. */
+  bool isPacked = false;
 };
+
+/** \ingroup UniverSegNetworks */
+UniverSegNetworks_EXPORT std::string GetMaskValueName(const std::string & mask);
 
 /** \brief The graph by which a network is trained.
  *

@@ -102,6 +102,12 @@ private:
 Network::~Network() = default;
 
 std::string
+GetMaskValueName(const std::string & mask)
+{
+  return mask + ".value";
+}
+
+std::string
 GetStatisticName(const std::string & name)
 {
   return "statistic." + name;

@@ -118,24 +118,43 @@ AddAllLosses(Graph & graph, ValueId logits, ValueId target, ValueId pixelWeight,
 /** Less is not worth a step of its own. */
 constexpr std::int64_t recomputedElements = 65536;
 
-Tensor
-DrawMask(const RandomMask & mask, RandomStream * random)
+/** The inputs of a mask. random: null: without dropout. */
+void
+DrawMask(const RandomMask & mask, RandomStream * random, TensorMap & inputs)
 {
-  Tensor values(mask.shape);
-  float * to = values.GetData<float>();
   const auto kept = random != nullptr ? static_cast<float>(1 / (1 - mask.probability)) : 1.0F;
+  const std::int64_t elements = NumberOfElements(mask.shape);
+  Tensor values = mask.isPacked ? Tensor({ (elements + 7) / 8 }, DataType::UInt8) : Tensor(mask.shape);
+  auto * bytes = mask.isPacked ? values.GetData<std::uint8_t>() : nullptr;
+  auto * factors = mask.isPacked ? nullptr : values.GetData<float>();
   // Drawing bits costs, and half of 64 are enough.
   const auto bound = static_cast<std::uint64_t>(mask.probability * 4294967296.0);
   std::uint64_t bits = 0;
-  for (std::int64_t i = 0; i < values.GetNumberOfElements(); ++i)
+  unsigned int byte = 0;
+  for (std::int64_t i = 0; i < elements; ++i)
   {
     if (random != nullptr)
     {
       bits = i % 2 == 0 ? random->Next() : bits >> 32U;
     }
-    to[i] = random == nullptr || (bits & 0xFFFFFFFFU) >= bound ? kept : 0;
+    const bool isKept = random == nullptr || (bits & 0xFFFFFFFFU) >= bound;
+    if (!mask.isPacked)
+    {
+      factors[i] = isKept ? kept : 0;
+      continue;
+    }
+    byte |= static_cast<unsigned int>(isKept) << (i % 8);
+    if (i % 8 == 7 || i + 1 == elements)
+    {
+      bytes[i / 8] = static_cast<std::uint8_t>(byte);
+      byte = 0;
+    }
   }
-  return values;
+  inputs.emplace(mask.name, std::move(values));
+  if (mask.isPacked)
+  {
+    inputs.emplace(GetMaskValueName(mask.name), Tensor::Full({}, kept));
+  }
 }
 } // namespace
 
@@ -285,7 +304,7 @@ GradientRunner::Run(const TensorMap & inputs, const StateDict & weights, const R
   {
     if (all.count(mask.name) == 0)
     {
-      all.emplace(mask.name, DrawMask(mask, random));
+      DrawMask(mask, random, all);
     }
   }
   for (const auto & [name, tensor] : weights)

@@ -325,17 +325,24 @@ MakeKernel(const Gather & op, const OperatorCase & operatorCase)
 {
   const GatherExtents extents(operatorCase.inputs[0].type.shape, op.axis, operatorCase.inputs[1].type.shape);
   const std::size_t bytes = static_cast<std::size_t>(extents.inner) * SizeOf(operatorCase.output.type);
+  const unsigned int threads = operatorCase.threads;
   return std::make_unique<FunctionKernel>(
     [=](const KernelArguments & arguments)
     {
-      for (std::int64_t item = 0; item < extents.outer * extents.indices; ++item)
-      {
-        const std::int64_t from =
-          item / extents.indices * extents.rows + extents.GetRow(arguments, item % extents.indices);
-        std::memcpy(static_cast<char *>(arguments.output) + static_cast<std::size_t>(item) * bytes,
-                    static_cast<const char *>(arguments.inputs[0]) + static_cast<std::size_t>(from) * bytes,
-                    bytes);
-      }
+      ParallelFor(extents.outer * extents.indices,
+                  threads,
+                  [&](std::int64_t begin, std::int64_t end)
+                  {
+                    for (std::int64_t item = begin; item < end; ++item)
+                    {
+                      const std::int64_t from =
+                        item / extents.indices * extents.rows + extents.GetRow(arguments, item % extents.indices);
+                      std::memcpy(static_cast<char *>(arguments.output) + static_cast<std::size_t>(item) * bytes,
+                                  static_cast<const char *>(arguments.inputs[0]) +
+                                    static_cast<std::size_t>(from) * bytes,
+                                  bytes);
+                    }
+                  });
     });
 }
 
@@ -365,6 +372,39 @@ MakeKernel(const ScatterAdd & op, const OperatorCase & operatorCase)
                                  }
                                });
                            });
+}
+
+std::unique_ptr<Kernel>
+MakeKernel(const BitMask & op, const OperatorCase & operatorCase)
+{
+  const std::int64_t elements = NumberOfElements(op.shape);
+  const unsigned int threads = operatorCase.threads;
+  return DispatchPrecision(
+    operatorCase.output.type,
+    [&](auto zero)
+    {
+      using T = decltype(zero);
+      return std::make_unique<FunctionKernel>(
+        [=](const KernelArguments & arguments)
+        {
+          const auto * bits = static_cast<const std::uint8_t *>(arguments.inputs[0]);
+          auto * dst = static_cast<T *>(arguments.output);
+          const T kept = *static_cast<const T *>(arguments.inputs[1]);
+          ParallelFor((elements + 7) / 8,
+                      threads,
+                      [&](std::int64_t begin, std::int64_t end)
+                      {
+                        for (std::int64_t byte = begin; byte < end; ++byte)
+                        {
+                          const std::int64_t count = std::min<std::int64_t>(8, elements - byte * 8);
+                          for (std::int64_t i = 0; i < count; ++i)
+                          {
+                            dst[byte * 8 + i] = (bits[byte] >> static_cast<unsigned int>(i) & 1U) != 0 ? kept : T(0);
+                          }
+                        }
+                      });
+        });
+    });
 }
 } // namespace reference
 } // namespace nn

@@ -51,6 +51,7 @@ std::unique_ptr<Kernel> MakeKernel(const PoolingGradient & op, const OperatorCas
 std::unique_ptr<Kernel> MakeKernel(const TransposedInterpolation & op, const OperatorCase & operatorCase);
 std::unique_ptr<Kernel> MakeKernel(const Gather & op, const OperatorCase & operatorCase);
 std::unique_ptr<Kernel> MakeKernel(const ScatterAdd & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const BitMask & op, const OperatorCase & operatorCase);
 
 std::unique_ptr<Kernel> MakeReorderKernel(const ValueType & type,
                                           const Layout & from,

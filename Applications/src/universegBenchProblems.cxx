@@ -496,9 +496,9 @@ AddOperator(BenchProblem & problem, Keys & keys)
     const bool isIndex =
       i == 1 && (std::holds_alternative<itk::nn::Gather>(op) || std::holds_alternative<itk::nn::ScatterAdd>(op));
     const bool isBits = i == 0 && std::holds_alternative<itk::nn::BitMask>(op);
-    const auto type = isIndex  ? itk::nn::DataType::Int64
-                      : isBits ? itk::nn::DataType::UInt8
-                               : itk::nn::DataType::Float32;
+    const auto type = isIndex ? itk::nn::DataType::Int64
+                    : isBits  ? itk::nn::DataType::UInt8
+                              : itk::nn::DataType::Float32;
     inputs.push_back(isConstant ? problem.graph.AddParameter(name, shape) : problem.graph.AddInput(name, shape, type));
   }
   if (auto * convolution = std::get_if<itk::nn::Convolution>(&op))

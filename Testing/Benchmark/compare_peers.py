@@ -119,11 +119,11 @@ def install(python, sides):
 class Worker:
     """A peer's process."""
 
-    def __init__(self, python, side, folder, supports, threads, timeout):
+    def __init__(self, command, threads, timeout):
         self.timeout = timeout
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            [python, str(WORKER), side, str(folder), "--support-size", str(supports), "--threads", str(threads)],
+            [*command, "--threads", str(threads)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
@@ -218,8 +218,8 @@ class Comparison:
                 if not needed.exists():
                     raise PeerFailure(f"{needed.name} was not written: {last_line(done.stderr)}")
                 say(f"S={supports}: loading {PEERS[side][0]}")
-                arguments = (self.python, side, folder, supports, self.options.threads, self.options.timeout)
-                workers[side] = Worker(*arguments)
+                command = [self.python, str(WORKER), side, str(folder), "--support-size", str(supports)]
+                workers[side] = Worker(command, self.options.threads, self.options.timeout)
             except PeerFailure as failure:
                 self.drop(side, workers, f"S={supports}: {failure}")
         return workers

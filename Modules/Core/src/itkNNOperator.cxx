@@ -624,8 +624,8 @@ Infer(BitMask & op, const Types & inputs)
   const Shape bytes{ (NumberOfElements(op.shape) + 7) / 8 };
   itkNNRequireMacro(inputs[0].type == DataType::UInt8, "bits should be uint8, are " << ToString(inputs[0].type));
   itkNNRequireMacro(inputs[0].shape == bytes,
-                    "bits " << ToString(inputs[0].shape) << " should be " << ToString(bytes) << ", one of an element of "
-                            << ToString(op.shape));
+                    "bits " << ToString(inputs[0].shape) << " should be " << ToString(bytes)
+                            << ", one of an element of " << ToString(op.shape));
   itkNNRequireMacro(inputs[1].shape.empty() && IsFloatingPoint(inputs[1].type),
                     "value " << ToString(inputs[1].shape) << " of type " << ToString(inputs[1].type)
                              << " should be a floating-point scalar");

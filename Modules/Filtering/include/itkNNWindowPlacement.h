@@ -20,36 +20,17 @@
 
 #include "UniverSegFilteringExport.h"
 #include "itkNNShape.h"
+#include "itkSlidingWindowEnums.h"
 
 #include <cstddef>
 #include <cstdint>
-#include <ostream>
 #include <vector>
 
 namespace itk
 {
 namespace nn
 {
-/** Whose rule says where sliding windows lie, and how they are weighted.
- *
- * - PyMIC (Wang et al., 2023; github.com/HiLab-git/PyMIC, net_run/infer_func.py): a window is
- *   not greater than the image, unless that is padded. Starts are the multiples of the stride below the extent of the
- *   image; those after the last that fits are moved back to it, and count again each time.
- * - MONAI (Cardoso et al., arXiv 2211.02701; monai.inferers.sliding_window_inference): starts
- *   are the multiples of int(window * (1 - overlap)) up to the first window that reaches the
- *   end, which is moved back. A smaller image is padded on both sides.
- * - NnUNet (Isensee et al., Nature Methods 2021; github.com/MIC-DKFZ/nnUNet, version 2): the
- *   fewest equal steps of at most window * step, rounded half to even. A smaller image is
- *   padded on both sides.
- * \ingroup UniverSegFiltering */
-enum class WindowPlacement
-{
-  PyMIC,
-  MONAI,
-  NnUNet
-};
-
-UniverSegFiltering_EXPORT std::ostream & operator<<(std::ostream & out, WindowPlacement value);
+using WindowPlacement = SlidingWindowEnums::Placement;
 
 /** \class WindowOptions
  * \brief Extents and distances of sliding windows.

@@ -22,21 +22,13 @@
 #include "itkNNTensor.h"
 #include "itkNNWindowPlacement.h"
 
-#include <ostream>
 #include <vector>
 
 namespace itk
 {
 namespace nn
 {
-/** How the pixels of a sliding window count. \ingroup UniverSegFiltering */
-enum class WindowBlending
-{
-  Constant, ///< equally; MONAI's default
-  Gaussian  ///< less towards the border, as the placement's source has it; PyMIC's and nnU-Net's default
-};
-
-UniverSegFiltering_EXPORT std::ostream & operator<<(std::ostream & out, WindowBlending value);
+using WindowBlending = SlidingWindowEnums::Blending;
 
 /** \class WindowWeights
  * \brief The weight of each pixel of a sliding window.

@@ -130,21 +130,6 @@ StartsOfNnUNet(std::int64_t image, std::int64_t window, double step)
 }
 } // namespace
 
-std::ostream &
-operator<<(std::ostream & out, WindowPlacement value)
-{
-  switch (value)
-  {
-    case WindowPlacement::PyMIC:
-      return out << "PyMIC";
-    case WindowPlacement::MONAI:
-      return out << "MONAI";
-    case WindowPlacement::NnUNet:
-      return out << "NnUNet";
-  }
-  return out << "an unknown placement";
-}
-
 void
 CheckMirrorAxes(const std::vector<int> & axes, std::size_t count)
 {

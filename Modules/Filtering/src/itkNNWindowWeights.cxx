@@ -66,12 +66,6 @@ CentredGaussian(std::int64_t size)
 }
 } // namespace
 
-std::ostream &
-operator<<(std::ostream & out, WindowBlending value)
-{
-  return out << (value == WindowBlending::Constant ? "Constant" : "Gaussian");
-}
-
 WindowWeights
 WindowWeights::Make(WindowPlacement placement, WindowBlending blending, const Shape & window)
 {

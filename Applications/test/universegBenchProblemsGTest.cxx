@@ -149,6 +149,7 @@ TEST(BenchProblems, ReadsEveryParameter)
     "mode=nearest size=[2] alignCorners=yes",
     "axis=1",
     "axis=1 size=5",
+    "shape=[4, 5]",
     ""
   };
   ASSERT_EQ(problems.size(), expected.size() + 2);
@@ -160,15 +161,15 @@ TEST(BenchProblems, ReadsEveryParameter)
   using Kind = itk::nn::Graph::ValueKind;
   EXPECT_EQ(problems[0].graph.GetValuesOfKind(Kind::Parameter).size(), 2U);
   EXPECT_EQ(problems[0].graph.GetValuesOfKind(Kind::Input).size(), 2U);
-  const BenchProblem & unary = problems[22];
-  EXPECT_EQ(unary.where, "file.json: problem 22 'n'");
+  const BenchProblem & unary = problems[23];
+  EXPECT_EQ(unary.where, "file.json: problem 23 'n'");
   EXPECT_EQ(unary.seed, 7U);
   EXPECT_EQ(unary.low, 1);
   EXPECT_EQ(unary.high, 2);
   EXPECT_EQ(unary.step, 0.5);
   EXPECT_EQ(unary.tolerance, 1e-3);
-  EXPECT_TRUE(problems[23].isNetwork);
-  EXPECT_EQ(problems[23].kind, "universeg");
+  EXPECT_TRUE(problems[24].isNetwork);
+  EXPECT_EQ(problems[24].kind, "universeg");
 }
 
 TEST(BenchProblems, RefusalsNameTheProblemAndTheKey)

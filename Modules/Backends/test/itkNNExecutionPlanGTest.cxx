@@ -532,6 +532,64 @@ TEST(ExecutionPlan, AliasesKeepTheirValues)
     "alias of a value that may lie in blocks");
 }
 
+namespace
+{
+/** What a convolution of the concatenation of two activations of x gets: the plan's steps
+ * tell whether the parts are copied. */
+struct ConcatenationCase
+{
+  const char * name;
+  Shape input;
+  int axis;
+  bool isFirstUsedLater;
+  bool isOutput;
+  bool isCopied;
+};
+} // namespace
+
+TEST(ExecutionPlan, PartsOfConcatenationsAreWrittenInTheirPlace)
+{
+  const ConcatenationCase cases[] = { { "channels", { 1, 16, 6, 5 }, 1, false, false, false },
+                                      { "rows of one channel", { 1, 1, 16, 16 }, 2, false, false, false },
+                                      { "odd channels", { 1, 3, 6, 5 }, 1, false, false, true },
+                                      { "two images", { 2, 16, 6, 5 }, 1, false, false, true },
+                                      { "a part that is used later", { 1, 16, 6, 5 }, 1, true, false, true },
+                                      { "an output", { 1, 16, 6, 5 }, 1, false, true, false } };
+  for (const auto & values : cases)
+  {
+    SCOPED_TRACE(values.name);
+    Graph graph;
+    const ValueId x = graph.AddInput("x", values.input);
+    const ValueId a = graph.Apply(UnaryFunction::Sigmoid, x);
+    const ValueId b = graph.Apply(UnaryFunction::Tanh, graph.Apply(UnaryFunction::Square, a));
+    const ValueId both = graph.Concatenate({ a, b, graph.Apply(UnaryFunction::Tanh, x) }, values.axis);
+    // In the concatenation's own memory.
+    ValueId y = graph.Apply(UnaryFunction::Negate, both);
+    if (values.isFirstUsedLater)
+    {
+      y = graph.Combine(BinaryFunction::Add, y, graph.Reduce(ReductionFunction::Mean, a, { 1, 2, 3 }));
+    }
+    graph.AddOutput("y", y);
+    if (values.isOutput)
+    {
+      graph.AddOutput("both", both);
+    }
+    const TensorMap inputs{ { "x", RandomValues(values.input, 3) } };
+    const TensorMap expected = ExecutionPlan::Compile(graph, {}, OracleOptions())->Run(inputs);
+    PlanOptions options;
+    const auto plan = ExecutionPlan::Compile(graph, {}, options);
+    const TensorMap results = plan->Run(inputs);
+    for (const auto & [name, tensor] : expected)
+    {
+      EXPECT_TRUE(IsClose(results.at(name), tensor, 1e-6)) << name;
+    }
+    const auto & steps = plan->GetSteps();
+    EXPECT_EQ(
+      std::any_of(steps.begin(), steps.end(), [](const auto & step) { return step.operatorName == "Concatenation"; }),
+      values.isCopied);
+  }
+}
+
 TEST(ExecutionPlan, UnusualOutputs)
 {
   CheckGraph([](Graph & graph, ValueId x) { graph.AddOutput("y", x); }, "the input");

@@ -223,6 +223,16 @@ private:
     }
     info.outputLayout = chosen.outputLayout;
     info.outputBytes = CountBytes(operatorCase.output, chosen.outputLayout);
+    if (const auto * concatenation = std::get_if<Concatenation>(&node.op))
+    {
+      if (this->IsOneBehindTheOther(*concatenation, node, chosen, inputs))
+      {
+        info.implementation = "core:parts";
+        this->JoinParts(node.output, chosen.outputLayout, inputs, info.outputBytes);
+        this->Report(info);
+        return;
+      }
+    }
     this->AddStep(std::move(chosen), std::move(inputs), node.output, operatorCase.output, std::move(info));
   }
 
@@ -420,6 +430,56 @@ private:
     step.info.outputBytes += bytes;
   }
 
+  /** Whether parts can be written where the concatenation has them: each is in
+   * memory of its own that nothing needs afterwards, and they follow each other. */
+  bool IsOneBehindTheOther(const Concatenation & op,
+                           const Graph::Node & node,
+                           const Proposal & proposal,
+                           const std::vector<std::size_t> & inputs) const
+  {
+    const Layout & layout = proposal.outputLayout;
+    const Shape & whole = m_Data.graph.GetShape(node.output);
+    const auto axis = static_cast<std::size_t>(op.axis);
+    const bool isBlocked = layout.GetBlock() > 0 && layout.axis == op.axis;
+    if ((!layout.IsPlain() && !isBlocked) || NumberOfElements(Shape(whole.begin(), whole.begin() + op.axis)) != 1 ||
+        NumberOfElements(whole) == 0)
+    {
+      return false;
+    }
+    std::size_t end = 0;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+    {
+      const ValueType type = this->TypeOf(node.inputs[i]);
+      Shape expected = whole;
+      expected[axis] = type.shape[std::min(axis, type.shape.size() - 1)];
+      const bool isPart = type.shape == expected && proposal.inputLayouts.size() > i &&
+                          proposal.inputLayouts[i] == layout && (!isBlocked || expected[axis] % layout.GetBlock() == 0);
+      const Buffer & buffer = m_Data.buffers[inputs[i]];
+      if (!isPart || AlignedBytes(end) != end || buffer.whole != Buffer::none ||
+          !this->MayOverwrite(inputs, i, node.output, CountBytes(type, layout)))
+      {
+        return false;
+      }
+      end += buffer.bytes;
+    }
+    return true;
+  }
+
+  void JoinParts(ValueId value, const Layout & layout, const std::vector<std::size_t> & parts, std::size_t bytes)
+  {
+    const std::size_t whole = this->AddBuffer(Buffer::Place::Arena, 0, bytes);
+    std::size_t offset = 0;
+    for (const auto part : parts)
+    {
+      Buffer & buffer = m_Data.buffers[part];
+      buffer.whole = whole;
+      buffer.wholeOffset = offset;
+      offset += buffer.bytes;
+      m_Data.buffers[whole].firstStep = std::min(m_Data.buffers[whole].firstStep, buffer.firstStep);
+    }
+    m_ValueBuffers[static_cast<std::size_t>(value)].push_back({ layout, whole });
+  }
+
   /** An input in the arena that nothing reads later may hold the result. */
   bool MayOverwrite(const std::vector<std::size_t> & inputs, std::size_t which, ValueId result, std::size_t bytes) const
   {
@@ -469,7 +529,9 @@ private:
       m_Data.buffers[buffer].lastStep = static_cast<int>(m_Data.steps.size());
       m_Data.outputs.push_back({ output.name, this->TypeOf(output.value), layout, buffer });
       const std::size_t bytes = CountBytes(m_Data.outputs.back().type, layout);
-      if (m_Data.buffers[buffer].place == Buffer::Place::Arena && m_Data.buffers[buffer].bytes == bytes)
+      const bool hasParts = std::any_of(
+        m_Data.buffers.begin(), m_Data.buffers.end(), [buffer](const Buffer & part) { return part.whole == buffer; });
+      if (m_Data.buffers[buffer].place == Buffer::Place::Arena && m_Data.buffers[buffer].bytes == bytes && !hasParts)
       {
         m_Data.buffers[buffer].place = Buffer::Place::Output;
         m_Data.buffers[buffer].index = m_Data.outputs.size() - 1;
@@ -488,7 +550,7 @@ private:
     for (std::size_t i = 0; i < m_Data.buffers.size(); ++i)
     {
       const Buffer & buffer = m_Data.buffers[i];
-      if (buffer.place == Buffer::Place::Arena)
+      if (buffer.place == Buffer::Place::Arena && buffer.whole == Buffer::none)
       {
         requests.push_back({ buffer.bytes, buffer.firstStep, buffer.lastStep });
         owners.push_back(i);
@@ -498,6 +560,15 @@ private:
     for (std::size_t i = 0; i < owners.size(); ++i)
     {
       m_Data.buffers[owners[i]].offset = assignment.offsets[i];
+    }
+    // A whole comes behind its parts.
+    for (std::size_t i = m_Data.buffers.size(); i-- > 0;)
+    {
+      Buffer & buffer = m_Data.buffers[i];
+      if (buffer.whole != Buffer::none)
+      {
+        buffer.offset = m_Data.buffers[buffer.whole].offset + buffer.wholeOffset;
+      }
     }
     m_Data.arenaBytes = assignment.bytes;
   }

@@ -43,6 +43,10 @@ struct Buffer
   int firstStep = 0;
   int lastStep = 0;
   std::size_t offset = 0;
+  std::size_t whole = none;    ///< in the arena: the buffer that this one is a part of
+  std::size_t wholeOffset = 0; ///< of the part's first byte
+
+  static constexpr std::size_t none = std::numeric_limits<std::size_t>::max();
 };
 
 struct Step

@@ -256,8 +256,10 @@ Propose(const Softmax & op, const OperatorCase & operatorCase)
                                                           memory,
                                                           1,
                                                           UserScratchpad());
-  return ProposePrimitive<dnnl::softmax_forward>(
+  Proposal proposal = ProposePrimitive<dnnl::softmax_forward>(
     description, { { DNNL_ARG_SRC, memory, 0 }, { DNNL_ARG_DST, memory, Binding::output } }, operatorCase);
+  proposal.inPlaceInput = 0;
+  return proposal;
 }
 
 Proposal

@@ -345,6 +345,7 @@ public:
 
     std::vector<simd::PostOperation> posts;
     std::size_t next = op.hasBias ? 3 : 2;
+    int inPlaceInput = -1;
     for (const auto & post : op.postOperations)
     {
       simd::PostOperation translated;
@@ -359,6 +360,9 @@ public:
         if (!translated.IsPerChannel())
         {
           inputLayouts[next] = blocked(operand.type.shape);
+          // Each of its elements is read just before the one of the result is written.
+          const bool isWhole = translated.images.empty() && operand.type.shape == dstShape;
+          inPlaceInput = isWhole ? static_cast<int>(next) : inPlaceInput;
         }
         ++next;
       }
@@ -396,6 +400,7 @@ public:
                            std::move(inputLayouts),
                            blocked(dstShape));
     proposal.detail = detail;
+    proposal.inPlaceInput = inPlaceInput;
     return proposal;
   }
 

@@ -99,10 +99,14 @@ void
 SegmentCase(const VolumeSegmentation & job, const SegmentationCase & entry, const itk::nn::RunHooks & hooks)
 {
   const itk::nn::LoadedVolume volume = itk::nn::ReadVolumeCase(entry.files);
-  const Tensor logits = ComputeLogits(job, volume.sample.image, hooks);
+  // Logits take memory as classes times pixels.
+  const bool needsLogits = job.segmenters.size() > 1 || !entry.probabilityStem.empty();
+  const Tensor logits = needsLogits ? ComputeLogits(job, volume.sample.image, hooks) : Tensor();
   if (!entry.labels.empty())
   {
-    const auto labels = ToLabelVolume(itk::nn::SelectClasses(logits), *volume.geometry);
+    const Tensor classes =
+      needsLogits ? itk::nn::SelectClasses(logits) : job.segmenters.front()->PredictLabels(volume.sample.image, hooks);
+    const auto labels = ToLabelVolume(classes, *volume.geometry);
     if (job.largestComponent > 0)
     {
       KeepLargestComponent(*labels, job.largestComponent == 2);

@@ -22,6 +22,8 @@
 #include "itkNNSampleTransforms.h"
 #include "itkNNSlidingWindowPredictor.h"
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,12 +71,27 @@ public:
    * that moves pixels is not to be undone. */
   Tensor Predict(const Tensor & image, const RunHooks & hooks = {}) const;
 
+  /** The class of the greatest logit of each pixel, as SelectClasses() of Predict(), which the
+   * errors are too. Memory does not grow with classes times pixels, unless a transform has to be
+   * undone by interpolation.
+   * \return [D, H, W], Int32. */
+  Tensor PredictLabels(const Tensor & image, const RunHooks & hooks = {}) const;
+
   const VolumePipeline & GetPipeline() const
   {
     return m_Pipeline;
   }
 
 private:
+  /** A part of an image's logits. */
+  using Sink = std::function<void(const WindowRegion & region, const Tensor & part)>;
+
+  /** \param begin called with the number of classes before the first part. */
+  void Run(const Tensor & image,
+           const std::function<void(std::int64_t)> & begin,
+           const Sink & sink,
+           const RunHooks & hooks) const;
+
   std::shared_ptr<NetworkRunner> m_Runner;
   VolumePipeline m_Pipeline;
 };

@@ -147,6 +147,30 @@ ParseWindows(const Json & json)
   FitToImage(options, Shape(axes, 1)).windows.Check(axes);
   return options;
 }
+
+/** What a region has of [C, ...]: the same memory. */
+Tensor
+GetPart(const Tensor & whole, const WindowRegion & region)
+{
+  Tensor part = whole;
+  for (std::size_t axis = 0; axis < region.size.size(); ++axis)
+  {
+    part = part.Slice(static_cast<int>(axis) + 1, region.start[axis], region.start[axis] + region.size[axis]);
+  }
+  return part;
+}
+
+/** Throws Error when what is left of a prediction does not have the image's extents. */
+void
+CheckExtents(const Tensor & prediction, const Tensor & image)
+{
+  Shape expected = image.GetShape();
+  expected[0] = prediction.GetShape()[0];
+  itkNNRequireMacro(prediction.GetShape() == expected,
+                    "Segmenting a volume: the transforms leave logits " << ToString(prediction.GetShape())
+                                                                        << ", should be " << ToString(expected)
+                                                                        << "; one of them should be undone");
+}
 } // namespace
 
 std::string
@@ -184,8 +208,11 @@ VolumeSegmenter::VolumeSegmenter(std::shared_ptr<NetworkRunner> runner, VolumePi
   itkNNRequireMacro(m_Runner != nullptr, "Segmenting volumes needs a network");
 }
 
-Tensor
-VolumeSegmenter::ComputeLogits(const Tensor & image, const RunHooks & hooks) const
+void
+VolumeSegmenter::Run(const Tensor & image,
+                     const std::function<void(std::int64_t)> & begin,
+                     const Sink & sink,
+                     const RunHooks & hooks) const
 {
   const Shape & shape = image.GetShape();
   itkNNRequireMacro(shape.size() == 4 || shape.size() == 3,
@@ -201,25 +228,25 @@ VolumeSegmenter::ComputeLogits(const Tensor & image, const RunHooks & hooks) con
     options.windows.window = options.windows.stride = extents;
   }
   const SlidingWindowPredictor predictor(m_Runner, shape[0], extents, options);
-  Shape logitShape = shape;
-  logitShape[0] = predictor.GetNumberOfClasses();
-  Tensor logits(logitShape);
-  const auto viewOf = [](const Tensor & whole, const WindowRegion & region)
-  {
-    Tensor view = whole;
-    for (std::size_t axis = 0; axis < region.size.size(); ++axis)
+  begin(predictor.GetNumberOfClasses());
+  predictor.Predict(
+    [&](const WindowRegion & region, Tensor & pixels) { pixels.CopyFrom(GetPart(image, region)); }, sink, hooks);
+}
+
+Tensor
+VolumeSegmenter::ComputeLogits(const Tensor & image, const RunHooks & hooks) const
+{
+  Tensor logits;
+  this->Run(
+    image,
+    [&](std::int64_t classes)
     {
-      view = view.Slice(static_cast<int>(axis) + 1, region.start[axis], region.start[axis] + region.size[axis]);
-    }
-    return view;
-  };
-  predictor.Predict([&](const WindowRegion & region, Tensor & pixels) { pixels.CopyFrom(viewOf(image, region)); },
-                    [&](const WindowRegion & region, const Tensor & part)
-                    {
-                      Tensor view = viewOf(logits, region);
-                      view.CopyFrom(part);
-                    },
-                    hooks);
+      Shape shape = image.GetShape();
+      shape[0] = classes;
+      logits = Tensor(shape);
+    },
+    [&](const WindowRegion & region, const Tensor & part) { GetPart(logits, region).CopyFrom(part); },
+    hooks);
   return logits;
 }
 
@@ -231,13 +258,38 @@ VolumeSegmenter::Predict(const Tensor & image, const RunHooks & hooks) const
   TransformRandom random(seed);
   const SampleTransforms::Records records = m_Pipeline.transforms.Apply(sample, random);
   const Tensor logits = m_Pipeline.transforms.Invert(this->ComputeLogits(sample.image, hooks), records);
-  Shape expected = image.GetShape();
-  expected[0] = logits.GetShape()[0];
-  itkNNRequireMacro(logits.GetShape() == expected,
-                    "Segmenting a volume: the transforms leave logits " << ToString(logits.GetShape()) << ", should be "
-                                                                        << ToString(expected)
-                                                                        << "; one of them should be undone");
+  CheckExtents(logits, image);
   return logits;
+}
+
+Tensor
+VolumeSegmenter::PredictLabels(const Tensor & image, const RunHooks & hooks) const
+{
+  if (m_Pipeline.transforms.InterpolatesInverse())
+  {
+    return SelectClasses(this->Predict(image, hooks).Contiguous());
+  }
+  Sample sample;
+  sample.image = image;
+  TransformRandom random(seed);
+  const SampleTransforms::Records records = m_Pipeline.transforms.Apply(sample, random);
+  Shape shape = sample.image.GetShape();
+  shape[0] = 1;
+  Tensor labels(shape, DataType::Int32);
+  this->Run(
+    sample.image,
+    [](std::int64_t) {},
+    [&](const WindowRegion & region, const Tensor & part)
+    {
+      Shape one = part.GetShape();
+      one[0] = 1;
+      GetPart(labels, region).CopyFrom(SelectClasses(part).Reshape(one));
+    },
+    hooks);
+  // Zeros, into which crops are put, are class 0 of equal logits too.
+  const Tensor result = m_Pipeline.transforms.Invert(labels, records).Contiguous();
+  CheckExtents(result, image);
+  return result.Reshape(Shape(image.GetShape().begin() + 1, image.GetShape().end()));
 }
 } // namespace nn
 } // namespace itk

@@ -295,6 +295,37 @@ TEST(VolumeSegmenter, PredictUndoesTransforms)
              1e-5);
 }
 
+TEST(VolumeSegmenter, LabelsAreThoseOfTheLogits)
+{
+  const auto runner = MakeRunner({ 1, 1, 1 });
+  const Tensor image = MakeVolume({ 1, 5, 6, 9 });
+  const struct
+  {
+    const char * transforms;
+    bool interpolates;
+  } cases[] = { { "[]", false },
+                { R"([{"name":"Pad","options":{"output_size":[8,8,8]}}])", false },
+                { R"([{"name":"CenterCrop","options":{"output_size":[3,4,5]}}])", false },
+                { R"([{"name":"Rescale","options":{"output_size":[8,8,12]}}])", true } };
+  for (const auto & values : cases)
+  {
+    SCOPED_TRACE(values.transforms);
+    VolumePipeline pipeline = MakePipeline(values.transforms);
+    pipeline.windows = MakeWindows({ 4, 4, 4 }, { 2, 2, 2 });
+    EXPECT_EQ(pipeline.transforms.InterpolatesInverse(), values.interpolates);
+    const VolumeSegmenter segmenter(runner, pipeline);
+    const Tensor labels = segmenter.PredictLabels(image);
+    EXPECT_EQ(labels.GetShape(), (Shape{ 5, 6, 9 }));
+    EXPECT_EQ(labels.ToVector<std::int32_t>(),
+              SelectClasses(segmenter.Predict(image).Contiguous()).ToVector<std::int32_t>());
+  }
+  EXPECT_NN_ERROR(
+    VolumeSegmenter(runner,
+                    MakePipeline(R"([{"name":"CenterCrop","options":{"output_size":[3,4,5],"inverse":false}}])"))
+      .PredictLabels(image),
+    "one of them should be undone");
+}
+
 TEST(VolumeSegmenter, CropsArePutBack)
 {
   const auto runner = MakeRunner({ 1, 1, 1 });

@@ -104,6 +104,12 @@ public:
     return m_IsInverse;
   }
 
+  /** Whether Invert() interpolates: labels are then to be chosen behind it, not before. */
+  virtual bool InterpolatesInverse() const
+  {
+    return false;
+  }
+
   /** Change a sample. Throws Error when the sample is no proper one or the transform does not
    * fit it. */
   TransformRecord Apply(Sample & sample, TransformRandom & random) const;

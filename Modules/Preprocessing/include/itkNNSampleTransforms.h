@@ -62,6 +62,9 @@ public:
    * \param prediction as of SampleTransform::Invert(). */
   Tensor Invert(const Tensor & prediction, const Records & records) const;
 
+  /** Whether any of them interpolates in Invert(). */
+  bool InterpolatesInverse() const;
+
   /** JSON text: a list of {"name": ..., "options": {...}} with all options. */
   std::string ToJson() const;
 

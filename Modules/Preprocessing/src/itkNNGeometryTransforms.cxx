@@ -521,6 +521,12 @@ private:
 /** Undone by linear interpolation. */
 class Resize : public SampleTransform
 {
+public:
+  bool InterpolatesInverse() const override
+  {
+    return this->IsInverse();
+  }
+
 protected:
   void DoApply(Sample & sample, TransformRandom & random, TransformRecord & record) const override
   {

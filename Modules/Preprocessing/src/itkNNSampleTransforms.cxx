@@ -52,6 +52,14 @@ SampleTransforms::Apply(Sample & sample, TransformRandom & random) const
   return records;
 }
 
+bool
+SampleTransforms::InterpolatesInverse() const
+{
+  return std::any_of(m_Transforms.begin(),
+                     m_Transforms.end(),
+                     [](const SampleTransform::ConstPointer & transform) { return transform->InterpolatesInverse(); });
+}
+
 Tensor
 SampleTransforms::Invert(const Tensor & prediction, const Records & records) const
 {

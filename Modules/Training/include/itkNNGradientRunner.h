@@ -60,11 +60,14 @@ struct GradientOptions
 {
   std::vector<LossOptions> losses{ LossOptions{} };
   std::string output = "logits"; ///< the network's output that the losses are of
-  /** Outputs of coarser scales that the losses are of too: the loss is the mean of those of
-   * all outputs, weighted by 1, 1/2, 1/4, ..., as by the DeepSuperviseLoss of PyMIC 0.5.
+  /** Outputs of coarser scales that the losses are of too: the loss is the weighted mean of
+   * those of all outputs, as by the DeepSuperviseLoss of PyMIC 0.5.
    * The target's extents should be multiples of theirs. Weights of pixels are treated as the
    * target is. */
   std::vector<std::string> deepOutputs;
+  /** Weights of output and of deepOutputs, as many as these together, at least 0 and not all
+   * of them; empty: 1, 1/2, 1/4, ... */
+  std::vector<double> deepWeights;
   DeepSupervision deepSupervision = DeepSupervision::Pooled;
   /** Compute parts again instead of keeping their results: less memory, up to a
    * third more time. The parts are those of DifferentiationOptions::recompute. */

@@ -108,6 +108,7 @@ struct UniverSegTraining_EXPORT VolumeTrainingSettings
   std::int64_t logEvery = 10;
   std::int64_t loaderThreads = 1;
   std::string deepSupervision = "none";
+  std::vector<double> deepSupervisionWeights;
   VolumeNetworkSettings network;
   VolumeDataSettings data;
   TransformListSettings transforms;

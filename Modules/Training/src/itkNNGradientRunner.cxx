@@ -21,6 +21,10 @@
 #include "itkNNError.h"
 #include "itkNNPasses.h"
 
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
 namespace itk
 {
 namespace nn
@@ -99,20 +103,40 @@ AddDeepLosses(Graph & graph, ValueId logits, ValueId target, ValueId pixelWeight
   return AddLosses(graph, logits, target, options.losses, pixelWeight);
 }
 
+/** Weights of all outputs, with the sum 1. */
+std::vector<double>
+GetDeepWeights(const GradientOptions & options)
+{
+  std::vector<double> weights = options.deepWeights;
+  for (std::size_t i = 0; options.deepWeights.empty() && i <= options.deepOutputs.size(); ++i)
+  {
+    weights.push_back(std::ldexp(1.0, -static_cast<int>(i)));
+  }
+  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+  const bool isProper =
+    std::all_of(weights.begin(), weights.end(), [](double weight) { return weight >= 0 && std::isfinite(weight); });
+  itkNNRequireMacro(weights.size() == options.deepOutputs.size() + 1 && isProper && sum > 0,
+                    "Deep supervision: there are " << weights.size() << " weights with the sum " << sum
+                                                   << "; should be " << options.deepOutputs.size() + 1
+                                                   << ", at least 0 and not all of them 0");
+  std::transform(weights.begin(), weights.end(), weights.begin(), [sum](double weight) { return weight / sum; });
+  return weights;
+}
+
 ValueId
 AddAllLosses(Graph & graph, ValueId logits, ValueId target, ValueId pixelWeight, const GradientOptions & options)
 {
-  ValueId sum = AddLosses(graph, logits, target, options.losses, pixelWeight);
-  double weight = 1;
-  double weights = 1;
-  for (const auto & name : options.deepOutputs)
+  const std::vector<double> weights = GetDeepWeights(options);
+  const auto weighted = [&](ValueId loss, double weight)
+  { return weight == 1 ? loss : graph.Apply(UnaryFunction::Linear, loss, weight, 0); };
+  ValueId sum = weighted(AddLosses(graph, logits, target, options.losses, pixelWeight), weights[0]);
+  for (std::size_t i = 0; i < options.deepOutputs.size(); ++i)
   {
-    weight /= 2;
-    weights += weight;
-    const ValueId loss = AddDeepLosses(graph, FindOutput(graph, name), target, pixelWeight, options);
-    sum = graph.Combine(BinaryFunction::Add, sum, graph.Apply(UnaryFunction::Linear, loss, weight, 0));
+    const ValueId coarse = FindOutput(graph, options.deepOutputs[i]);
+    const ValueId loss = AddDeepLosses(graph, coarse, target, pixelWeight, options);
+    sum = graph.Combine(BinaryFunction::Add, sum, weighted(loss, weights[i + 1]));
   }
-  return options.deepOutputs.empty() ? sum : graph.Apply(UnaryFunction::Linear, sum, 1 / weights, 0);
+  return sum;
 }
 
 /** Less is not worth a step of its own. */

@@ -354,6 +354,13 @@ MakeWindow(const Configuration & file, bool isValidation)
   return settings;
 }
 
+/** "" when there is none. Before version 0.5 one key named the folder of all. */
+std::string
+GetTrainingFolder(const Configuration & file)
+{
+  return file.GetText(dataset, "train_dir", file.GetText(dataset, "root_dir", ""));
+}
+
 /** Keys that choose devices, files of PyMIC's own or what it prints, or that the other of
  * training and inference reads. */
 void
@@ -363,12 +370,12 @@ UseIdleKeys(const Configuration & file)
   {
     UseTransformOptions(file, key);
   }
-  UseAll(file,
-         dataset,
-         { "tensor_type",      "task_type",       "num_worker",      "num_workers",     "train_batch_size",
-           "valid_batch_size", "test_batch_size", "patch_size",      "supervise_type",  "load_pixelwise_weight",
-           "valid_dir",        "valid_csv",       "train_dir",       "train_csv",       "test_dir",
-           "test_csv",         "modal_num",       "train_transform", "valid_transform", "test_transform" });
+  UseAll(
+    file, dataset, { "tensor_type",      "task_type",       "num_worker", "num_workers",     "train_batch_size",
+                     "valid_batch_size", "test_batch_size", "patch_size", "supervise_type",  "load_pixelwise_weight",
+                     "valid_dir",        "valid_csv",       "train_dir",  "train_csv",       "test_dir",
+                     "root_dir",         "test_csv",        "modal_num",  "train_transform", "valid_transform",
+                     "test_transform" });
   UseAll(file,
          training,
          { "gpus",
@@ -451,7 +458,8 @@ MakeVolumeTrainingSettings(const PyMICConfiguration & file)
   RequireText(file, network, "finetune_mode", "all");
   settings.data.modalities = file.GetInteger(dataset, "modal_num", 1);
   settings.data.train = file.GetText(dataset, "train_csv");
-  settings.data.trainFolder = file.GetText(dataset, "train_dir");
+  settings.data.trainFolder =
+    file.Has(dataset, "root_dir") ? GetTrainingFolder(file) : file.GetText(dataset, "train_dir");
   settings.data.validation = file.GetText(dataset, "valid_csv", "");
   settings.data.validationFolder = file.GetText(dataset, "valid_dir", settings.data.trainFolder);
   settings.transforms.train = MakeTransforms(file, "train_transform");
@@ -468,8 +476,7 @@ MakeVolumeTrainingSettings(const PyMICConfiguration & file)
     itkNNRequireMacro(mode >= 0 && mode <= 2,
                       file.GetName() << ": 'deep_supervise_mode' in [training] is " << mode << ", should be 0, 1 or 2");
     settings.deepSupervision = modes[mode];
-    itkNNRequireMacro(!file.Has(training, "deep_supervise_weight"),
-                      file.GetName() << ": 'deep_supervise_weight' in [training] is not to be had here");
+    settings.deepSupervisionWeights = file.GetNumbers(training, "deep_supervise_weight");
   }
   UseIdleKeys(file);
   return settings;
@@ -485,7 +492,7 @@ MakeVolumeInferenceSettings(const PyMICConfiguration & file)
   settings.pipeline.windows = MakeWindow(file, false).Get();
   settings.modalities = file.GetInteger(dataset, "modal_num", 1);
   settings.data = file.GetText(dataset, "test_csv");
-  settings.folder = file.GetText(dataset, "test_dir", file.GetText(dataset, "train_dir", ""));
+  settings.folder = file.GetText(dataset, "test_dir", GetTrainingFolder(file));
   settings.output = file.GetText(testing, "output_dir");
   settings.savesProbabilities = file.GetFlag(testing, "save_probability", false);
   itkNNRequireMacro(file.GetFlag(testing, "evaluation_mode", true) &&

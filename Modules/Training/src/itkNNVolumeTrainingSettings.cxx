@@ -244,6 +244,8 @@ VolumeTrainingSettings::Describe(ConfigurationTable & table)
   table.Add("deep-supervision",
             "how the outputs of coarser scales are compared with the labels: logits, labels, pooled; none: not at all",
             deepSupervision);
+  table.Add(
+    "deep-supervision-weights", "of the outputs, the finest first; none: 1, 1/2, 1/4, ...", deepSupervisionWeights);
   table.Add("validate-every", "steps between validations; 0: at the end only", validateEvery);
   table.Add("patience", "steps without a better score after which training ends; 0: never", patience);
   table.Add("network", "", network);
@@ -280,6 +282,11 @@ VolumeTrainingSettings::GetTrainerOptions(const Network & built) const
     {
       options.gradients.deepOutputs.pop_back();
     }
+    const std::size_t outputs = options.gradients.deepOutputs.size() + 1;
+    itkNNRequireMacro(deepSupervisionWeights.empty() || deepSupervisionWeights.size() == outputs,
+                      "'deep-supervision-weights' has " << deepSupervisionWeights.size() << " entries, should have "
+                                                        << outputs << ", one for each output");
+    options.gradients.deepWeights = deepSupervisionWeights;
   }
   options.optimizer = optimizer.Get();
   options.schedule = schedule.Get();

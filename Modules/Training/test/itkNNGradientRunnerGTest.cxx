@@ -291,6 +291,36 @@ TEST(GradientRunner, WeightsOfPixels)
   EXPECT_NN_ERROR(focal.Run(inputs, small.weights), "has no weights of pixels");
 }
 
+TEST(GradientRunner, WeightsOfOutputsInDeepSupervision)
+{
+  RegisterBackends();
+  const auto network = Network::Create(
+    "fmunet",
+    R"({"in_chns": 1, "class_num": 2, "feature_chns": [2, 2, 2, 2, 2], "dropout": 0, "multiscale_pred": true})");
+  const StateDict weights = MakeInitialWeights(*network, 1);
+  const TensorMap inputs{ { "input", RandomTensor({ 1, 1, 16, 32, 16 }, 3).To(DataType::Float32) },
+                          { "label", RandomTensor({ 1, 2, 16, 32, 16 }, 2, 0, 1).To(DataType::Float32) } };
+  GradientOptions options;
+  options.output = "output0";
+  options.deepOutputs = { "output1", "output2", "output3" };
+  options.losses = { MakeLoss(LossFunction::CrossEntropy) };
+  options.losses.front().activation = LossActivation::Softmax;
+  const auto lossOf = [&](std::vector<double> deepWeights)
+  {
+    options.deepWeights = std::move(deepWeights);
+    return GradientRunner(network, options).Run(inputs, weights).loss;
+  };
+  const double each[] = {
+    lossOf({ 2, 0, 0, 0 }), lossOf({ 0, 1, 0, 0 }), lossOf({ 0, 0, 1, 0 }), lossOf({ 0, 0, 0, 1 })
+  };
+  EXPECT_GT(std::abs(each[0] - each[3]), 1e-3);
+  EXPECT_NEAR(lossOf({}), (each[0] + each[1] / 2 + each[2] / 4 + each[3] / 8) / 1.875, 1e-5);
+  EXPECT_NEAR(lossOf({ 1, 3, 0, 0 }), (each[0] + 3 * each[1]) / 4, 1e-5);
+  EXPECT_NN_ERROR(lossOf({ 1, 1 }), "there are 2 weights with the sum 2; should be 4");
+  EXPECT_NN_ERROR(lossOf({ 1, -1, 1, 1 }), "at least 0");
+  EXPECT_NN_ERROR(lossOf({ 0, 0, 0, 0 }), "not all of them 0");
+}
+
 TEST(GradientRunner, WeightsOfPixelsInDeepSupervision)
 {
   RegisterBackends();

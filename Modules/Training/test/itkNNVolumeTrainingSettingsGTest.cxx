@@ -220,6 +220,7 @@ seed = 7
 steps = 12
 batch-size = 3
 deep-supervision = "labels"
+deep-supervision-weights = [1.0, 0.5, 0.0]
 validate-every = 5
 patience = 50
 [network]
@@ -267,6 +268,7 @@ hold = 2
   EXPECT_EQ(options.gradients.deepSupervision, DeepSupervision::Labels);
   // Four levels have three outputs.
   EXPECT_EQ(options.gradients.deepOutputs, (std::vector<std::string>{ "output1", "output2" }));
+  EXPECT_EQ(options.gradients.deepWeights, (std::vector<double>{ 1, 0.5, 0 }));
   const Json transforms = Json::parse(MakeSampleTransforms(settings.transforms.train).ToJson());
   EXPECT_EQ(transforms.at(0).at("options").at("output_size"), Json::parse("[null, 32, 32]"));
   EXPECT_EQ(transforms.at(0).at("options").at("foreground_focus"), true);
@@ -402,6 +404,9 @@ TEST(PyMICSettings, DemonstrationOfFMUNet)
   EXPECT_EQ(settings.network.Get()->GetNumberOfParameters(), 47332680);
   EXPECT_EQ(settings.data.train, "lists/train.csv");
   EXPECT_EQ(settings.data.trainFolder, "atria/images");
+  const VolumeTrainingSettings older = Train({ "dataset.train_dir", "dataset.valid_dir", "dataset.root_dir = all" });
+  EXPECT_EQ(older.data.trainFolder, "all");
+  EXPECT_EQ(older.data.validationFolder, "all");
   EXPECT_EQ(settings.data.validation, "lists/valid.csv");
   EXPECT_EQ(settings.data.validationFolder, "atria/images");
   EXPECT_EQ(settings.data.modalities, 1);
@@ -621,7 +626,8 @@ TEST(PyMICSettings, ErrorsOfTraining)
   EXPECT_NN_ERROR(Train({ "training.ckpt_init_mode = 1" }, "PCTNet"), "'ckpt_init_mode' in [training] is 1");
   EXPECT_NN_ERROR(Train({ "training.deep_supervise_mode = 3" }, "PCTNet"),
                   "'deep_supervise_mode' in [training] is 3, should be 0, 1 or 2");
-  EXPECT_NN_ERROR(Train({ "training.deep_supervise_weight = [1, 1]" }, "PCTNet"), "'deep_supervise_weight'");
+  const VolumeTrainingSettings few = Train({ "training.deep_supervise_weight = [1, 1]" }, "PCTNet");
+  EXPECT_NN_ERROR(few.GetTrainerOptions(*few.network.Get()), "'deep-supervision-weights' has 2 entries, should have 4");
   EXPECT_NN_ERROR(MakeSampleTransforms(Train({ "dataset.train_transform = [Affine]" }).transforms.train), "Affine");
 }
 

@@ -184,8 +184,8 @@ private:
   ValueId NewParameter(const Shape & shape)
   {
     const std::string name = "p" + std::to_string(weights.GetSize());
-    const double scale =
-      shape.size() < 2 ? 0.5 : 1.5 / std::sqrt(static_cast<double>(NumberOfElements(shape) / shape[0]));
+    const std::int64_t terms = shape.size() < 2 ? 9 : NumberOfElements(shape) / shape[0];
+    const double scale = 1.5 / std::sqrt(static_cast<double>(terms));
     weights.Add(name, RandomValues(shape, m_Engine(), -scale, scale).To(DataType::Float32));
     return graph.AddParameter(name, shape);
   }

@@ -32,7 +32,6 @@ struct RandomSupportGraph
 {
   RandomSupportGraph(std::uint32_t seed, std::int64_t supports)
     : m_Engine(seed)
-    , m_Supports(supports)
   {
     const std::int64_t channels = 4 + 4 * this->Below(4);
     m_Many = { this->AddInput("many", supports, channels) };
@@ -155,7 +154,6 @@ private:
   }
 
   std::mt19937 m_Engine;
-  std::int64_t m_Supports;
   std::vector<ValueId> m_Many;
   std::vector<ValueId> m_One;
 };

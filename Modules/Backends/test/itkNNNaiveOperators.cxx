@@ -549,7 +549,8 @@ Naive(const BitMask &, const Tensors & in, const Shape & index, const Shape & sh
     element = element * shape[axis] + index[axis];
   }
   const auto byte = static_cast<int>(in[0].GetElement({ element / 8 }));
-  return byte / (1 << static_cast<int>(element % 8)) % 2 * in[1].ToVector<double>()[0];
+  const bool isSet = byte / (1 << static_cast<int>(element % 8)) % 2 == 1;
+  return isSet ? in[1].ToVector<double>()[0] : 0;
 }
 
 double

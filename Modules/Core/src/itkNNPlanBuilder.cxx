@@ -451,7 +451,7 @@ private:
     {
       const ValueType type = this->TypeOf(node.inputs[i]);
       Shape expected = whole;
-      expected[axis] = type.shape[std::min(axis, type.shape.size() - 1)];
+      expected[axis] = type.shape.size() == whole.size() ? type.shape[axis] : 0;
       const bool isPart = type.shape == expected && proposal.inputLayouts.size() > i &&
                           proposal.inputLayouts[i] == layout && (!isBlocked || expected[axis] % layout.GetBlock() == 0);
       const Buffer & buffer = m_Data.buffers[inputs[i]];

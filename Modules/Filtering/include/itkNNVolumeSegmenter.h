@@ -22,8 +22,6 @@
 #include "itkNNSampleTransforms.h"
 #include "itkNNSlidingWindowPredictor.h"
 
-#include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,14 +81,7 @@ public:
   }
 
 private:
-  /** A part of an image's logits. */
-  using Sink = std::function<void(const WindowRegion & region, const Tensor & part)>;
-
-  /** \param begin called with the number of classes before the first part. */
-  void Run(const Tensor & image,
-           const std::function<void(std::int64_t)> & begin,
-           const Sink & sink,
-           const RunHooks & hooks) const;
+  SlidingWindowPredictor MakePredictor(const Shape & image) const;
 
   std::shared_ptr<NetworkRunner> m_Runner;
   VolumePipeline m_Pipeline;

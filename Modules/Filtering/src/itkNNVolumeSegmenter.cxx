@@ -160,6 +160,12 @@ GetPart(const Tensor & whole, const WindowRegion & region)
   return part;
 }
 
+SlidingWindowPredictor::Source
+SourceOf(const Tensor & image)
+{
+  return [image](const WindowRegion & region, Tensor & pixels) { pixels.CopyFrom(GetPart(image, region)); };
+}
+
 /** Throws Error when what is left of a prediction does not have the image's extents. */
 void
 CheckExtents(const Tensor & prediction, const Tensor & image)
@@ -208,16 +214,12 @@ VolumeSegmenter::VolumeSegmenter(std::shared_ptr<NetworkRunner> runner, VolumePi
   itkNNRequireMacro(m_Runner != nullptr, "Segmenting volumes needs a network");
 }
 
-void
-VolumeSegmenter::Run(const Tensor & image,
-                     const std::function<void(std::int64_t)> & begin,
-                     const Sink & sink,
-                     const RunHooks & hooks) const
+SlidingWindowPredictor
+VolumeSegmenter::MakePredictor(const Shape & image) const
 {
-  const Shape & shape = image.GetShape();
-  itkNNRequireMacro(shape.size() == 4 || shape.size() == 3,
-                    "Segmenting a volume: the image is " << ToString(shape) << ", should be [C, D, H, W]");
-  const Shape extents(shape.begin() + 1, shape.end());
+  itkNNRequireMacro(image.size() == 4 || image.size() == 3,
+                    "Segmenting a volume: the image is " << ToString(image) << ", should be [C, D, H, W]");
+  const Shape extents(image.begin() + 1, image.end());
   SlidingWindowOptions options;
   if (m_Pipeline.windows)
   {
@@ -227,24 +229,18 @@ VolumeSegmenter::Run(const Tensor & image,
   {
     options.windows.window = options.windows.stride = extents;
   }
-  const SlidingWindowPredictor predictor(m_Runner, shape[0], extents, options);
-  begin(predictor.GetNumberOfClasses());
-  predictor.Predict(
-    [&](const WindowRegion & region, Tensor & pixels) { pixels.CopyFrom(GetPart(image, region)); }, sink, hooks);
+  return SlidingWindowPredictor(m_Runner, image[0], extents, options);
 }
 
 Tensor
 VolumeSegmenter::ComputeLogits(const Tensor & image, const RunHooks & hooks) const
 {
-  Tensor logits;
-  this->Run(
-    image,
-    [&](std::int64_t classes)
-    {
-      Shape shape = image.GetShape();
-      shape[0] = classes;
-      logits = Tensor(shape);
-    },
+  const SlidingWindowPredictor predictor = this->MakePredictor(image.GetShape());
+  Shape shape = image.GetShape();
+  shape[0] = predictor.GetNumberOfClasses();
+  Tensor logits(shape);
+  predictor.Predict(
+    SourceOf(image),
     [&](const WindowRegion & region, const Tensor & part) { GetPart(logits, region).CopyFrom(part); },
     hooks);
   return logits;
@@ -276,16 +272,16 @@ VolumeSegmenter::PredictLabels(const Tensor & image, const RunHooks & hooks) con
   Shape shape = sample.image.GetShape();
   shape[0] = 1;
   Tensor labels(shape, DataType::Int32);
-  this->Run(
-    sample.image,
-    [](std::int64_t) {},
-    [&](const WindowRegion & region, const Tensor & part)
-    {
-      Shape one = part.GetShape();
-      one[0] = 1;
-      GetPart(labels, region).CopyFrom(SelectClasses(part).Reshape(one));
-    },
-    hooks);
+  this->MakePredictor(sample.image.GetShape())
+    .Predict(
+      SourceOf(sample.image),
+      [&](const WindowRegion & region, const Tensor & part)
+      {
+        Shape one = part.GetShape();
+        one[0] = 1;
+        GetPart(labels, region).CopyFrom(SelectClasses(part).Reshape(one));
+      },
+      hooks);
   // Zeros, into which crops are put, are class 0 of equal logits too.
   const Tensor result = m_Pipeline.transforms.Invert(labels, records).Contiguous();
   CheckExtents(result, image);

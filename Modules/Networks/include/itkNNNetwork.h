@@ -42,15 +42,12 @@ using ShapeMap = std::map<std::string, Shape>;
  * \ingroup UniverSegNetworks */
 struct RandomMask
 {
-  std::string name; ///< of the graph's input
+  std::string name; ///< of the graph's input, the bits of a BitMask that are set where the factor is not 0
   Shape shape;
   double probability = 0;
-  /** The input holds the bits of a BitMask, set where the factor is not 0; the input
-   * GetMaskValueName() the factor. */
-  bool isPacked = false;
 };
 
-/** \ingroup UniverSegNetworks */
+/** The graph's input of the factor that is not 0. \ingroup UniverSegNetworks */
 UniverSegNetworks_EXPORT std::string GetMaskValueName(const std::string & mask);
 
 /** \brief The graph by which a network is trained.

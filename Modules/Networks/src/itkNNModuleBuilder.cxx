@@ -213,19 +213,10 @@ ModuleBuilder::KeepStatistic(const std::string & name, ValueId ofBatch, double f
 ValueId
 ModuleBuilder::Mask(ValueId src, Shape shape, double probability, const std::string & name)
 {
-  const ValueId mask = m_Graph.AddInput(name, shape);
-  m_Masks.push_back({ name, std::move(shape), probability, false });
-  return m_Graph.Combine(BinaryFunction::Multiply, src, mask, name);
-}
-
-ValueId
-ModuleBuilder::PackedMask(ValueId src, double probability, const std::string & name)
-{
-  const Shape shape = m_Graph.GetShape(src);
   const ValueId bits = m_Graph.AddInput(name, { (NumberOfElements(shape) + 7) / 8 }, DataType::UInt8);
   const ValueId value = m_Graph.AddInput(GetMaskValueName(name), {});
-  m_Masks.push_back({ name, shape, probability, true });
-  const ValueId mask = m_Graph.Add(BitMask{ shape }, { bits, value }, name);
+  m_Masks.push_back({ name, shape, probability });
+  const ValueId mask = m_Graph.Add(BitMask{ std::move(shape) }, { bits, value }, name);
   return m_Graph.Combine(BinaryFunction::Multiply, src, mask, name);
 }
 
@@ -233,7 +224,7 @@ ValueId
 ModuleBuilder::Drop(ValueId src, double probability, const std::string & name)
 {
   const bool isNeeded = m_Mode == GraphMode::Training && probability > 0;
-  return isNeeded ? this->PackedMask(src, probability, name) : src;
+  return isNeeded ? this->Mask(src, m_Graph.GetShape(src), probability, name) : src;
 }
 
 ValueId

@@ -148,7 +148,6 @@ public:
 
 private:
   ValueId Mask(ValueId src, Shape shape, double probability, const std::string & name);
-  ValueId PackedMask(ValueId src, double probability, const std::string & name);
   void KeepStatistic(const std::string & name, ValueId ofBatch, double factor);
   ChannelAffine GetAffine(const std::string & key);
 

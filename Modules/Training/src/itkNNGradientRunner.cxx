@@ -146,15 +146,12 @@ constexpr std::int64_t recomputedElements = 65536;
 void
 DrawMask(const RandomMask & mask, RandomStream * random, TensorMap & inputs)
 {
-  const auto kept = random != nullptr ? static_cast<float>(1 / (1 - mask.probability)) : 1.0F;
   const std::int64_t elements = NumberOfElements(mask.shape);
-  Tensor values = mask.isPacked ? Tensor({ (elements + 7) / 8 }, DataType::UInt8) : Tensor(mask.shape);
-  auto * bytes = mask.isPacked ? values.GetData<std::uint8_t>() : nullptr;
-  auto * factors = mask.isPacked ? nullptr : values.GetData<float>();
+  Tensor packed = Tensor::Zeros({ (elements + 7) / 8 }, DataType::UInt8);
+  auto * bytes = packed.GetData<std::uint8_t>();
   // Drawing bits costs, and half of 64 are enough.
   const auto bound = static_cast<std::uint64_t>(mask.probability * 4294967296.0);
   std::uint64_t bits = 0;
-  unsigned int byte = 0;
   for (std::int64_t i = 0; i < elements; ++i)
   {
     if (random != nullptr)
@@ -162,23 +159,10 @@ DrawMask(const RandomMask & mask, RandomStream * random, TensorMap & inputs)
       bits = i % 2 == 0 ? random->Next() : bits >> 32U;
     }
     const bool isKept = random == nullptr || (bits & 0xFFFFFFFFU) >= bound;
-    if (!mask.isPacked)
-    {
-      factors[i] = isKept ? kept : 0;
-      continue;
-    }
-    byte |= static_cast<unsigned int>(isKept) << (i % 8);
-    if (i % 8 == 7 || i + 1 == elements)
-    {
-      bytes[i / 8] = static_cast<std::uint8_t>(byte);
-      byte = 0;
-    }
+    bytes[i / 8] |= static_cast<std::uint8_t>(static_cast<unsigned int>(isKept) << (i % 8));
   }
-  inputs.emplace(mask.name, std::move(values));
-  if (mask.isPacked)
-  {
-    inputs.emplace(GetMaskValueName(mask.name), Tensor::Full({}, kept));
-  }
+  inputs.emplace(mask.name, std::move(packed));
+  inputs.emplace(GetMaskValueName(mask.name), Tensor::Full({}, random != nullptr ? 1 / (1 - mask.probability) : 1));
 }
 } // namespace
 

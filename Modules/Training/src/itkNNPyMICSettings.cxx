@@ -354,11 +354,11 @@ MakeWindow(const Configuration & file, bool isValidation)
   return settings;
 }
 
-/** "" when there is none. Before version 0.5 one key named the folder of all. */
+/** The key of the folder of training; before version 0.5 one key named that of all. */
 std::string
-GetTrainingFolder(const Configuration & file)
+GetTrainingFolderKey(const Configuration & file)
 {
-  return file.GetText(dataset, "train_dir", file.GetText(dataset, "root_dir", ""));
+  return !file.Has(dataset, "train_dir") && file.Has(dataset, "root_dir") ? "root_dir" : "train_dir";
 }
 
 /** Keys that choose devices, files of PyMIC's own or what it prints, or that the other of
@@ -458,8 +458,7 @@ MakeVolumeTrainingSettings(const PyMICConfiguration & file)
   RequireText(file, network, "finetune_mode", "all");
   settings.data.modalities = file.GetInteger(dataset, "modal_num", 1);
   settings.data.train = file.GetText(dataset, "train_csv");
-  settings.data.trainFolder =
-    file.Has(dataset, "root_dir") ? GetTrainingFolder(file) : file.GetText(dataset, "train_dir");
+  settings.data.trainFolder = file.GetText(dataset, GetTrainingFolderKey(file));
   settings.data.validation = file.GetText(dataset, "valid_csv", "");
   settings.data.validationFolder = file.GetText(dataset, "valid_dir", settings.data.trainFolder);
   settings.transforms.train = MakeTransforms(file, "train_transform");
@@ -492,7 +491,7 @@ MakeVolumeInferenceSettings(const PyMICConfiguration & file)
   settings.pipeline.windows = MakeWindow(file, false).Get();
   settings.modalities = file.GetInteger(dataset, "modal_num", 1);
   settings.data = file.GetText(dataset, "test_csv");
-  settings.folder = file.GetText(dataset, "test_dir", GetTrainingFolder(file));
+  settings.folder = file.GetText(dataset, "test_dir", file.GetText(dataset, GetTrainingFolderKey(file), ""));
   settings.output = file.GetText(testing, "output_dir");
   settings.savesProbabilities = file.GetFlag(testing, "save_probability", false);
   itkNNRequireMacro(file.GetFlag(testing, "evaluation_mode", true) &&

@@ -291,12 +291,21 @@ TEST(GradientRunner, WeightsOfPixels)
   EXPECT_NN_ERROR(focal.Run(inputs, small.weights), "has no weights of pixels");
 }
 
+namespace
+{
+Network::ConstPointer
+MakeFMUNetOfAllScales()
+{
+  return Network::Create(
+    "fmunet",
+    R"({"in_chns": 1, "class_num": 2, "feature_chns": [2, 2, 2, 2, 2], "dropout": 0, "multiscale_pred": true})");
+}
+} // namespace
+
 TEST(GradientRunner, WeightsOfOutputsInDeepSupervision)
 {
   RegisterBackends();
-  const auto network = Network::Create(
-    "fmunet",
-    R"({"in_chns": 1, "class_num": 2, "feature_chns": [2, 2, 2, 2, 2], "dropout": 0, "multiscale_pred": true})");
+  const auto network = MakeFMUNetOfAllScales();
   const StateDict weights = MakeInitialWeights(*network, 1);
   const TensorMap inputs{ { "input", RandomTensor({ 1, 1, 16, 32, 16 }, 3).To(DataType::Float32) },
                           { "label", RandomTensor({ 1, 2, 16, 32, 16 }, 2, 0, 1).To(DataType::Float32) } };
@@ -324,9 +333,7 @@ TEST(GradientRunner, WeightsOfOutputsInDeepSupervision)
 TEST(GradientRunner, WeightsOfPixelsInDeepSupervision)
 {
   RegisterBackends();
-  const auto network = Network::Create(
-    "fmunet",
-    R"({"in_chns": 1, "class_num": 2, "feature_chns": [2, 2, 2, 2, 2], "dropout": 0, "multiscale_pred": true})");
+  const auto network = MakeFMUNetOfAllScales();
   const StateDict weights = MakeInitialWeights(*network, 1);
   GradientOptions options;
   options.output = "output0";

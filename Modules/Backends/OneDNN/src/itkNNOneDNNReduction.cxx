@@ -102,11 +102,10 @@ public:
     , m_ChunkRows(m_IsRun ? runLanes * maximumRows
                           : std::clamp<std::int64_t>(chunkElements / m_Tile, minimumRows, maximumRows))
     , m_Chunks((extents.rows + m_ChunkRows - 1) / m_ChunkRows)
-    , m_Pieces(std::clamp<std::int64_t>(extents.outer * extents.rows * m_Tile / pieceElements, 1, maximumPieces))
-  {
-    m_Pieces = std::min(m_Pieces, extents.outer * m_Chunks);
-    m_IsOneChunk = !m_IsRun && extents.outer * m_Chunks == 1 && function != ReductionFunction::Variance;
-  }
+    , m_Pieces(std::clamp<std::int64_t>(
+        extents.outer * extents.rows * m_Tile / pieceElements, 1, std::min(maximumPieces, extents.outer * m_Chunks)))
+    , m_IsOneChunk(!m_IsRun && extents.outer * m_Chunks == 1 && function != ReductionFunction::Variance)
+  {}
 
   std::size_t GetScratchBytes() const override
   {
@@ -168,6 +167,12 @@ private:
     return std::min(m_Tile, m_Extents.inner - output % m_Tiles * m_Tile);
   }
 
+  /** The first element of an output, with so many rows for each that is kept. */
+  std::int64_t Locate(std::int64_t output, std::int64_t rows) const
+  {
+    return output / m_Tiles * rows * m_Extents.inner + output % m_Tiles * m_Tile;
+  }
+
   /** What a piece of an output's elements comes to. */
   void Collect(const float * src, std::int64_t output, std::int64_t piece, Moments * moments) const
   {
@@ -195,11 +200,8 @@ private:
   void SumChunk(const float * src, std::int64_t output, float * dst) const
   {
     const std::int64_t count = this->CountColumns(output);
-    const std::int64_t kept = output / m_Tiles;
-    const std::int64_t offset = output % m_Tiles * m_Tile;
-    float * to = dst + kept * m_Extents.inner + offset;
-    simd::SumRows(
-      src + kept * m_Extents.rows * m_Extents.inner + offset, m_Extents.rows, m_Extents.inner, count, nullptr, to);
+    float * to = dst + this->Locate(output, 1);
+    simd::SumRows(src + this->Locate(output, m_Extents.rows), m_Extents.rows, m_Extents.inner, count, nullptr, to);
     if (m_Function == ReductionFunction::Mean)
     {
       const float scale = 1.0F / static_cast<float>(m_Extents.rows);
@@ -270,7 +272,7 @@ private:
 
   void Write(const Moments * moments, std::int64_t output, float * dst) const
   {
-    float * to = dst + output / m_Tiles * m_Extents.inner + output % m_Tiles * m_Tile;
+    float * to = dst + this->Locate(output, 1);
     const std::int64_t count = this->CountColumns(output);
     for (std::int64_t i = 0; i < count; ++i)
     {

@@ -63,6 +63,23 @@ def usable_cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
+def peak_bytes(usage):
+    """Of resource.getrusage() or os.wait4(), which say kB on Linux, bytes on macOS."""
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def run_measured(command, folder=None):
+    """Seconds of a process and the peak of its memory in bytes."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    error = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if status != 0:
+        sys.exit(f"{command[:2]} failed: {error.decode()}")
+    return seconds, peak_bytes(usage)
+
+
 def last_line(text):
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "it said nothing"

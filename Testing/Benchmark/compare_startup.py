@@ -14,17 +14,16 @@ PyTorch, and the installed size of what each side needs.
 """
 
 import argparse
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 IMAGES = """
 import numpy as np
+from compare_peers import run_measured
 random = np.random.default_rng(0)
 images = [random.integers(0, 255, (128, 128), np.uint8) for _ in range({supports} + 1)]
 masks = [(image > 128).astype(np.uint8) for image in images]
@@ -62,14 +61,8 @@ for i, (image, mask) in enumerate(zip(images, masks)):
 
 def run(command):
     """Seconds and megabytes of a process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    error = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    if status != 0:
-        sys.exit(f"{command[:2]} failed: {error.decode()}")
-    return seconds, usage.ru_maxrss / 1024
+    seconds, peak = run_measured(command)
+    return seconds, peak / 2**20
 
 
 SIZES = """

@@ -20,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-from compare_peers import default_environment, install, positive, prepare_environment, say, usable_cores
+from compare_peers import default_environment, install, peak_bytes, positive, prepare_environment, say, usable_cores
 
 
 def train_steps(supports, threads, repeat):
@@ -45,8 +45,7 @@ def train_steps(supports, threads, repeat):
         loss.backward()
         optimizer.step()
         seconds.append(time.perf_counter() - start)
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    peak = peak_bytes(resource.getrusage(resource.RUSAGE_SELF))
     print(json.dumps({"seconds": seconds[1:], "peak_resident_bytes": peak, "version": torch.__version__}))
 
 

@@ -36,6 +36,7 @@ from compare_peers import (
     package_version,
     positive,
     prepare_environment,
+    run_measured,
     say,
     usable_cores,
 )
@@ -115,27 +116,6 @@ def bench(options, network, *more):
     return json.loads(done.stdout)
 
 
-def own_volume(options, configuration, folder):
-    """Seconds and peak memory of the command, as a process of its own."""
-    code = (
-        "import json, resource, subprocess, sys, time\n"
-        "start = time.perf_counter()\n"
-        "done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)\n"
-        "seconds = time.perf_counter() - start\n"
-        "unit = 1 if sys.platform == 'darwin' else 1024\n"
-        "peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit\n"
-        "print(json.dumps([done.returncode, seconds, peak]))\n"
-    )
-    command = [options.command, "segment", "--config", configuration, "--threads", str(options.threads)]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, command)], cwd=folder, capture_output=True, text=True, check=True
-    )
-    status, seconds, peak = json.loads(done.stdout)
-    if status != 0:
-        sys.exit(f"{' '.join(map(str, command))}: {last_line(done.stderr)}")
-    return seconds, peak
-
-
 class Comparison:
     def __init__(self, options, python, sources, folder):
         self.options = options
@@ -157,7 +137,8 @@ class Comparison:
         if task == "training":
             result = bench(self.options, network, "--training", "--repeat", "1")
             return result["training_step"]["min_seconds"], result["peak_resident_bytes"]
-        return own_volume(self.options, self.configuration, self.folder)
+        command = [self.options.command, "segment", "--config", str(self.configuration)]
+        return run_measured([*command, "--threads", str(self.options.threads)], self.folder)
 
     def measure(self, network, task, turns):
         """Of each side its seconds and its peak memory."""

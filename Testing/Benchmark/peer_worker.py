@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from compare_peers import peak_bytes
 
 SIZE = 128
 
@@ -123,9 +124,7 @@ def answer(side, folder, supports, threads, requests, replies):
     """Load, then answer requests until there are no more."""
 
     def reply(**values):
-        # ru_maxrss is in kB on Linux, in bytes on macOS.
-        unit = 1 if sys.platform == "darwin" else 1024
-        values["peak_resident_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        values["peak_resident_bytes"] = peak_bytes(resource.getrusage(resource.RUSAGE_SELF))
         replies.write(json.dumps(values) + "\n")
         replies.flush()
 

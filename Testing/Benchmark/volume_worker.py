@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy
 import torch
+from compare_peers import peak_bytes
 
 DEMO = {
     "fmunet": {
@@ -140,13 +141,12 @@ def main():
     elif options.mode == "compile":
         with torch.no_grad():
             task.network(torch.ones(1, 1, *PATCH))
-    unit = 1 if sys.platform == "darwin" else 1024
     print(json.dumps({"torch": torch.__version__}), flush=True)
     for _ in sys.stdin:
         start = time.perf_counter()
         task.run()
         seconds = time.perf_counter() - start
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+        peak = peak_bytes(resource.getrusage(resource.RUSAGE_SELF))
         print(json.dumps({"seconds": seconds, "peak_resident_bytes": peak}), flush=True)
 
 

@@ -179,12 +179,23 @@ TokenWindows::GetRelativePositions(std::int64_t window)
   return positions;
 }
 
+WindowTables
+AddWindowTables(Graph & graph, const TokenWindows & windows, const std::string & key)
+{
+  WindowTables tables;
+  tables.tokens = graph.AddConstant(windows.GetTokens(), key + ".tokens");
+  tables.positions = graph.AddConstant(windows.GetPositions(), key + ".positions");
+  tables.rows = graph.AddConstant(TokenWindows::GetRelativePositions(windows.GetWindow()), key + ".rows");
+  tables.mask = windows.IsShifted() ? graph.AddConstant(windows.GetMask(), key + ".mask") : -1;
+  tables.isPadded = windows.IsPadded();
+  return tables;
+}
+
 ValueId
 AddWindowAttention(ModuleBuilder & modules,
                    ValueId tokens,
-                   const TokenWindows & windows,
+                   const WindowTables & windows,
                    std::int64_t heads,
-                   bool isShifted,
                    double dropout,
                    const std::string & key)
 {
@@ -193,16 +204,14 @@ AddWindowAttention(ModuleBuilder & modules,
   const std::int64_t features = shape[2];
   const std::int64_t depth = features / heads;
   ValueId source = tokens;
-  if (windows.IsPadded())
+  if (windows.isPadded)
   {
     const ValueId padding = graph.AddConstant(Tensor::Zeros({ shape[0], 1, features }), key + ".padding");
     source = graph.Concatenate({ tokens, padding }, 1, key + ".padding");
   }
-  const Tensor numbers = windows.GetTokens();
-  const std::int64_t count = numbers.GetShape()[0];
-  const std::int64_t length = numbers.GetShape()[1];
-  const ValueId parted =
-    graph.Add(Gather{ 1 }, { source, graph.AddConstant(numbers, key + ".tokens") }, key + ".windows");
+  const std::int64_t count = graph.GetShape(windows.tokens)[0];
+  const std::int64_t length = graph.GetShape(windows.tokens)[1];
+  const ValueId parted = graph.Add(Gather{ 1 }, { source, windows.tokens }, key + ".windows");
 
   const ValueId all = modules.Transform(parted, key + ".qkv");
   const ValueId split = graph.Add(Reshape{ { shape[0], count, length, 3, heads, depth } }, { all }, key + ".qkv");
@@ -218,17 +227,14 @@ AddWindowAttention(ModuleBuilder & modules,
   const ValueId keys = part(1, ".keys");
   const ValueId values = part(2, ".values");
 
-  const auto window = static_cast<std::int64_t>(std::llround(std::cbrt(static_cast<double>(length))));
-  const ValueId rows = graph.AddConstant(TokenWindows::GetRelativePositions(window), key + ".rows");
   const ValueId table = modules.GetParameter(key + ".relative_position_bias_table");
-  const ValueId biases = graph.Add(Gather{ 0 }, { table, rows }, key + ".biases");
+  const ValueId biases = graph.Add(Gather{ 0 }, { table, windows.rows }, key + ".biases");
   const ValueId bias = graph.Add(Permutation{ { 2, 0, 1 } }, { biases }, key + ".biases");
   ValueId scores = graph.Add(MatrixProduct{ false, true }, { queries, keys }, key + ".scores");
   scores = graph.Combine(BinaryFunction::Add, scores, bias, key + ".scores");
-  if (isShifted)
+  if (windows.mask >= 0)
   {
-    scores =
-      graph.Combine(BinaryFunction::Add, scores, graph.AddConstant(windows.GetMask(), key + ".mask"), key + ".scores");
+    scores = graph.Combine(BinaryFunction::Add, scores, windows.mask, key + ".scores");
   }
   const ValueId parts =
     modules.Drop(graph.Add(Softmax{ -1, false }, { scores }, key + ".softmax"), dropout, key + ".attn_drop");
@@ -237,8 +243,7 @@ AddWindowAttention(ModuleBuilder & modules,
   const ValueId joined = graph.Add(Permutation{ { 0, 1, 3, 2, 4 } }, { attended }, key + ".joined");
   const ValueId flat = graph.Add(Reshape{ { shape[0], count * length, features } }, { joined }, key + ".joined");
   const ValueId projected = modules.Drop(modules.Transform(flat, key + ".proj"), dropout, key + ".proj_drop");
-  return graph.Add(
-    Gather{ 1 }, { projected, graph.AddConstant(windows.GetPositions(), key + ".positions") }, key + ".back");
+  return graph.Add(Gather{ 1 }, { projected, windows.positions }, key + ".back");
 }
 } // namespace nn
 } // namespace itk

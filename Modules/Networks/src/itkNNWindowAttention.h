@@ -53,6 +53,14 @@ public:
   {
     return m_Padded != m_Grid;
   }
+  bool IsShifted() const
+  {
+    return m_Shift != 0;
+  }
+  std::int64_t GetWindow() const
+  {
+    return m_Window;
+  }
 
   /** [window^3, window^3] of Int64, the row of the bias table for a query and a
    * key. As the reference has it, which weighs the three differences of
@@ -73,13 +81,24 @@ private:
   std::int64_t m_Shift;
 };
 
+/** The tables of windows as constants of a graph, for all attentions over the
+ * same windows: a mask is large. */
+struct WindowTables
+{
+  ValueId tokens = -1;
+  ValueId positions = -1;
+  ValueId rows = -1; ///< of the table of biases
+  ValueId mask = -1; ///< none when the windows are not shifted
+  bool isPadded = false;
+};
+WindowTables AddWindowTables(Graph & graph, const TokenWindows & windows, const std::string & key);
+
 /** Window attention over tokens [B, D * H * W, C] with the parameters of a
  * module `attn`. */
 ValueId AddWindowAttention(ModuleBuilder & modules,
                            ValueId tokens,
-                           const TokenWindows & windows,
+                           const WindowTables & windows,
                            std::int64_t heads,
-                           bool isShifted,
                            double dropout,
                            const std::string & key);
 } // namespace nn

@@ -297,9 +297,8 @@ private:
       this->RequireTable(block, window);
       const ValueId attended = AddWindowAttention(m_Modules,
                                                   m_Modules.NormalizeLayer(tokens, block + ".norm1"),
-                                                  TokenWindows(grid, window, shift),
+                                                  this->GetTables(grid, window, shift, block),
                                                   m_Configuration.heads[number],
-                                                  shift > 0,
                                                   dropout,
                                                   block + ".attn");
       const ValueId kept = m_Modules.DropPath(attended, dropPath, block + ".drop_path1");
@@ -314,6 +313,16 @@ private:
     }
     const ValueId turned = m_Graph.Add(Permutation{ { 0, 2, 1 } }, { tokens }, key + ".turned");
     return m_Graph.Add(Reshape{ shape }, { turned }, key + ".turned");
+  }
+
+  const WindowTables & GetTables(const Extent3 & grid, std::int64_t window, std::int64_t shift, const std::string & key)
+  {
+    const auto [entry, isNew] = m_Tables.try_emplace({ grid, window, shift });
+    if (isNew)
+    {
+      entry->second = AddWindowTables(m_Graph, TokenWindows(grid, window, shift), key);
+    }
+    return entry->second;
   }
 
   /** The weights were made for a window; a grid that needs another cannot be had. */
@@ -331,6 +340,7 @@ private:
   Graph & m_Graph;
   const PCTNetConfiguration & m_Configuration;
   ModuleBuilder m_Modules;
+  std::map<std::tuple<Extent3, std::int64_t, std::int64_t>, WindowTables> m_Tables; ///< of grid, window and shift
 };
 
 template <std::size_t VLength, typename T>

@@ -105,6 +105,25 @@ TEST(FoldConstants, OthersFindWhatWasComputed)
   EXPECT_NE(FoldAndCheck(small, own).weights.Get(key).GetRawData(), first.weights.Get(key).GetRawData());
 }
 
+TEST(FoldConstants, WhatWasRemovedIsComputedAgain)
+{
+  SmallGraph small;
+  const ValueId w = small.Parameter("w", { 4 });
+  small.graph.AddOutput("y", small.graph.Apply(UnaryFunction::Exp, w));
+  FoldedWeights shared;
+  const FoldedGraph first = FoldConstants(small.graph, small.weights, DataType::Float32, shared);
+  const std::string key = ParametersOf(first.graph).at(0);
+  EXPECT_EQ(shared.GetNumberOfBytes(), 16U);
+  shared.Remove(key, DataType::Float64);
+  EXPECT_EQ(shared.GetNumberOfBytes(), 16U) << "each precision has its own";
+  shared.Remove(key, DataType::Float32);
+  EXPECT_EQ(shared.GetNumberOfBytes(), 0U);
+  EXPECT_FALSE(shared.Find(key, DataType::Float32).IsDefined());
+  const FoldedGraph second = FoldConstants(small.graph, small.weights, DataType::Float32, shared);
+  EXPECT_EQ(second.weights.Get(key).ToVector<float>(), first.weights.Get(key).ToVector<float>());
+  EXPECT_EQ(shared.Find(key, DataType::Float32).GetRawData(), second.weights.Get(key).GetRawData());
+}
+
 TEST(FoldConstants, RoundsOnce)
 {
   SmallGraph small;

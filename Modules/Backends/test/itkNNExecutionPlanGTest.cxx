@@ -17,9 +17,12 @@
  *=========================================================================*/
 #include "itkNNBackendsTestHelpers.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
+#include <map>
 #include <thread>
 
 using namespace itk::nn;
@@ -690,6 +693,108 @@ TEST(ExecutionPlan, PlanOutlivesGraphWeightsAndCache)
     expected = plan->Run(inputs);
   }
   ExpectSameOutputs(plan->Run(inputs), expected, 0, "after everything else is gone");
+}
+
+namespace
+{
+/** Weights that lie in memory which stands for a file. */
+class MemorySource : public WeightSource
+{
+public:
+  explicit MemorySource(const StateDict & weights)
+  {
+    for (const auto & [name, tensor] : weights)
+    {
+      m_Values.push_back(tensor.Clone());
+      m_Weights.Add(name, m_Values.back());
+    }
+  }
+
+  const StateDict & GetWeights() const
+  {
+    return m_Weights;
+  }
+
+  bool Has(const Tensor & tensor) const override
+  {
+    return std::any_of(m_Values.begin(),
+                       m_Values.end(),
+                       [&](const Tensor & value) { return value.GetRawData() == tensor.GetRawData(); });
+  }
+  void Check() const override
+  {
+    ++checks;
+    itkNNRequireMacro(!isChanged, "The file was changed");
+  }
+  /** What is in memory then is of no use. */
+  void Unload() const override
+  {
+    ++unloads;
+    for (Tensor value : m_Values)
+    {
+      std::fill_n(value.GetData<float>(), value.GetNumberOfElements(), std::numeric_limits<float>::quiet_NaN());
+    }
+  }
+
+  bool isChanged = false;
+  mutable int checks = 0;
+  mutable int unloads = 0;
+
+private:
+  std::vector<Tensor> m_Values;
+  StateDict m_Weights;
+};
+} // namespace
+
+TEST(ExecutionPlan, AFileOfWeightsIsReadWhilePlansAreMade)
+{
+  const SmallNetwork network;
+  for (const auto & target : GetTargets())
+  {
+    const TensorMap expected = network.Compile(target)->Run(network.inputs);
+    for (const bool optimize : { true, false })
+    {
+      const auto source = std::make_shared<MemorySource>(network.weights);
+      StateDict weights = source->GetWeights();
+      weights.SetSource(source);
+      PlanOptions options = OptionsOf(target);
+      options.optimize = optimize;
+      const auto plan = ExecutionPlan::Compile(network.graph, weights, options);
+      EXPECT_GE(source->checks, 2) << "before and after";
+      EXPECT_GE(source->unloads, 1);
+      ExpectSameOutputs(plan->Run(network.inputs), expected, 1e-5, StepsOf(*plan));
+      source->isChanged = true;
+      EXPECT_THROW(ExecutionPlan::Compile(network.graph, weights, options), Error);
+    }
+  }
+}
+
+TEST(ExecutionPlan, PackedWeightsAreNotKeptInPlainMemoryToo)
+{
+  SmallNetwork network;
+  for (const auto & target : GetTargets())
+  {
+    std::map<std::string, std::weak_ptr<int>> owners;
+    StateDict weights;
+    for (const auto & [name, tensor] : network.weights)
+    {
+      const auto owner = std::make_shared<int>(0);
+      owners[name] = owner;
+      weights.Add(
+        name,
+        Tensor::Wrap(const_cast<void *>(tensor.GetRawData()), tensor.GetShape(), tensor.GetDataType(), {}, owner));
+    }
+    auto resources = std::make_shared<PlanResources>();
+    const auto plan = ExecutionPlan::Compile(network.graph, weights, OptionsOf(target), resources);
+    weights = StateDict();
+    if (target.backend == "onednn" && target.precision == DataType::Float32)
+    {
+      EXPECT_GT(resources->weights.GetNumberOfBytes(), 0U);
+      EXPECT_TRUE(owners.at("second.weight").expired()) << StepsOf(*plan);
+      EXPECT_FALSE(owners.at("first.bias").expired()) << "the kernel reads it";
+    }
+    ExpectSameOutputs(plan->Run(network.inputs), network.Compile(target)->Run(network.inputs), 1e-5, StepsOf(*plan));
+  }
 }
 
 TEST(ExecutionPlan, VerboseTraceHasALineForEachOperator)

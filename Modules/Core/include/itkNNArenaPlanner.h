@@ -27,12 +27,22 @@ namespace itk
 {
 namespace nn
 {
+/** A part of a piece of memory that is needed at other steps than the whole. */
+struct MemoryPart
+{
+  std::size_t offset = 0; ///< in the piece
+  std::size_t bytes = 0;
+  int firstStep = 0;
+  int lastStep = 0;
+};
+
 /** A piece of memory that is needed from one step to another, both included. */
 struct MemoryRequest
 {
   std::size_t bytes = 0;
   int firstStep = 0;
   int lastStep = 0;
+  std::vector<MemoryPart> parts = {}; ///< needed at these steps too
 };
 
 /** Offsets of pieces of memory in one arena. \ingroup UniverSegCore */
@@ -42,8 +52,8 @@ struct ArenaAssignment
   std::size_t bytes = 0;
 };
 
-/** Largest first, each at the lowest gap that fits among the pieces that live
- * at the same time. */
+/** Largest first, each at the lowest offset where nothing that lives at the same
+ * time is. Beside a part that lives alone its piece's memory is free. */
 UniverSegCore_EXPORT ArenaAssignment AssignArena(const std::vector<MemoryRequest> & requests);
 } // namespace nn
 } // namespace itk

@@ -85,7 +85,8 @@ struct OperatorCase
   WeightCache * weights = nullptr; ///< never null in a plan
 };
 
-/** Memory of one execution. Inputs of constants point to their plain elements. */
+/** Memory of one execution. Inputs of constants point to their plain elements
+ * when ReadsInput() is true. */
 struct KernelArguments
 {
   std::vector<const void *> inputs;
@@ -113,6 +114,13 @@ public:
   virtual std::size_t GetScratchBytes() const
   {
     return 0;
+  }
+  /** Whether Execute() reads an input. One that is a constant and has been packed
+   * need not stay in memory: its pointer may be null. */
+  virtual bool ReadsInput(std::size_t input) const
+  {
+    static_cast<void>(input);
+    return true;
   }
   virtual void Execute(const KernelArguments & arguments) const = 0;
 };

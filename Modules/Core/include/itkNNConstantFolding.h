@@ -25,6 +25,7 @@
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 namespace itk
 {
@@ -40,17 +41,21 @@ namespace nn
 class UniverSegCore_EXPORT FoldedWeights
 {
 public:
-  /** The tensor stored under a key, undefined when there is none. */
-  Tensor Find(const std::string & key) const;
+  /** The tensor stored under a key in a precision, undefined when there is none. */
+  Tensor Find(const std::string & key, DataType precision) const;
 
+  /** Keep a tensor in the precision of its elements, unless there is one. */
   void Store(const std::string & key, const Tensor & tensor);
+
+  /** Forget a tensor; who has it keeps it. */
+  void Remove(const std::string & key, DataType precision);
 
   /** Bytes of all tensors. */
   std::size_t GetNumberOfBytes() const;
 
 private:
   mutable std::mutex m_Mutex;
-  std::map<std::string, Tensor> m_Tensors;
+  std::map<std::pair<std::string, DataType>, Tensor> m_Tensors;
 };
 
 /** A graph and the weights that it needs. */

@@ -20,6 +20,7 @@
 
 #include "itkNNTensor.h"
 
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -29,6 +30,30 @@ namespace itk
 {
 namespace nn
 {
+/** \class WeightSource
+ * \brief A file that tensors lie in, from which their memory can be had again.
+ *
+ * Plans read it while they are made and copy what they need later.
+ * \ingroup UniverSegCore
+ */
+class UniverSegCore_EXPORT WeightSource
+{
+public:
+  WeightSource() = default;
+  virtual ~WeightSource();
+  WeightSource(const WeightSource &) = delete;
+  WeightSource & operator=(const WeightSource &) = delete;
+
+  /** Whether a tensor's elements lie there. */
+  virtual bool Has(const Tensor & tensor) const = 0;
+
+  /** Throws Error when what is there now is not what was there at first. */
+  virtual void Check() const = 0;
+
+  /** Give memory back to the system, until it is read again. */
+  virtual void Unload() const = 0;
+};
+
 /** \class StateDict
  * \brief Named tensors in the order in which they were added.
  *
@@ -62,6 +87,16 @@ public:
   /** Sum of the tensors' elements. */
   std::int64_t GetNumberOfElements() const;
 
+  /** Null unless some of the tensors lie in a file. */
+  const std::shared_ptr<const WeightSource> & GetSource() const
+  {
+    return m_Source;
+  }
+  void SetSource(std::shared_ptr<const WeightSource> source)
+  {
+    m_Source = std::move(source);
+  }
+
   ConstIterator begin() const
   {
     return m_Entries.begin();
@@ -74,6 +109,7 @@ public:
 private:
   std::vector<Entry> m_Entries;
   std::unordered_map<std::string, std::size_t> m_Index;
+  std::shared_ptr<const WeightSource> m_Source;
 };
 } // namespace nn
 } // namespace itk

@@ -26,6 +26,62 @@ namespace itk
 {
 namespace nn
 {
+namespace
+{
+using Parts = std::vector<MemoryPart>;
+
+Parts
+PartsOf(const MemoryRequest & request)
+{
+  Parts parts = request.parts;
+  parts.push_back({ 0, request.bytes, request.firstStep, request.lastStep });
+  for (auto & part : parts)
+  {
+    part.bytes = AlignedBytes(part.bytes);
+  }
+  return parts;
+}
+
+bool
+LiveTogether(const MemoryPart & a, const MemoryPart & b)
+{
+  return a.firstStep <= b.lastStep && b.firstStep <= a.lastStep;
+}
+
+/** The lowest offset of a piece. \param placed in the order of their offsets. */
+std::size_t
+FindOffset(const Parts & piece, const Parts & placed)
+{
+  std::size_t offset = 0;
+  // Each move is due to one part of the piece, and may bring another one into the way of what lies lower.
+  for (bool moved = true; moved;)
+  {
+    moved = false;
+    for (const auto & part : piece)
+    {
+      for (const auto & other : placed)
+      {
+        if (!LiveTogether(part, other))
+        {
+          continue;
+        }
+        if (offset + part.offset + part.bytes <= other.offset)
+        {
+          break;
+        }
+        if (other.offset + other.bytes > offset + part.offset)
+        {
+          offset = other.offset + other.bytes - part.offset;
+          moved = true;
+        }
+      }
+    }
+    moved = moved && piece.size() > 1;
+  }
+  return offset;
+}
+} // namespace
+
 ArenaAssignment
 AssignArena(const std::vector<MemoryRequest> & requests)
 {
@@ -36,33 +92,23 @@ AssignArena(const std::vector<MemoryRequest> & requests)
 
   ArenaAssignment assignment;
   assignment.offsets.assign(requests.size(), 0);
-  std::vector<std::size_t> placed; // sorted by offset
+  Parts placed; // sorted by offset
   for (const auto index : order)
   {
-    const MemoryRequest & request = requests[index];
-    std::size_t offset = 0;
-    for (const auto other : placed)
-    {
-      const bool together =
-        requests[other].firstStep <= request.lastStep && request.firstStep <= requests[other].lastStep;
-      if (!together)
-      {
-        continue;
-      }
-      if (offset + AlignedBytes(request.bytes) <= assignment.offsets[other])
-      {
-        break;
-      }
-      offset = std::max(offset, assignment.offsets[other] + AlignedBytes(requests[other].bytes));
-    }
+    Parts piece = PartsOf(requests[index]);
+    const std::size_t offset = FindOffset(piece, placed);
     assignment.offsets[index] = offset;
-    assignment.bytes = std::max(assignment.bytes, offset + AlignedBytes(request.bytes));
-    const auto position =
-      std::upper_bound(placed.begin(),
-                       placed.end(),
-                       index,
-                       [&](std::size_t a, std::size_t b) { return assignment.offsets[a] < assignment.offsets[b]; });
-    placed.insert(position, index);
+    for (auto & part : piece)
+    {
+      part.offset += offset;
+      assignment.bytes = std::max(assignment.bytes, part.offset + part.bytes);
+      const auto position =
+        std::upper_bound(placed.begin(),
+                         placed.end(),
+                         part,
+                         [](const MemoryPart & a, const MemoryPart & b) { return a.offset < b.offset; });
+      placed.insert(position, part);
+    }
   }
   return assignment;
 }

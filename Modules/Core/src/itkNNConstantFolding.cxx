@@ -24,7 +24,6 @@
 #include <algorithm>
 #include <iomanip>
 #include <locale>
-#include <set>
 #include <sstream>
 
 namespace itk
@@ -32,10 +31,10 @@ namespace itk
 namespace nn
 {
 Tensor
-FoldedWeights::Find(const std::string & key) const
+FoldedWeights::Find(const std::string & key, DataType precision) const
 {
   const std::lock_guard<std::mutex> lock(m_Mutex);
-  const auto found = m_Tensors.find(key);
+  const auto found = m_Tensors.find({ key, precision });
   return found == m_Tensors.end() ? Tensor() : found->second;
 }
 
@@ -43,7 +42,14 @@ void
 FoldedWeights::Store(const std::string & key, const Tensor & tensor)
 {
   const std::lock_guard<std::mutex> lock(m_Mutex);
-  m_Tensors.emplace(key, tensor);
+  m_Tensors.emplace(std::make_pair(key, tensor.GetDataType()), tensor);
+}
+
+void
+FoldedWeights::Remove(const std::string & key, DataType precision)
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  m_Tensors.erase({ key, precision });
 }
 
 std::size_t
@@ -191,23 +197,29 @@ FoldedGraph
 FoldConstants(const Graph & graph, const StateDict & weights, DataType precision, FoldedWeights & folded)
 {
   Folder folder(graph);
-  const std::string suffix = std::string("|") + ToString(precision);
 
   // Compute what no other plan has computed.
   GraphPartCopier missing(graph);
-  std::set<std::string> keys;
+  std::map<std::string, Tensor> computed;
+  bool isComplete = true;
   for (const auto & node : graph.GetNodes())
   {
     if (folder.IsFrontier(node.output))
     {
       const std::string & key = folder.GetKey(node.output);
-      if (!folded.Find(key + suffix).IsDefined() && keys.insert(key).second)
+      const auto [entry, isNew] = computed.emplace(key, Tensor());
+      if (isNew)
+      {
+        entry->second = folded.Find(key, precision);
+      }
+      if (isNew && !entry->second.IsDefined())
       {
         missing.GetResult().AddOutput(key, missing.Get(node.output));
+        isComplete = false;
       }
     }
   }
-  if (!keys.empty())
+  if (!isComplete)
   {
     PlanOptions options;
     options.backend = "reference";
@@ -216,11 +228,14 @@ FoldConstants(const Graph & graph, const StateDict & weights, DataType precision
     options.optimize = false;
     for (const auto & value : ExecutionPlan::Compile(missing.GetResult(), weights, options)->Run({}))
     {
-      folded.Store(value.first + suffix, value.second.To(precision));
+      const Tensor tensor = value.second.To(precision);
+      computed[value.first] = tensor;
+      folded.Store(value.first, tensor);
     }
   }
 
   FoldedGraph result;
+  result.weights.SetSource(weights.GetSource());
   GraphRewriter rewriter(graph);
   for (const auto & node : graph.GetNodes())
   {
@@ -230,7 +245,7 @@ FoldConstants(const Graph & graph, const StateDict & weights, DataType precision
       rewriter.Replace(node.output, rewriter.GetResult().AddParameter(key, graph.GetShape(node.output)));
       if (!result.weights.Has(key))
       {
-        result.weights.Add(key, folded.Find(key + suffix));
+        result.weights.Add(key, computed.at(key));
       }
     }
     else if (!folder.IsFolded(node.output))

@@ -35,6 +35,26 @@ namespace nn
 {
 namespace
 {
+/** Folded weights of so many bytes are not kept for further plans when this one has
+ * packed them: computing them again takes milliseconds. */
+constexpr std::size_t computedAgainFrom = std::size_t{ 1 } << 20;
+
+void
+BuildOptimizedPlan(PlanData & data, const StateDict & weights, const PlanOptions & options)
+{
+  FoldedGraph folded = FoldConstants(
+    SimplifyGraph(data.graph, { options.staticInputs }), weights, options.precision, data.resources->folded);
+  data.graph = FusePostOperations(folded.graph);
+  BuildPlan(data, folded.weights, options);
+  for (const auto & [name, tensor] : folded.weights)
+  {
+    if (tensor.GetNumberOfBytes() >= computedAgainFrom && data.readParameters.count(name) == 0)
+    {
+      data.resources->folded.Remove(name, options.precision);
+    }
+  }
+}
+
 bool
 IsVerbose()
 {
@@ -114,15 +134,23 @@ ExecutionPlan::Compile(const Graph & graph,
   data.resources = resources ? std::move(resources) : std::make_shared<PlanResources>();
   data.threads = options.threads == 0 ? GetDefaultNumberOfThreads() : options.threads;
   data.graph = RemoveDeadNodes(graph);
-  if (!options.optimize)
+  if (weights.GetSource())
+  {
+    weights.GetSource()->Check();
+  }
+  if (options.optimize)
+  {
+    BuildOptimizedPlan(data, weights, options);
+  }
+  else
   {
     BuildPlan(data, weights, options);
-    return plan;
   }
-  FoldedGraph folded = FoldConstants(
-    SimplifyGraph(data.graph, { options.staticInputs }), weights, options.precision, data.resources->folded);
-  data.graph = FusePostOperations(folded.graph);
-  BuildPlan(data, folded.weights, options);
+  if (weights.GetSource())
+  {
+    weights.GetSource()->Check();
+    weights.GetSource()->Unload();
+  }
   return plan;
 }
 

@@ -71,6 +71,7 @@ public:
     }
     this->AddOutputs();
     this->AssignMemory();
+    this->ReleaseUnreadConstants();
     this->CollectInfos();
   }
 
@@ -146,13 +147,18 @@ private:
     {
       return tensor;
     }
-    const std::size_t bytes = tensor.GetNumberOfElements() * SizeOf(type.type);
-    const auto memory = m_Data.resources->weights.GetOrCreate(
-      value.name + "|plain|" + ToString(type.type),
-      bytes,
-      [&](void * to) { Tensor::Wrap(to, type.shape, type.type).CopyFrom(tensor); });
-    m_Data.converted.push_back(memory);
-    return Tensor::Wrap(const_cast<void *>(memory.get()), type.shape, type.type, {}, memory);
+    return this->Convert(value.name, tensor, type.type);
+  }
+
+  /** A parameter in plain memory that the plans share. */
+  Tensor Convert(const std::string & name, const Tensor & tensor, DataType type) const
+  {
+    const Shape & shape = tensor.GetShape();
+    const auto memory =
+      m_Data.resources->weights.GetOrCreate(name + "|plain|" + ToString(type),
+                                            static_cast<std::size_t>(tensor.GetNumberOfElements()) * SizeOf(type),
+                                            [&](void * to) { Tensor::Wrap(to, shape, type).CopyFrom(tensor); });
+    return Tensor::Wrap(const_cast<void *>(memory.get()), shape, type, {}, memory);
   }
 
   OperatorCase MakeCase(const Graph::Node & node) const
@@ -377,6 +383,7 @@ private:
     body->threads = 1;
     body->verbose = m_Data.verbose;
     BuildPlan(*body, m_Weights, options);
+    m_Data.readParameters.insert(body->readParameters.begin(), body->readParameters.end());
 
     std::vector<LoopKernel::Slot> stacked;
     for (std::size_t i = 0; i < region.stacked.size(); ++i)
@@ -474,8 +481,8 @@ private:
       Buffer & buffer = m_Data.buffers[part];
       buffer.whole = whole;
       buffer.wholeOffset = offset;
+      buffer.lastStep = std::max(buffer.lastStep, m_Data.buffers[whole].firstStep);
       offset += buffer.bytes;
-      m_Data.buffers[whole].firstStep = std::min(m_Data.buffers[whole].firstStep, buffer.firstStep);
     }
     m_ValueBuffers[static_cast<std::size_t>(value)].push_back({ layout, whole });
   }
@@ -546,31 +553,81 @@ private:
   void AssignMemory()
   {
     std::vector<MemoryRequest> requests;
-    std::vector<std::size_t> owners;
-    for (std::size_t i = 0; i < m_Data.buffers.size(); ++i)
-    {
-      const Buffer & buffer = m_Data.buffers[i];
-      if (buffer.place == Buffer::Place::Arena && buffer.whole == Buffer::none)
-      {
-        requests.push_back({ buffer.bytes, buffer.firstStep, buffer.lastStep });
-        owners.push_back(i);
-      }
-    }
-    const ArenaAssignment assignment = AssignArena(requests);
-    for (std::size_t i = 0; i < owners.size(); ++i)
-    {
-      m_Data.buffers[owners[i]].offset = assignment.offsets[i];
-    }
+    std::vector<std::size_t> requestOf(m_Data.buffers.size(), 0);
+    std::vector<std::size_t> offsets(m_Data.buffers.size(), 0);
     // A whole comes behind its parts.
     for (std::size_t i = m_Data.buffers.size(); i-- > 0;)
     {
-      Buffer & buffer = m_Data.buffers[i];
-      if (buffer.whole != Buffer::none)
+      const Buffer & buffer = m_Data.buffers[i];
+      if (buffer.place != Buffer::Place::Arena)
       {
-        buffer.offset = m_Data.buffers[buffer.whole].offset + buffer.wholeOffset;
+        continue;
+      }
+      if (buffer.whole == Buffer::none)
+      {
+        requestOf[i] = requests.size();
+        requests.push_back({ buffer.bytes, buffer.firstStep, buffer.lastStep });
+        continue;
+      }
+      requestOf[i] = requestOf[buffer.whole];
+      offsets[i] = offsets[buffer.whole] + buffer.wholeOffset;
+      requests[requestOf[i]].parts.push_back({ offsets[i], buffer.bytes, buffer.firstStep, buffer.lastStep });
+    }
+    const ArenaAssignment assignment = AssignArena(requests);
+    for (std::size_t i = 0; i < m_Data.buffers.size(); ++i)
+    {
+      if (m_Data.buffers[i].place == Buffer::Place::Arena)
+      {
+        m_Data.buffers[i].offset = assignment.offsets[requestOf[i]] + offsets[i];
       }
     }
     m_Data.arenaBytes = assignment.bytes;
+  }
+
+  /** What is packed is not needed in its plain form. */
+  void ReleaseUnreadConstants()
+  {
+    std::vector<bool> isRead(m_Data.constants.size(), false);
+    const auto read = [&](std::size_t index)
+    {
+      const Buffer & buffer = m_Data.buffers[index];
+      if (buffer.place == Buffer::Place::Constant)
+      {
+        isRead[buffer.index] = true;
+      }
+    };
+    for (const auto & step : m_Data.steps)
+    {
+      for (std::size_t i = 0; i < step.inputs.size(); ++i)
+      {
+        if (step.kernel->ReadsInput(i))
+        {
+          read(step.inputs[i]);
+        }
+      }
+    }
+    for (const auto & output : m_Data.outputs)
+    {
+      read(output.buffer);
+    }
+    for (const auto id : m_Data.graph.GetValuesOfKind(Graph::ValueKind::Parameter))
+    {
+      const std::size_t buffer = m_ValueBuffers[static_cast<std::size_t>(id)].front().buffer;
+      Tensor & constant = m_Data.constants[m_Data.buffers[buffer].index];
+      if (!isRead[m_Data.buffers[buffer].index])
+      {
+        continue;
+      }
+      m_Data.readParameters.insert(m_Data.graph.GetValue(id).name);
+      if (m_Weights.GetSource() && m_Weights.GetSource()->Has(constant))
+      {
+        constant = this->Convert(m_Data.graph.GetValue(id).name, constant, constant.GetDataType());
+      }
+    }
+    for (std::size_t i = 0; i < isRead.size(); ++i)
+    {
+      m_Data.constants[i] = isRead[i] ? m_Data.constants[i] : Tensor();
+    }
   }
 
   /** The steps for people: loops by what is in them. */

@@ -21,6 +21,7 @@
 #include "itkNNExecutionPlan.h"
 
 #include <limits>
+#include <set>
 
 namespace itk
 {
@@ -84,8 +85,8 @@ struct PlanData
   std::vector<ExecutionPlan::StepInfo> infos;
   std::vector<Step> steps;
   std::vector<Buffer> buffers;
-  std::vector<Tensor> constants;
-  std::vector<std::shared_ptr<const void>> converted;
+  std::vector<Tensor> constants;             ///< undefined where no kernel reads one
+  std::set<std::string> readParameters = {}; ///< of the constants, also in loops
   std::vector<InputInfo> inputs;
   std::vector<OutputInfo> outputs;
   std::shared_ptr<PlanResources> resources;

@@ -21,6 +21,8 @@ namespace itk
 {
 namespace nn
 {
+WeightSource::~WeightSource() = default;
+
 void
 StateDict::Add(std::string name, Tensor tensor)
 {

@@ -30,6 +30,36 @@ Rounded(std::size_t bytes)
   return (bytes + 63) / 64 * 64;
 }
 
+/** The steps at which a byte of the piece is needed are those of the parts that have it. */
+std::vector<MemoryPart>
+PartsAt(const MemoryRequest & request, std::size_t offset)
+{
+  std::vector<MemoryPart> parts = request.parts;
+  parts.push_back({ 0, request.bytes, request.firstStep, request.lastStep });
+  for (auto & part : parts)
+  {
+    part.offset += offset;
+  }
+  return parts;
+}
+
+bool
+Overlap(const std::vector<MemoryPart> & ones, const std::vector<MemoryPart> & others)
+{
+  for (const auto & a : ones)
+  {
+    for (const auto & b : others)
+    {
+      const bool together = a.firstStep <= b.lastStep && b.firstStep <= a.lastStep;
+      if (together && a.offset < b.offset + b.bytes && b.offset < a.offset + a.bytes)
+      {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 /** No two pieces share bytes at a step; no arena can be below the most that one step needs. */
 void
 CheckAssignment(const std::vector<MemoryRequest> & requests)
@@ -46,11 +76,8 @@ CheckAssignment(const std::vector<MemoryRequest> & requests)
     ASSERT_LE(assignment.offsets[i] + requests[i].bytes, assignment.bytes);
     for (std::size_t k = 0; k < i; ++k)
     {
-      const bool together =
-        requests[i].firstStep <= requests[k].lastStep && requests[k].firstStep <= requests[i].lastStep;
-      const bool overlap = assignment.offsets[i] < assignment.offsets[k] + requests[k].bytes &&
-                           assignment.offsets[k] < assignment.offsets[i] + requests[i].bytes;
-      ASSERT_FALSE(together && overlap) << "pieces " << k << " and " << i;
+      ASSERT_FALSE(Overlap(PartsAt(requests[i], assignment.offsets[i]), PartsAt(requests[k], assignment.offsets[k])))
+        << "pieces " << k << " and " << i;
     }
   }
   std::size_t least = 0;
@@ -106,6 +133,45 @@ TEST(ArenaPlanner, RandomRequestsNeverOverlap)
       request.bytes = static_cast<std::size_t>(below(10) == 0 ? 0 : below(5) * 64 + below(300));
       request.firstStep = below(30);
       request.lastStep = request.firstStep + below(12);
+    }
+    CheckAssignment(requests);
+    ASSERT_FALSE(::testing::Test::HasFailure()) << "trial " << trial;
+  }
+}
+
+TEST(ArenaPlanner, APieceIsFreeBesideTheParts)
+{
+  // 128 bytes at step 5, of which the first half is needed since step 0 and the second since step 4.
+  const MemoryRequest whole{ 128, 5, 6, { { 0, 64, 0, 5 }, { 64, 64, 4, 5 } } };
+  const auto assignment = AssignArena({ whole, { 64, 1, 3 } });
+  EXPECT_EQ(assignment.offsets, (std::vector<std::size_t>{ 0, 64 }));
+  EXPECT_EQ(assignment.bytes, 128U);
+  // Not when it lives until the second part does.
+  EXPECT_EQ(AssignArena({ whole, { 64, 1, 4 } }).bytes, 192U);
+  // A part in the way moves the whole.
+  const auto moved = AssignArena({ { 256, 0, 0 }, { 192, 7, 7, { { 128, 64, 0, 7 } } } });
+  EXPECT_EQ(moved.offsets, (std::vector<std::size_t>{ 0, 128 }));
+  EXPECT_EQ(moved.bytes, 320U);
+}
+
+TEST(ArenaPlanner, RandomPartsNeverOverlap)
+{
+  std::mt19937 engine(11);
+  const auto below = [&](std::uint32_t n) { return static_cast<int>(engine() % n); };
+  for (int trial = 0; trial < 300; ++trial)
+  {
+    std::vector<MemoryRequest> requests(static_cast<std::size_t>(below(40)));
+    for (auto & request : requests)
+    {
+      request.firstStep = below(30);
+      request.lastStep = request.firstStep + below(12);
+      for (int part = below(4); part > 0; --part)
+      {
+        const auto bytes = static_cast<std::size_t>(64 * below(6));
+        request.parts.push_back({ request.bytes, bytes, below(request.firstStep + 1), request.firstStep });
+        request.bytes += bytes;
+      }
+      request.bytes += static_cast<std::size_t>(below(300));
     }
     CheckAssignment(requests);
     ASSERT_FALSE(::testing::Test::HasFailure()) << "trial " << trial;

@@ -17,9 +17,18 @@
  *=========================================================================*/
 #include "itkNNFileBytes.h"
 
+#if defined(__unix__) || defined(__APPLE__)
+#  define UNIVERSEG_MAPS_FILES
+#  include <fcntl.h>
+#  include <sys/mman.h>
+#  include <sys/stat.h>
+#  include <unistd.h>
+#endif
+
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <limits>
 #include <system_error>
 
@@ -47,12 +56,10 @@ StartsWith(const FileBytes & bytes, const std::string & prefix, std::uint64_t of
 {
   return bytes.size >= offset + prefix.size() && std::memcmp(bytes.data + offset, prefix.data(), prefix.size()) == 0;
 }
-} // namespace
-
-FileBytes
-ReadFileBytes(const std::string & fileName, std::uint64_t maximum)
+/** Bytes of a regular file. */
+std::uint64_t
+CheckFile(const std::filesystem::path & path, std::uint64_t maximum)
 {
-  const std::filesystem::path path(fileName);
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   itkNNRequireMacro(std::filesystem::exists(status), "there is no such file");
@@ -62,7 +69,106 @@ ReadFileBytes(const std::string & fileName, std::uint64_t maximum)
   itkNNRequireMacro(!error, error.message());
   itkNNRequireMacro(size <= maximum && size <= std::numeric_limits<std::size_t>::max(),
                     "it has " << size << " bytes, the limit is " << maximum);
+  return size;
+}
 
+#ifdef UNIVERSEG_MAPS_FILES
+/** \class MappedFile
+ * \brief A file in the process's address space, which stays open. */
+class MappedFile : public WeightSource
+{
+public:
+  /** Null when the file cannot be mapped. */
+  static std::shared_ptr<MappedFile> Open(const std::string & fileName)
+  {
+    const int descriptor = open(fileName.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0)
+    {
+      return nullptr;
+    }
+    std::shared_ptr<MappedFile> file(new MappedFile(fileName, descriptor));
+    return file->m_Data == MAP_FAILED ? nullptr : file;
+  }
+
+  ~MappedFile() override
+  {
+    if (m_Data != MAP_FAILED)
+    {
+      munmap(m_Data, m_Size);
+    }
+    close(m_Descriptor);
+  }
+
+  unsigned char * GetData() const
+  {
+    return static_cast<unsigned char *>(m_Data);
+  }
+  std::size_t GetSize() const
+  {
+    return m_Size;
+  }
+
+  bool Has(const Tensor & tensor) const override
+  {
+    const auto * data = static_cast<const unsigned char *>(tensor.GetRawData());
+    return std::less_equal<>()(this->GetData(), data) && std::less<>()(data, this->GetData() + m_Size);
+  }
+
+  void Check() const override
+  {
+    struct stat now = {};
+    const bool isSame = fstat(m_Descriptor, &now) == 0 && now.st_size == m_Status.st_size &&
+                        ModificationTime(now).tv_sec == ModificationTime(m_Status).tv_sec &&
+                        ModificationTime(now).tv_nsec == ModificationTime(m_Status).tv_nsec;
+    itkNNRequireMacro(isSame,
+                      "The model file " << Quote(m_FileName)
+                                        << " was changed since it was read; it should be read again, and a file in use "
+                                           "should be replaced by another one, not written to");
+  }
+
+  void Unload() const override
+  {
+    static_cast<void>(madvise(m_Data, m_Size, MADV_DONTNEED));
+  }
+
+private:
+  MappedFile(std::string fileName, int descriptor)
+    : m_FileName(std::move(fileName))
+    , m_Descriptor(descriptor)
+  {
+    if (fstat(descriptor, &m_Status) == 0 && m_Status.st_size > 0)
+    {
+      m_Size = static_cast<std::size_t>(m_Status.st_size);
+      m_Data = mmap(nullptr, m_Size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    }
+  }
+
+  static timespec ModificationTime(const struct stat & status)
+  {
+#  ifdef __APPLE__
+    return status.st_mtimespec;
+#  else
+    return status.st_mtim;
+#  endif
+  }
+
+  std::string m_FileName;
+  int m_Descriptor;
+  struct stat m_Status = {};
+  void * m_Data = MAP_FAILED;
+  std::size_t m_Size = 0;
+};
+
+/** Smaller files are read at once: they are not worth an open file. */
+constexpr std::uint64_t mappedFrom = std::uint64_t{ 16 } << 20;
+#endif
+} // namespace
+
+FileBytes
+ReadFileBytes(const std::string & fileName, std::uint64_t maximum)
+{
+  const std::filesystem::path path(fileName);
+  const std::uint64_t size = CheckFile(path, maximum);
   std::ifstream file(path, std::ios::binary);
   itkNNRequireMacro(file.good(), "it cannot be opened for reading");
   FileBytes bytes;
@@ -73,6 +179,28 @@ ReadFileBytes(const std::string & fileName, std::uint64_t maximum)
   itkNNRequireMacro(static_cast<std::uint64_t>(file.gcount()) == size,
                     "only " << file.gcount() << " of its " << size << " bytes could be read");
   return bytes;
+}
+
+FileBytes
+MapFileBytes(const std::string & fileName, std::uint64_t maximum)
+{
+#ifdef UNIVERSEG_MAPS_FILES
+  if (CheckFile(fileName, maximum) >= mappedFrom)
+  {
+    const std::shared_ptr<MappedFile> file = MappedFile::Open(fileName);
+    if (file)
+    {
+      itkNNRequireMacro(file->GetSize() <= maximum, "it has " << file->GetSize() << " bytes, the limit is " << maximum);
+      FileBytes bytes;
+      bytes.owner = file;
+      bytes.data = file->GetData();
+      bytes.size = file->GetSize();
+      bytes.source = file;
+      return bytes;
+    }
+  }
+#endif
+  return ReadFileBytes(fileName, maximum);
 }
 
 FileBytes

@@ -34,10 +34,15 @@ struct FileBytes
   std::shared_ptr<void> owner;
   unsigned char * data = nullptr;
   std::uint64_t size = 0;
+  std::shared_ptr<const WeightSource> source; ///< of a mapped file, whose bytes cannot be written to
 };
 
 /** Throws Error unless it is a regular file of at most maximum bytes. */
 FileBytes ReadFileBytes(const std::string & fileName, std::uint64_t maximum);
+
+/** The same, but a large file is mapped where the system can, so that it is read
+ * when it is needed and takes no memory of the process when that is short. */
+FileBytes MapFileBytes(const std::string & fileName, std::uint64_t maximum);
 
 FileBytes CopyBytes(const void * data, std::uint64_t size);
 

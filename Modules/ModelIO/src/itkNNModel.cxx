@@ -68,6 +68,7 @@ Parse(const FileBytes & bytes)
   {
     const TorchFile file = ParseTorchFile(bytes, TorchFileOptions());
     content.weights = Compact(ExtractStateDict(file.root), bytes.size);
+    content.weights.SetSource(bytes.source);
     content.format = "torch " + file.serialization;
     content.skippedClasses = file.skippedClasses;
     return content;
@@ -77,6 +78,7 @@ Parse(const FileBytes & bytes)
                              << ", expected a safetensors file (.safetensors) or a file of torch.save() (.pt, .pth)");
   SafeTensorsFile file = ParseSafeTensors(bytes);
   content.weights = std::move(file.tensors);
+  content.weights.SetSource(bytes.source);
   content.metadata = std::move(file.metadata);
   content.format = "safetensors";
   const auto card = content.metadata.find(ModelCard::metadataKey);
@@ -99,7 +101,7 @@ Model::Pointer
 Model::Read(const std::string & fileName)
 {
   Content content = WithFileInErrors(
-    "model file", fileName, [&] { return Parse(ReadFileBytes(fileName, TorchFileOptions().maximumFileBytes)); });
+    "model file", fileName, [&] { return Parse(MapFileBytes(fileName, TorchFileOptions().maximumFileBytes)); });
   auto model = Model::New();
   model->m_Weights = std::make_shared<StateDict>(std::move(content.weights));
   model->m_Card = std::move(content.card);

@@ -18,6 +18,8 @@
 #include "itkNNModel.h"
 #include "itkNNTestFiles.h"
 
+#include <chrono>
+#include <numeric>
 #include <sstream>
 
 using namespace itkNNTest;
@@ -62,6 +64,91 @@ ReadBytes(const std::string & bytes)
   return Model::ReadFromMemory(bytes.data(), bytes.size());
 }
 } // namespace
+
+namespace
+{
+/** 20 MB in two tensors: more than what is read at once. */
+StateDict
+LargeWeights(float first)
+{
+  StateDict weights;
+  std::vector<float> values(5000000);
+  std::iota(values.begin(), values.end(), first);
+  weights.Add("large", Tensor::FromVector<float>({ 5000000 }, values));
+  weights.Add("small", Tensor::FromVector<float>({ 2 }, { first, -first }));
+  return weights;
+}
+
+void
+WriteModel(const std::string & path, const StateDict & weights)
+{
+  auto model = Model::New();
+  model->SetWeights(weights);
+  model->Write(path);
+}
+} // namespace
+
+TEST(ModelIOModel, ALargeFileIsMapped)
+{
+  const TemporaryFolder folder;
+  const std::string path = folder / "large.safetensors";
+  const StateDict expected = LargeWeights(3);
+  WriteModel(path, expected);
+  const auto model = Model::Read(path);
+  const StateDict & weights = model->GetWeights();
+  ASSERT_NE(weights.GetSource(), nullptr);
+  EXPECT_TRUE(weights.GetSource()->Has(weights.Get("large")));
+  EXPECT_FALSE(weights.GetSource()->Has(expected.Get("large")));
+  EXPECT_FALSE(weights.GetSource()->Has(Tensor()));
+  EXPECT_NO_THROW(weights.GetSource()->Check());
+  for (int repeat = 0; repeat < 2; ++repeat)
+  {
+    EXPECT_EQ(weights.Get("large").ToVector<float>(), expected.Get("large").ToVector<float>());
+    EXPECT_EQ(weights.Get("small").ToVector<float>(), expected.Get("small").ToVector<float>());
+    weights.GetSource()->Unload();
+  }
+}
+
+TEST(ModelIOModel, AMappedFileMayBeReplacedButNotWrittenTo)
+{
+  const TemporaryFolder folder;
+  const std::string path = folder / "large.safetensors";
+  WriteModel(path, LargeWeights(3));
+  const auto model = Model::Read(path);
+  const StateDict & weights = model->GetWeights();
+  // Writing a model makes another file of the name.
+  WriteModel(path, LargeWeights(4));
+  weights.GetSource()->Unload();
+  EXPECT_NO_THROW(weights.GetSource()->Check());
+  EXPECT_EQ(weights.Get("small").ToVector<float>(), (std::vector<float>{ 3, -3 }));
+  const auto newer = Model::Read(path);
+  EXPECT_EQ(newer->GetWeights().Get("small").ToVector<float>(), (std::vector<float>{ 4, -4 }));
+  {
+    std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+    file.seekp(-1, std::ios::end);
+    file.put('x');
+  }
+  std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) + std::chrono::seconds(2));
+  EXPECT_NO_THROW(weights.GetSource()->Check()) << "of the file that was replaced";
+  try
+  {
+    newer->GetWeights().GetSource()->Check();
+    FAIL() << "a change should be found";
+  }
+  catch (const Error & error)
+  {
+    EXPECT_NE(std::string(error.GetDescription()).find("large.safetensors"), std::string::npos);
+    EXPECT_NE(std::string(error.GetDescription()).find("was changed since it was read"), std::string::npos);
+  }
+}
+
+TEST(ModelIOModel, ASmallFileIsReadAtOnce)
+{
+  const TemporaryFolder folder;
+  const std::string path = folder / "small.safetensors";
+  WriteModel(path, Weights());
+  EXPECT_EQ(Model::Read(path)->GetWeights().GetSource(), nullptr);
+}
 
 TEST(ModelIOModelCard, RoundTrip)
 {

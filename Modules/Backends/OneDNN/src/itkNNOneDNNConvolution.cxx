@@ -75,6 +75,11 @@ public:
     return m_Scratch.get_size() + (this->PacksAtRun() ? AlignedBytes(m_Weights.get_size()) : 0);
   }
 
+  bool ReadsInput(std::size_t input) const override
+  {
+    return input != 1 || !m_Packed;
+  }
+
   void Execute(const KernelArguments & arguments) const override
   {
     auto * scratch = static_cast<char *>(arguments.scratch);

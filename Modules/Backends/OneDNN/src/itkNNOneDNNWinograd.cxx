@@ -50,6 +50,11 @@ constexpr Rates usualRates{ 88e9, 83e9, 95e9, 4.3e9, 2.6e9, 20e9, 8e9, 3e8 }; //
 /** Seconds that keep small layers, whose estimates are the least certain, from changing. */
 constexpr double marginSeconds = 5e-6;
 
+/** What memory is worth: seconds of a run for each byte by which weights that are
+ * kept grow, from a size on that matters. */
+constexpr double secondsPerByte = 0.2e-9;
+constexpr double freeBytes = 8e6;
+
 std::string
 ToMilliseconds(double seconds)
 {
@@ -109,10 +114,13 @@ EstimateWinograd(const simd::WinogradShape & shape, const Rates & rates, unsigne
   const double reorderBytes = reordered(shape.inChannels, shape.inDepth * shape.inHeight * shape.inWidth) +
                               reordered(shape.outChannels, shape.outDepth * shape.outHeight * shape.outWidth);
   const double transform = shape.depthTile > 1 ? rates.volumeTransform : rates.transform;
+  const auto packed = static_cast<double>(convolution.GetPackedElements());
+  const int taps = shape.depthTile > 1 ? 27 : 9;
+  const double growth = sizeof(float) * (packed - static_cast<double>(taps * shape.inChannels * shape.outChannels));
   return marginSeconds + 2 * points * static_cast<double>(shape.inChannels * out) / rates.products +
          points * static_cast<double>(in + out) / transform + convolution.GetTrafficBytes(items) / rates.memory +
          reorderBytes / rates.reorder / threads +
-         (packs ? static_cast<double>(convolution.GetPackedElements()) / rates.packing / threads : 0);
+         (packs ? packed / rates.packing / threads : secondsPerByte * std::max(growth - freeBytes, 0.0));
 }
 
 /** Which image of an operand each image of the result takes; false when the
@@ -235,6 +243,11 @@ public:
   {
     return static_cast<std::size_t>(m_Parts) * m_Convolution.GetScratchBytes() +
            (m_Weights ? 0 : this->GetPackedBytes());
+  }
+
+  bool ReadsInput(std::size_t input) const override
+  {
+    return input != 1 || !m_Weights;
   }
 
   void Execute(const KernelArguments & arguments) const override

@@ -630,6 +630,11 @@ AddPointwise(Table & table)
   add("Mixed",
       { addition, tanh, leaky, division, addition, tanh },
       { { 2, 24, 3, 3 }, { 2, 24, 3, 3 }, { 24, 1, 1 }, { 2, 24, 3, 3 } });
+  add("OddLarge",
+      { multiplication, addition, division, leaky },
+      { { 2, 24, 20, 23 }, { 24, 1, 1 }, { 2, 24, 1, 1 }, { 1, 24, 1, 1 } });
+  add("ManyChannels", { addition, leaky }, { { 2, 2100, 2, 1 }, { 2100, 1, 1 } });
+  add("OneChannel", { addition, leaky }, { { 2, 1, 7, 5 }, { 2, 1, 1, 1 } });
   add("Vector", { addition, leaky }, { { 1000 }, { 1 } });
   add("Empty", { addition }, { { 0, 3 }, { 1, 3 } });
 }

@@ -32,7 +32,7 @@ namespace
 {
 /** Elements that are treated at once: they stay in the first cache when the
  * chain takes more than one pass. */
-constexpr std::int64_t chunk = 2048;
+constexpr std::int64_t usualChunk = 2048;
 
 /** Steps that one pass takes. */
 constexpr std::size_t maximumSteps = 8;
@@ -155,6 +155,40 @@ PostOperationChain::MakeBlockedAccess(const ValueType & input) const
   {
     access.mode = shape[channelAxis] == 1 ? Mode::Scalar : Mode::Periodic;
     access.strides[channelAxis] = access.mode == Mode::Scalar ? 0 : m_Block;
+    if (access.mode == Mode::Periodic && slice % m_Block != 0)
+    {
+      access.rows = NumberOfElements(shape) / slice;
+      slice = m_Block * m_Outer[channelAxis];
+      access.rowLength = slice;
+    }
+  }
+  for (std::size_t i = channelAxis; i-- > 0;)
+  {
+    access.strides[i] = shape[i] == 1 ? 0 : slice;
+    slice *= shape[i];
+  }
+  return access;
+}
+
+PostOperationChain::Access
+PostOperationChain::MakeChannelsLastAccess(const ValueType & input) const
+{
+  const Shape shape = WithLeadingOnes(input.shape, m_Result.shape.size());
+  const auto channelAxis = static_cast<std::size_t>(m_Layout.axis);
+  Access access;
+  access.strides.assign(m_Outer.size(), 0);
+  std::int64_t slice = m_Run;
+  if (!IsWhole(shape, m_Result, m_Layout))
+  {
+    slice = shape[channelAxis];
+    access.mode = Mode::Scalar;
+    if (slice != 1)
+    {
+      access.mode = Mode::Periodic;
+      access.rows = NumberOfElements(shape) / slice;
+      slice = m_Chunk;
+      access.rowLength = slice;
+    }
   }
   for (std::size_t i = channelAxis; i-- > 0;)
   {
@@ -169,10 +203,6 @@ PostOperationChain::GetUnsupportedReason(const std::vector<ValueType> & values,
                                          const ValueType & result,
                                          const Layout & layout)
 {
-  if (layout.kind == Layout::Kind::ChannelsLast)
-  {
-    return "channels-last memory";
-  }
   for (const auto & value : values)
   {
     const Shape shape = WithLeadingOnes(value.shape, result.shape.size());
@@ -183,10 +213,10 @@ PostOperationChain::GetUnsupportedReason(const std::vector<ValueType> & values,
     const std::int64_t channels = shape[static_cast<std::size_t>(layout.axis)];
     const bool isPerChannel =
       std::all_of(shape.begin() + layout.axis + 1, shape.end(), [](std::int64_t extent) { return extent == 1; });
-    if (!isPerChannel || (channels != 1 && channels % layout.GetBlock() != 0))
+    if (!isPerChannel || (channels != 1 && channels != result.shape[static_cast<std::size_t>(layout.axis)]))
     {
       return "the operand " + ToString(value.shape) + " repeats along some of the last axes of " +
-             ToString(result.shape) + ", or does not fill the blocks of channels";
+             ToString(result.shape);
     }
   }
   return "";
@@ -212,6 +242,7 @@ PostOperationChain::PostOperationChain(std::vector<PostOperation> operations,
   , m_Result(result)
   , m_Layout(layout)
   , m_Block(layout.GetBlock())
+  , m_Chunk(usualChunk)
 {
   if (layout.IsPlain())
   {
@@ -224,6 +255,18 @@ PostOperationChain::PostOperationChain(std::vector<PostOperation> operations,
     return;
   }
   const Shape physical = layout.GetPhysicalShape(result.shape);
+  if (layout.kind == Layout::Kind::ChannelsLast)
+  {
+    const std::int64_t channels = std::max<std::int64_t>(physical.back(), 1);
+    m_Chunk = channels * std::max<std::int64_t>(usualChunk / channels, 1);
+    m_Outer.assign(physical.begin(), physical.begin() + layout.axis);
+    m_Run = NumberOfElements(Shape(physical.begin() + layout.axis, physical.end()));
+    for (const auto & input : inputs)
+    {
+      m_Accesses.push_back(this->MakeChannelsLastAccess(input));
+    }
+    return;
+  }
   m_Outer.assign(physical.begin(), physical.begin() + layout.axis + 1);
   m_Run = NumberOfElements(Shape(physical.begin() + layout.axis + 1, physical.end()));
   for (const auto & input : inputs)
@@ -266,8 +309,24 @@ PostOperationChain::FindPlainRun()
   }
 }
 
+std::vector<float>
+PostOperationChain::MakeRows(const Access & access, const float * values) const
+{
+  const std::int64_t channels = m_Result.shape[static_cast<std::size_t>(m_Layout.axis)];
+  std::vector<float> rows(static_cast<std::size_t>(access.rows * access.rowLength), 0.0F);
+  for (std::int64_t row = 0; row < access.rows; ++row)
+  {
+    const std::int64_t end = m_Block == 0 ? access.rowLength : channels;
+    for (std::int64_t i = 0; i < end; i += channels)
+    {
+      std::copy_n(values + row * channels, channels, rows.begin() + row * access.rowLength + i);
+    }
+  }
+  return rows;
+}
+
 void
-PostOperationChain::ExecuteChunk(const std::vector<const void *> & inputs,
+PostOperationChain::ExecuteChunk(const std::vector<const float *> & inputs,
                                  float * to,
                                  std::int64_t position,
                                  std::int64_t first,
@@ -276,14 +335,19 @@ PostOperationChain::ExecuteChunk(const std::vector<const void *> & inputs,
   const auto locate = [&](std::size_t input)
   {
     const Access & access = m_Accesses[input];
-    return static_cast<const float *>(inputs[input]) + access.GetOffset(m_Outer, position) +
-           (access.mode == Mode::Whole ? first : 0);
+    return inputs[input] + access.GetOffset(m_Outer, position) + (access.mode == Mode::Whole ? first : 0);
+  };
+  // A row is as long as a chunk where channels come last.
+  const auto modeOf = [this](std::size_t input)
+  {
+    const Access & access = m_Accesses[input];
+    return access.mode == Mode::Periodic && m_Block == 0 ? Mode::Whole : access.mode;
   };
   // Steps that wait for their pass over memory.
   std::array<simd::PointwiseStep, maximumSteps> steps;
   std::size_t waiting = 0;
   const float * from = locate(0);
-  Mode mode = m_Accesses[0].mode;
+  Mode mode = modeOf(0);
   const auto run = [&]
   {
     if (waiting != 0 || from != to)
@@ -301,7 +365,7 @@ PostOperationChain::ExecuteChunk(const std::vector<const void *> & inputs,
     if (std::holds_alternative<Binary>(post.operation))
     {
       step.operand = locate(operand);
-      step.access = m_Accesses[operand].mode;
+      step.access = modeOf(operand);
       ++operand;
     }
     if (!Translate(post, step))
@@ -334,11 +398,22 @@ PostOperationChain::ExecuteRange(const std::vector<const void *> & inputs,
                                  std::int64_t begin,
                                  std::int64_t end) const
 {
+  std::vector<const float *> values;
+  std::vector<std::vector<float>> rows;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+  {
+    values.push_back(static_cast<const float *>(inputs[i]));
+    if (m_Accesses[i].rowLength > 0)
+    {
+      rows.push_back(this->MakeRows(m_Accesses[i], values.back()));
+      values.back() = rows.back().data();
+    }
+  }
   while (begin < end)
   {
     const std::int64_t first = begin % m_Run;
-    const std::int64_t count = std::min({ chunk, m_Run - first, end - begin });
-    this->ExecuteChunk(inputs, dst + begin, begin / m_Run, first, count);
+    const std::int64_t count = std::min({ m_Chunk, m_Run - first, end - begin });
+    this->ExecuteChunk(values, dst + begin, begin / m_Run, first, count);
     begin += count;
   }
 }
@@ -347,10 +422,11 @@ void
 PostOperationChain::Execute(const std::vector<const void *> & inputs, void * dst, unsigned int threads) const
 {
   const std::int64_t elements = NumberOfElements(m_Outer) * m_Run;
-  Parallel((elements + chunk - 1) / chunk,
-           threads,
-           [&](std::int64_t begin, std::int64_t end)
-           { this->ExecuteRange(inputs, static_cast<float *>(dst), begin * chunk, std::min(end * chunk, elements)); });
+  Parallel(
+    (elements + m_Chunk - 1) / m_Chunk,
+    threads,
+    [&](std::int64_t begin, std::int64_t end)
+    { this->ExecuteRange(inputs, static_cast<float *>(dst), begin * m_Chunk, std::min(end * m_Chunk, elements)); });
 }
 
 namespace
@@ -369,6 +445,11 @@ public:
   std::size_t GetScratchBytes() const override
   {
     return m_First->GetScratchBytes();
+  }
+
+  bool ReadsInput(std::size_t input) const override
+  {
+    return input >= m_Inputs || m_First->ReadsInput(input);
   }
 
   void Execute(const KernelArguments & arguments) const override

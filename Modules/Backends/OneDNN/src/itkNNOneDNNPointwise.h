@@ -57,8 +57,8 @@ public:
   /** dst = chain(src, operands...) on the backend's threads. dst may be src. */
   void Execute(const std::vector<const void *> & inputs, void * dst, unsigned int threads) const;
 
-  /** The elements [begin, end) of the result's memory, in this thread. In blocked
-   * memory they should be whole blocks. */
+  /** The elements [begin, end) of the result's memory, in this thread. They should
+   * be whole blocks in blocked memory and all channels of pixels where those come last. */
   void ExecuteRange(const std::vector<const void *> & inputs, float * dst, std::int64_t begin, std::int64_t end) const;
 
 private:
@@ -71,12 +71,19 @@ private:
   {
     Mode mode = Mode::Whole;
     std::vector<std::int64_t> strides; ///< in elements, for each outer axis
+    /** More than 0: values of one a channel are copied in rows of this length first,
+     * in blocks filled with zeros, or again and again where channels come last. */
+    std::int64_t rowLength = 0;
+    std::int64_t rows = 0;
 
     std::int64_t GetOffset(const Shape & outer, std::int64_t position) const;
   };
 
+  /** The rows of an input. */
+  std::vector<float> MakeRows(const Access & access, const float * values) const;
+
   /** Part of a run: the elements [first, first + count) at an outer position. */
-  void ExecuteChunk(const std::vector<const void *> & inputs,
+  void ExecuteChunk(const std::vector<const float *> & inputs,
                     float * to,
                     std::int64_t position,
                     std::int64_t first,
@@ -84,6 +91,7 @@ private:
 
   Access MakePlainAccess(const ValueType & input) const;
   Access MakeBlockedAccess(const ValueType & input) const;
+  Access MakeChannelsLastAccess(const ValueType & input) const;
   void FindPlainRun();
 
   std::vector<PostOperation> m_Operations;
@@ -92,6 +100,7 @@ private:
   std::int64_t m_Block;
   Shape m_Outer;
   std::int64_t m_Run = 1;
+  std::int64_t m_Chunk; ///< elements that are treated at once
   std::vector<Access> m_Accesses;
 };
 /** An operator without its post-operations, as propose() proposes it, then those

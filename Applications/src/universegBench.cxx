@@ -24,6 +24,7 @@
 #include "universegTiming.h"
 
 #include "itkNNBackend.h"
+#include "itkNNModel.h"
 #include "itkNNNetworkRunner.h"
 #include "itkUniverSegSupportCache.h"
 
@@ -59,6 +60,13 @@ GetBackendName(const PlanOptions & options)
   return itk::nn::Backend::Select(options.backend, options.device, options.precision).front()->GetBackendName();
 }
 
+std::shared_ptr<const itk::nn::StateDict>
+GetWeights(const CommandLine & commandLine, const NetworkProblem & problem, std::mt19937_64 & generator)
+{
+  return commandLine.Has("model") ? itk::nn::Model::Read(commandLine.GetText("model"))->GetSharedWeights()
+                                  : problem.MakeWeights(generator);
+}
+
 /** Whole runs of a network for volumes. */
 int
 RunBenchOfVolumes(const CommandLine & commandLine, const NetworkProblem & problem, const PlanOptions & options)
@@ -72,7 +80,7 @@ RunBenchOfVolumes(const CommandLine & commandLine, const NetworkProblem & proble
   }
   const std::int64_t repeat = commandLine.GetInteger("repeat", 5, 1, 1 << 20);
   std::mt19937_64 generator(networkProblemSeed);
-  itk::nn::NetworkRunner runner(problem.network, problem.MakeWeights(generator), options);
+  itk::nn::NetworkRunner runner(problem.network, GetWeights(commandLine, problem, generator), options);
   itk::nn::TensorMap inputs;
   inputs["input"] = MakeUniform(problem.shapes.at("input"), 0, 1, generator);
   ProgressBar progress("bench");
@@ -142,6 +150,7 @@ RunBench(const Arguments & arguments)
     .add_options()("repeat", Text(), "counted runs of each kind (default 5)")(
       "targets", Text(), "also segment so many targets with one support set, one after the other")(
       "cache-limit", Text(), "MiB that a support set's own part may have (default 600, as for filters)")(
+      "model", Text(), "file with the weights; default: random ones")(
       "training", "measure steps of training instead: gradients and Adam")(
       "recompute", "with --training: less memory for more work, see 'train'")("json", "print a JSON object");
   AddPlanOptions(commandLine);
@@ -156,6 +165,10 @@ RunBench(const Arguments & arguments)
   }
   if (commandLine.Has("training"))
   {
+    if (commandLine.Has("model"))
+    {
+      throw UsageError("--model is of no use with --training");
+    }
     return RunBenchTraining(commandLine);
   }
   const PlanOptions options = GetPlanOptions(commandLine);
@@ -171,7 +184,7 @@ RunBench(const Arguments & arguments)
   const Network::ConstPointer network = problem.network;
   const itk::nn::ShapeMap & shapes = problem.shapes;
   std::mt19937_64 generator(networkProblemSeed);
-  itk::nn::NetworkRunner runner(network, problem.MakeWeights(generator), options);
+  itk::nn::NetworkRunner runner(network, GetWeights(commandLine, problem, generator), options);
   itk::nn::TensorMap inputs;
   inputs["target"] = MakeUniform(shapes.at("target"), 0, 1, generator);
   inputs["support_images"] = MakeUniform(shapes.at("support_images"), 0, 1, generator);

@@ -132,7 +132,8 @@ class Comparison:
 
     def own(self, network, task):
         if task == "patch":
-            result = bench(self.options, network, "--repeat", "1")
+            model = self.folder / f"{network}.pt"
+            result = bench(self.options, network, "--model", str(model), "--repeat", "1")
             return result["run"]["min_seconds"], result["peak_resident_bytes"]
         if task == "training":
             result = bench(self.options, network, "--training", "--repeat", "1")

@@ -19,6 +19,7 @@
 #include "universegProcess.h"
 
 #include "itkNNModel.h"
+#include "itkNNNetwork.h"
 #include "itkNNSafeTensors.h"
 
 #include "gtest/gtest.h"
@@ -271,6 +272,34 @@ TEST(Bench, ManyTargetsAndNoCache)
   EXPECT_GT(json.at("targets").at("min_seconds").get<double>(), 0);
   EXPECT_EQ(json.at("static_bytes"), 0);
   EXPECT_EQ(json.at("flops"), json.at("cached_flops"));
+}
+
+TEST(Bench, WeightsOfAFile)
+{
+  const std::string folder = MakeFolder("bench-model");
+  const std::string model = folder + "/model.safetensors";
+  const nlohmann::json configuration{ { "in_chns", 1 }, { "class_num", 2 }, { "feature_chns", { 2, 2, 4, 4, 8 } } };
+  const auto network = itk::nn::Network::Create("fmunet", configuration.dump());
+  itk::nn::StateDict weights;
+  for (const auto & parameter : network->GetParameters())
+  {
+    weights.Add(parameter.name, itk::nn::Tensor::Full(parameter.shape, 0.5));
+  }
+  itk::nn::WriteSafeTensors(model, weights, {});
+  std::ofstream(folder + "/fmunet.json") << configuration.dump();
+  std::vector<std::string> command{ "bench", "--network", "fmunet", "--config", folder + "/fmunet.json", "--size" };
+  command.insert(command.end(), { "16,16,16", "--repeat", "1", "--json", "--model", model });
+  const ProcessResult result = RunCommand(command);
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_GT(nlohmann::json::parse(result.output).at("run").at("min_seconds").get<double>(), 0);
+  // Weights of another network are refused.
+  const ProcessResult other = RunCommand({ "bench", "--network", "fmunet", "--size", "16,16,16", "--model", model });
+  EXPECT_EQ(other.exitCode, 1);
+  EXPECT_NE(other.error.find("project.weight"), std::string::npos) << other.error;
+  command.push_back("--training");
+  const ProcessResult training = RunCommand(command);
+  EXPECT_EQ(training.exitCode, 2);
+  EXPECT_NE(training.error.find("--model is of no use with --training"), std::string::npos) << training.error;
 }
 
 TEST(Bench, NetworksForVolumes)

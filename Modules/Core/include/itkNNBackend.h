@@ -38,6 +38,54 @@ namespace itk
 {
 namespace nn
 {
+/** \class DeviceStream
+ * \brief Work for a device, which is done in the order in which it was given.
+ *
+ * Calls return before the work is done; the memory of the host should stay until Wait().
+ * \ingroup UniverSegCore
+ */
+class UniverSegCore_EXPORT DeviceStream
+{
+public:
+  DeviceStream() = default;
+  virtual ~DeviceStream();
+  DeviceStream(const DeviceStream &) = delete;
+  DeviceStream & operator=(const DeviceStream &) = delete;
+
+  virtual void CopyFromHost(void * to, const void * from, std::size_t bytes) = 0;
+  virtual void CopyToHost(void * to, const void * from, std::size_t bytes) = 0;
+  /** From memory of the device to other memory of it. */
+  virtual void CopyWithin(void * to, const void * from, std::size_t bytes) = 0;
+
+  /** Until all work is done. Throws Error when some of it has failed. */
+  virtual void Wait() = 0;
+};
+
+/** \class DeviceMemory
+ * \brief Memory that the host cannot read, of a device which is not the host.
+ *
+ * Safe to use from several threads.
+ * \ingroup UniverSegCore
+ */
+class UniverSegCore_EXPORT DeviceMemory
+{
+public:
+  DeviceMemory() = default;
+  virtual ~DeviceMemory();
+  DeviceMemory(const DeviceMemory &) = delete;
+  DeviceMemory & operator=(const DeviceMemory &) = delete;
+
+  /** Memory that is aligned to 64 bytes or more. Throws Error, with the device, the
+   * bytes and those that are free, when there is not enough. */
+  virtual std::shared_ptr<void> Allocate(std::size_t bytes) = 0;
+
+  /** A stream for one thread. */
+  virtual std::shared_ptr<DeviceStream> MakeStream() = 0;
+
+  /** Copy from the host, and wait for it. */
+  std::shared_ptr<void> Upload(const void * from, std::size_t bytes);
+};
+
 /** \class WeightCache
  * \brief Weights in the forms that kernels want, shared by the plans of a model.
  *
@@ -47,10 +95,12 @@ namespace nn
 class UniverSegCore_EXPORT WeightCache
 {
 public:
-  /** The memory stored under the key; made by fill() the first time. */
+  /** The memory stored under the key; made by fill() the first time.
+   * \param device null, or where the memory is; fill() writes to the host's. */
   std::shared_ptr<const void> GetOrCreate(const std::string & key,
                                           std::size_t bytes,
-                                          const std::function<void(void *)> & fill);
+                                          const std::function<void(void *)> & fill,
+                                          DeviceMemory * device = nullptr);
 
   /** Bytes of all stored forms. */
   std::size_t GetNumberOfBytes() const;
@@ -83,10 +133,11 @@ struct OperatorCase
   ValueType output;
   unsigned int threads = 1;
   WeightCache * weights = nullptr; ///< never null in a plan
+  DeviceMemory * device = nullptr; ///< null on the host
 };
 
-/** Memory of one execution. Inputs of constants point to their plain elements
- * when ReadsInput() is true. */
+/** Memory of one execution, all of it the device's. Inputs of constants point to
+ * their plain elements when ReadsInput() is true. */
 struct KernelArguments
 {
   std::vector<const void *> inputs;
@@ -96,6 +147,7 @@ struct KernelArguments
   /** Null, or to be called now and then, in the thread that called Execute() only,
    * with the part done; false: stop, the results do not matter. */
   const std::function<bool(double)> * progress = nullptr;
+  DeviceStream * stream = nullptr; ///< of a device: where the work is to be put
 };
 
 /** \class Kernel
@@ -227,6 +279,9 @@ public:
                                               const Layout & from,
                                               const Layout & to,
                                               unsigned int threads) const = 0;
+
+  /** Memory of a device that this backend serves; null when it is the host's. */
+  virtual std::shared_ptr<DeviceMemory> GetDeviceMemory(const Device & device) const;
 
   /** Call f(begin, end) for consecutive parts of [0, count) on the threads that
    * the backend's kernels use. ITK's threads unless the backend has others. */

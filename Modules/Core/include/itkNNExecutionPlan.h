@@ -77,8 +77,9 @@ public:
     std::size_t bytes = 0;
   };
 
-  /** The kept arena when it is large enough, else a new one. */
-  Arena Acquire(std::size_t bytes);
+  /** The kept arena when it is large enough, else a new one.
+   * \param device null, or whose memory all arenas of the pool are. */
+  Arena Acquire(std::size_t bytes, DeviceMemory * device = nullptr);
 
   /** Give an arena back. */
   void Release(Arena arena);
@@ -107,6 +108,7 @@ struct PlanData;
 /** \class ExecutionPlan
  * \brief A graph bound to weights, implementations and memory.
  *
+ * On a device which is not the host inputs are copied there, outputs back.
  * Every intermediate value has an offset in one arena, so the peak memory is
  * known before anything runs. A plan is immutable: several threads may run it
  * at once, each with an arena of its own. One arena is kept for the next run, by

@@ -25,8 +25,25 @@ namespace itk
 {
 namespace nn
 {
+DeviceStream::~DeviceStream() = default;
+
+DeviceMemory::~DeviceMemory() = default;
+
+std::shared_ptr<void>
+DeviceMemory::Upload(const void * from, std::size_t bytes)
+{
+  auto memory = this->Allocate(bytes);
+  const auto stream = this->MakeStream();
+  stream->CopyFromHost(memory.get(), from, bytes);
+  stream->Wait();
+  return memory;
+}
+
 std::shared_ptr<const void>
-WeightCache::GetOrCreate(const std::string & key, std::size_t bytes, const std::function<void(void *)> & fill)
+WeightCache::GetOrCreate(const std::string & key,
+                         std::size_t bytes,
+                         const std::function<void(void *)> & fill,
+                         DeviceMemory * device)
 {
   const std::lock_guard<std::mutex> lock(m_Mutex);
   const auto found = m_Entries.find(key);
@@ -34,8 +51,12 @@ WeightCache::GetOrCreate(const std::string & key, std::size_t bytes, const std::
   {
     return found->second;
   }
-  const auto memory = AllocateAligned(bytes);
-  fill(memory.get());
+  std::shared_ptr<const void> memory = AllocateAligned(bytes);
+  fill(const_cast<void *>(memory.get()));
+  if (device != nullptr)
+  {
+    memory = device->Upload(memory.get(), bytes);
+  }
   m_Entries.emplace(key, memory);
   m_Bytes += bytes;
   return memory;
@@ -90,6 +111,12 @@ Implementation::~Implementation() = default;
 Backend::Backend() = default;
 
 Backend::~Backend() = default;
+
+std::shared_ptr<DeviceMemory>
+Backend::GetDeviceMemory(const Device &) const
+{
+  return nullptr;
+}
 
 void
 Backend::RunParallel(std::int64_t count,

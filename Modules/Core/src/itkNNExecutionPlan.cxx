@@ -64,7 +64,7 @@ IsVerbose()
 } // namespace
 
 ArenaPool::Arena
-ArenaPool::Acquire(std::size_t bytes)
+ArenaPool::Acquire(std::size_t bytes, DeviceMemory * device)
 {
   Arena arena;
   {
@@ -75,7 +75,7 @@ ArenaPool::Acquire(std::size_t bytes)
   {
     // Freed before the larger one is allocated.
     arena.memory.reset();
-    arena = { AllocateAligned(bytes), bytes };
+    arena = { device != nullptr ? device->Allocate(bytes) : AllocateAligned(bytes), bytes };
   }
   return arena;
 }
@@ -132,6 +132,7 @@ ExecutionPlan::Compile(const Graph & graph,
     }
   }
   data.resources = resources ? std::move(resources) : std::make_shared<PlanResources>();
+  data.device = data.backends.front()->GetDeviceMemory(options.device);
   data.threads = options.threads == 0 ? GetDefaultNumberOfThreads() : options.threads;
   data.graph = RemoveDeadNodes(graph);
   if (weights.GetSource())
@@ -170,7 +171,8 @@ ExecuteSteps(const PlanData & data,
              const std::vector<void *> & outputs,
              void * arena,
              const std::function<bool(double)> & progress,
-             std::vector<double> * milliseconds)
+             std::vector<double> * milliseconds,
+             DeviceStream * stream)
 {
   const auto memoryOf = [&](std::size_t index) -> void *
   {
@@ -180,7 +182,8 @@ ExecuteSteps(const PlanData & data,
       case Buffer::Place::Input:
         return const_cast<void *>(inputs[buffer.index]);
       case Buffer::Place::Constant:
-        return const_cast<void *>(data.constants[buffer.index].GetRawData());
+        return stream != nullptr ? const_cast<void *>(data.deviceConstants[buffer.index].get())
+                                 : const_cast<void *>(data.constants[buffer.index].GetRawData());
       case Buffer::Place::Output:
         return outputs[buffer.index];
       case Buffer::Place::Arena:
@@ -191,8 +194,14 @@ ExecuteSteps(const PlanData & data,
   const auto report = [&](double done)
   { return !progress || progress(data.work > 0 ? std::min(done / data.work, 1.0) : 1.0); };
 
+  for (std::size_t i = 0; stream != nullptr && i < data.inputs.size(); ++i)
+  {
+    const InputInfo & input = data.inputs[i];
+    stream->CopyFromHost(memoryOf(input.buffer), inputs[i], CountBytes(input.type, input.layout));
+  }
   double done = 0;
   KernelArguments arguments;
+  arguments.stream = stream;
   for (std::size_t s = 0; s < data.steps.size(); ++s)
   {
     const Step & step = data.steps[s];
@@ -219,6 +228,10 @@ ExecuteSteps(const PlanData & data,
       arguments.progress = &within;
       const auto start = std::chrono::steady_clock::now();
       step.kernel->Execute(arguments);
+      if (stream != nullptr && (data.verbose || milliseconds != nullptr))
+      {
+        stream->Wait();
+      }
       if (!goesOn)
       {
         return false;
@@ -243,7 +256,11 @@ ExecuteSteps(const PlanData & data,
   {
     const OutputInfo & output = data.outputs[i];
     const void * memory = memoryOf(output.buffer);
-    if (memory != outputs[i])
+    if (stream != nullptr)
+    {
+      stream->CopyToHost(outputs[i], memory, CountBytes(output.type, output.layout));
+    }
+    else if (memory != outputs[i])
     {
       std::memcpy(outputs[i], memory, CountBytes(output.type, output.layout));
     }
@@ -290,7 +307,7 @@ ExecutionPlan::Run(const TensorMap & inputs, const RunHooks & hooks) const
     outputMemory.push_back(result.GetRawData());
     outputs.emplace(output.name, std::move(result));
   }
-  ArenaPool::Arena arena = data.resources->arenas.Acquire(data.arenaBytes);
+  ArenaPool::Arena arena = data.resources->arenas.Acquire(data.arenaBytes, data.device.get());
   const auto progress = [&](double part)
   {
     if (hooks.progress)
@@ -300,7 +317,14 @@ ExecutionPlan::Run(const TensorMap & inputs, const RunHooks & hooks) const
     // What is finished need not be thrown away.
     return part >= 1 || !isCancelled();
   };
-  const bool finished = ExecuteSteps(data, inputMemory, outputMemory, arena.memory.get(), progress);
+  const auto stream = data.device ? data.device->MakeStream() : nullptr;
+  const bool finished =
+    ExecuteSteps(data, inputMemory, outputMemory, arena.memory.get(), progress, nullptr, stream.get());
+  if (stream)
+  {
+    // Before the memory is used for something else.
+    stream->Wait();
+  }
   data.resources->arenas.Release(std::move(arena));
   if (!finished)
   {

@@ -21,9 +21,12 @@
 #include "itkNNPlanData.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iostream>
 #include <limits>
+#include <map>
 #include <sstream>
+#include <utility>
 
 namespace itk
 {
@@ -47,8 +50,8 @@ public:
     this->AddSources();
     // Fewer elements than this would leave threads without work.
     const std::int64_t minimumExtent = 2 * std::int64_t{ m_Data.threads };
-    m_Schedule =
-      ScheduleLoops(m_Data.graph, m_Options.loops ? minimumExtent : std::numeric_limits<std::int64_t>::max());
+    m_Schedule = ScheduleLoops(
+      m_Data.graph, m_Options.loops && !m_Data.device ? minimumExtent : std::numeric_limits<std::int64_t>::max());
     m_Positions.assign(m_Data.graph.GetNodes().size(), 0);
     for (std::size_t i = 0; i < m_Schedule.items.size(); ++i)
     {
@@ -124,8 +127,11 @@ private:
       {
         const auto given = m_Options.inputLayouts.find(value.name);
         const Layout layout = given == m_Options.inputLayouts.end() ? Layout{} : given->second;
-        m_ValueBuffers[i].push_back({ layout, this->AddBuffer(Buffer::Place::Input, m_Data.inputs.size(), 0) });
-        m_Data.inputs.push_back({ value.name, type, layout });
+        // A device has its own copy, which may be overwritten.
+        const std::size_t buffer = m_Data.device ? this->AddBuffer(Buffer::Place::Arena, 0, CountBytes(type, layout))
+                                                 : this->AddBuffer(Buffer::Place::Input, m_Data.inputs.size(), 0);
+        m_ValueBuffers[i].push_back({ layout, buffer });
+        m_Data.inputs.push_back({ value.name, type, layout, buffer });
       }
       else if (value.kind != Graph::ValueKind::Result)
       {
@@ -163,7 +169,9 @@ private:
 
   OperatorCase MakeCase(const Graph::Node & node) const
   {
-    OperatorCase operatorCase{ node.op, {}, this->TypeOf(node.output), m_Data.threads, &m_Data.resources->weights };
+    OperatorCase operatorCase{
+      node.op, {}, this->TypeOf(node.output), m_Data.threads, &m_Data.resources->weights, m_Data.device.get()
+    };
     for (const auto input : node.inputs)
     {
       const Graph::Value & value = m_Data.graph.GetValue(input);
@@ -538,7 +546,8 @@ private:
       const std::size_t bytes = CountBytes(m_Data.outputs.back().type, layout);
       const bool hasParts = std::any_of(
         m_Data.buffers.begin(), m_Data.buffers.end(), [buffer](const Buffer & part) { return part.whole == buffer; });
-      if (m_Data.buffers[buffer].place == Buffer::Place::Arena && m_Data.buffers[buffer].bytes == bytes && !hasParts)
+      if (!m_Data.device && m_Data.buffers[buffer].place == Buffer::Place::Arena &&
+          m_Data.buffers[buffer].bytes == bytes && !hasParts)
       {
         m_Data.buffers[buffer].place = Buffer::Place::Output;
         m_Data.buffers[buffer].index = m_Data.outputs.size() - 1;
@@ -619,7 +628,7 @@ private:
         continue;
       }
       m_Data.readParameters.insert(m_Data.graph.GetValue(id).name);
-      if (m_Weights.GetSource() && m_Weights.GetSource()->Has(constant))
+      if (!m_Data.device && m_Weights.GetSource() && m_Weights.GetSource()->Has(constant))
       {
         constant = this->Convert(m_Data.graph.GetValue(id).name, constant, constant.GetDataType());
       }
@@ -627,6 +636,38 @@ private:
     for (std::size_t i = 0; i < isRead.size(); ++i)
     {
       m_Data.constants[i] = isRead[i] ? m_Data.constants[i] : Tensor();
+    }
+    if (m_Data.device)
+    {
+      this->UploadConstants();
+    }
+  }
+
+  void UploadConstants()
+  {
+    std::map<std::size_t, std::string> names;
+    for (const auto id : m_Data.graph.GetValuesOfKind(Graph::ValueKind::Parameter))
+    {
+      const std::size_t buffer = m_ValueBuffers[static_cast<std::size_t>(id)].front().buffer;
+      names[m_Data.buffers[buffer].index] = m_Data.graph.GetValue(id).name;
+    }
+    for (std::size_t i = 0; i < m_Data.constants.size(); ++i)
+    {
+      const Tensor constant = std::exchange(m_Data.constants[i], Tensor());
+      m_Data.deviceConstants.emplace_back();
+      if (!constant.IsDefined())
+      {
+        continue;
+      }
+      const auto name = names.find(i);
+      const std::size_t bytes = constant.GetNumberOfBytes();
+      m_Data.deviceConstants.back() = name == names.end()
+                                      ? m_Data.device->Upload(constant.GetRawData(), bytes)
+                                      : m_Data.resources->weights.GetOrCreate(
+                                          name->second + "|device|" + ToString(constant.GetDataType()),
+                                          bytes,
+                                          [&](void * to) { std::memcpy(to, constant.GetRawData(), bytes); },
+                                          m_Data.device.get());
     }
   }
 

@@ -68,6 +68,7 @@ struct InputInfo
   std::string name;
   ValueType type;
   Layout layout;
+  std::size_t buffer = 0;
 };
 
 struct OutputInfo
@@ -85,12 +86,14 @@ struct PlanData
   std::vector<ExecutionPlan::StepInfo> infos;
   std::vector<Step> steps;
   std::vector<Buffer> buffers;
-  std::vector<Tensor> constants;             ///< undefined where no kernel reads one
-  std::set<std::string> readParameters = {}; ///< of the constants, also in loops
+  std::vector<Tensor> constants;                                 ///< undefined where no kernel reads one
+  std::vector<std::shared_ptr<const void>> deviceConstants = {}; ///< in their place on a device
+  std::set<std::string> readParameters = {};                     ///< of the constants, also in loops
   std::vector<InputInfo> inputs;
   std::vector<OutputInfo> outputs;
   std::shared_ptr<PlanResources> resources;
   std::vector<Backend::Pointer> backends;
+  std::shared_ptr<DeviceMemory> device = nullptr; ///< null on the host
   std::size_t arenaBytes = 0;
   double work = 0;
   unsigned int threads = 1;
@@ -98,20 +101,22 @@ struct PlanData
 };
 
 /** Choose implementations for the graph in `data` and lay out memory. What is
- * known already: graph, resources, backends, threads, verbose. */
+ * known already: graph, resources, backends, device, threads, verbose. */
 void BuildPlan(PlanData & data, const StateDict & weights, const PlanOptions & options);
 
 /** Run all steps on memory of the caller.
- * \param inputs, outputs one pointer for each of the plan's.
- * \param arena data.arenaBytes bytes, aligned to 64.
+ * \param inputs, outputs one pointer for each of the plan's, in memory of the host.
+ * \param arena data.arenaBytes bytes, aligned to 64, of the device.
  * \param progress called with the part done; false ends the run, and the result is false.
- * \param milliseconds when not null: the time of each step is added to its entry. */
+ * \param milliseconds when not null: the time of each step is added to its entry.
+ * \param stream of the device; null on the host. */
 bool ExecuteSteps(const PlanData & data,
                   const std::vector<const void *> & inputs,
                   const std::vector<void *> & outputs,
                   void * arena,
                   const std::function<bool(double)> & progress,
-                  std::vector<double> * milliseconds = nullptr);
+                  std::vector<double> * milliseconds = nullptr,
+                  DeviceStream * stream = nullptr);
 
 /** Write a step's line of the trace.
  * \param times behind the shape: how often a loop ran the step. */

@@ -124,6 +124,7 @@ Proposal Propose(const Convolution & op, const OperatorCase & operatorCase);
 Proposal Propose(const Pooling & op, const OperatorCase & operatorCase);
 Proposal Propose(const Interpolation & op, const OperatorCase & operatorCase);
 Proposal Propose(const Concatenation & op, const OperatorCase & operatorCase);
+Proposal Propose(const Permutation & op, const OperatorCase & operatorCase);
 Proposal Propose(const Reduction & op, const OperatorCase & operatorCase);
 Proposal Propose(const Softmax & op, const OperatorCase & operatorCase);
 Proposal Propose(const MatrixProduct & op, const OperatorCase & operatorCase);

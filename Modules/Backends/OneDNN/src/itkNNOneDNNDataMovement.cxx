@@ -231,6 +231,52 @@ Propose(const Interpolation & op, const OperatorCase & operatorCase)
                      [plan](const KernelArguments & arguments, auto block, std::int64_t begin, std::int64_t end)
                      { InterpolateRows<decltype(block)::value>(arguments, plan, begin, end); });
 }
+
+Proposal
+Propose(const Permutation & op, const OperatorCase & operatorCase)
+{
+  const Shape & src = operatorCase.inputs[0].type.shape;
+  const Shape strides = ContiguousStrides(src);
+  // Axes that stay behind each other are one.
+  dnnl::memory::dims extents;
+  dnnl::memory::dims from;
+  for (const auto axis : op.order)
+  {
+    const std::int64_t extent = src[static_cast<std::size_t>(axis)];
+    const std::int64_t stride = strides[static_cast<std::size_t>(axis)];
+    if (extent == 1)
+    {
+      continue;
+    }
+    if (!extents.empty() && from.back() == extent * stride)
+    {
+      extents.back() *= extent;
+      from.back() = stride;
+      continue;
+    }
+    extents.push_back(extent);
+    from.push_back(stride);
+  }
+  if (extents.size() <= 1)
+  {
+    return Proposal::Alias(0, { Layout{} });
+  }
+  if (extents.size() > DNNL_MAX_NDIMS)
+  {
+    return Proposal::Unsupported("more than " + std::to_string(DNNL_MAX_NDIMS) + " axes");
+  }
+  const auto type = dnnl::memory::data_type::f32;
+  const dnnl::memory::desc srcDescription(extents, type, from);
+  const dnnl::memory::desc dstDescription(extents, type, ContiguousStrides(Shape(extents.begin(), extents.end())));
+  const dnnl::reorder::primitive_desc description(
+    GetEngine(), srcDescription, GetEngine(), dstDescription, UserScratchpad());
+  return Proposal::FromKernel(
+    MakePrimitiveKernel(dnnl::reorder(description),
+                        { { DNNL_ARG_FROM, srcDescription, 0 }, { DNNL_ARG_TO, dstDescription, Binding::output } },
+                        description.scratchpad_desc(),
+                        operatorCase.threads),
+    { Layout{} });
+}
 } // namespace onednn
 } // namespace nn
 } // namespace itk

@@ -57,6 +57,9 @@ Translate(const PostOperation & post, simd::PointwiseStep & step)
       case UnaryFunction::Linear:
         step.function = Function::Linear;
         return true;
+      case UnaryFunction::Gelu:
+        step.function = Function::Gelu;
+        return true;
       default:
         return false;
     }

@@ -195,15 +195,22 @@ Translate(const Binary & op, const Operand & operand, const Shape & result, int 
     const bool isImage = MapImages(operand.type.shape, result, channelAxis, post.images);
     return isImage && !operand.IsConstant() ? "" : "the gate is not whole images of the result";
   }
-  if (op.function != BinaryFunction::Add && op.function != BinaryFunction::Multiply)
+  const bool isSum = op.function == BinaryFunction::Add;
+  const bool isDifference = op.function == BinaryFunction::Subtract;
+  if (!isSum && !isDifference && op.function != BinaryFunction::Multiply)
   {
     return std::string("has no post-operation ") + ToString(op.function);
   }
-  const bool isSum = op.function == BinaryFunction::Add;
   if (IsPerChannel(operand.type.shape, result, channelAxis))
   {
-    post.kind = isSum ? simd::PostKind::AddChannel : simd::PostKind::MultiplyChannel;
+    post.kind = isSum        ? simd::PostKind::AddChannel
+              : isDifference ? simd::PostKind::SubtractChannel
+                             : simd::PostKind::MultiplyChannel;
     return "";
+  }
+  if (isDifference)
+  {
+    return "subtracts one value a channel, not " + nn::ToString(operand.type.shape);
   }
   post.kind = isSum ? simd::PostKind::AddValue : simd::PostKind::MultiplyValue;
   if (!MapImages(operand.type.shape, result, channelAxis, post.images))

@@ -33,6 +33,7 @@ enum class PointwiseFunction : std::uint8_t
   Relu,
   LeakyRelu, ///< x < 0 ? alpha * x : x
   Linear,    ///< alpha * x + beta
+  Gelu,      ///< x / 2 * (1 + erf(x / sqrt(2)))
   Add,
   Subtract, ///< x - operand
   Multiply,

@@ -36,6 +36,7 @@ enum class PostKind : std::uint8_t
   Clip,            ///< min(max(x, alpha), beta)
   Linear,          ///< alpha * x + beta
   AddChannel,      ///< x + operand[channel]
+  SubtractChannel, ///< x - operand[channel]
   MultiplyChannel, ///< x * operand[channel]
   AddValue,        ///< x + operand of the result's shape and layout
   MultiplyValue,   ///< x * operand of the result's shape and layout
@@ -59,7 +60,7 @@ struct PostOperation
   }
   bool IsPerChannel() const
   {
-    return kind == PostKind::AddChannel || kind == PostKind::MultiplyChannel;
+    return kind == PostKind::AddChannel || kind == PostKind::SubtractChannel || kind == PostKind::MultiplyChannel;
   }
 };
 } // namespace simd

@@ -566,6 +566,12 @@ ApplyPostOperations(D d, const Output & output, const Tile & tile, std::int64_t 
           x = hn::Add(x, hn::LoadU(d, channel));
         }
         break;
+      case PostKind::SubtractChannel:
+        for (V & x : values)
+        {
+          x = hn::Sub(x, hn::LoadU(d, channel));
+        }
+        break;
       case PostKind::MultiplyChannel:
         for (V & x : values)
         {

@@ -38,6 +38,8 @@ Apply(const PointwiseStep & step, double x, double operand)
       return x < 0 ? static_cast<double>(step.alpha) * x : x;
     case PointwiseFunction::Linear:
       return static_cast<double>(step.alpha) * x + static_cast<double>(step.beta);
+    case PointwiseFunction::Gelu:
+      return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
     case PointwiseFunction::Add:
       return x + operand;
     case PointwiseFunction::Subtract:
@@ -110,6 +112,7 @@ TEST(SimdPointwise, EveryFunctionAndAccess)
             for (const auto function : { Function::Relu,
                                          Function::LeakyRelu,
                                          Function::Linear,
+                                         Function::Gelu,
                                          Function::Add,
                                          Function::Subtract,
                                          Function::Multiply,
@@ -145,13 +148,42 @@ TEST(SimdPointwise, AnyCountWithoutPeriods)
     });
 }
 
+TEST(SimdPointwise, GeluIsExactInItsWholeRange)
+{
+  ForEachTarget(
+    []
+    {
+      std::vector<float> src;
+      for (int i = -64000; i <= 64000; ++i)
+      {
+        src.push_back(static_cast<float>(i) / 8000);
+      }
+      src.insert(src.end(), { -1e30F, 1e30F, std::numeric_limits<float>::infinity(), 1e-30F, 0.0F });
+      std::vector<float> dst(src.size());
+      const PointwiseStep step{ PointwiseFunction::Gelu, PointwiseAccess::Whole, 0, 0, nullptr };
+      ApplyPointwise(
+        src.data(), PointwiseAccess::Whole, &step, 1, 0, dst.data(), static_cast<std::int64_t>(src.size()));
+      for (std::size_t i = 0; i < src.size(); ++i)
+      {
+        const auto x = static_cast<double>(src[i]);
+        const double expected = x < -100 ? 0 : 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+        if (std::isinf(expected))
+        {
+          EXPECT_EQ(dst[i], src[i]);
+          continue;
+        }
+        ASSERT_NEAR(static_cast<double>(dst[i]), expected, 5e-7 * std::max(1.0, std::abs(x))) << x;
+      }
+    });
+}
+
 TEST(SimdPointwise, NanStays)
 {
   ForEachTarget(
     []
     {
       const float src = std::numeric_limits<float>::quiet_NaN();
-      for (const auto function : { PointwiseFunction::Relu, PointwiseFunction::LeakyRelu })
+      for (const auto function : { PointwiseFunction::Relu, PointwiseFunction::LeakyRelu, PointwiseFunction::Gelu })
       {
         const PointwiseStep step{ function, PointwiseAccess::Whole, 0.1F, 0, nullptr };
         std::vector<float> dst(40, 0.0F);

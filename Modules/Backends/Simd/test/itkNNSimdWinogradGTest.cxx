@@ -218,6 +218,8 @@ Apply(const PostOperation & post, double x, double operand)
     case PostKind::AddChannel:
     case PostKind::AddValue:
       return x + operand;
+    case PostKind::SubtractChannel:
+      return x - operand;
     case PostKind::GateValue:
       return operand > 0 ? x : static_cast<double>(post.alpha) * x;
     case PostKind::MultiplyChannel:
@@ -484,6 +486,7 @@ TEST(SimdWinograd, PostOperations)
                                 { PostKind::Clip, -1, 2 },
                                 { PostKind::Linear, 0.5F, -1 },
                                 { PostKind::AddChannel },
+                                { PostKind::SubtractChannel },
                                 { PostKind::MultiplyChannel },
                                 { PostKind::AddValue },
                                 { PostKind::MultiplyValue },
@@ -584,6 +587,7 @@ TEST(SimdWinograd, VolumePostOperations)
                                 { PostKind::Clip, -1, 2 },
                                 { PostKind::Linear, 0.5F, -1 },
                                 { PostKind::AddChannel },
+                                { PostKind::SubtractChannel },
                                 { PostKind::MultiplyChannel },
                                 { PostKind::AddValue },
                                 { PostKind::MultiplyValue },

@@ -52,8 +52,9 @@ struct ArenaAssignment
   std::size_t bytes = 0;
 };
 
-/** Largest first, each at the lowest offset where nothing that lives at the same
- * time is. Beside a part that lives alone its piece's memory is free. */
+/** Pieces one after the other, each at the lowest offset where nothing that lives at
+ * the same time is: largest first, in several orders of which the best counts.
+ * Beside a part that lives alone its piece's memory is free. */
 UniverSegCore_EXPORT ArenaAssignment AssignArena(const std::vector<MemoryRequest> & requests);
 } // namespace nn
 } // namespace itk

@@ -80,16 +80,23 @@ FindOffset(const Parts & piece, const Parts & placed)
   }
   return offset;
 }
-} // namespace
+/** From the first to the last step in which some of it is needed. */
+double
+LifeOf(const MemoryRequest & request)
+{
+  int first = request.firstStep;
+  int last = request.lastStep;
+  for (const auto & part : request.parts)
+  {
+    first = std::min(first, part.firstStep);
+    last = std::max(last, part.lastStep);
+  }
+  return 1.0 + last - first;
+}
 
 ArenaAssignment
-AssignArena(const std::vector<MemoryRequest> & requests)
+AssignInOrder(const std::vector<MemoryRequest> & requests, const std::vector<std::size_t> & order)
 {
-  std::vector<std::size_t> order(requests.size());
-  std::iota(order.begin(), order.end(), std::size_t{ 0 });
-  std::stable_sort(
-    order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return requests[a].bytes > requests[b].bytes; });
-
   ArenaAssignment assignment;
   assignment.offsets.assign(requests.size(), 0);
   Parts placed; // sorted by offset
@@ -111,6 +118,37 @@ AssignArena(const std::vector<MemoryRequest> & requests)
     }
   }
   return assignment;
+}
+} // namespace
+
+ArenaAssignment
+AssignArena(const std::vector<MemoryRequest> & requests)
+{
+  std::vector<double> bytes;
+  std::vector<double> lives;
+  for (const auto & request : requests)
+  {
+    bytes.push_back(static_cast<double>(request.bytes));
+    lives.push_back(LifeOf(request));
+  }
+  std::vector<std::size_t> order(requests.size());
+  std::iota(order.begin(), order.end(), std::size_t{ 0 });
+  ArenaAssignment best;
+  const auto attempt = [&](const auto & goesBefore)
+  {
+    std::vector<std::size_t> sorted = order;
+    std::stable_sort(sorted.begin(), sorted.end(), goesBefore);
+    ArenaAssignment assignment = AssignInOrder(requests, sorted);
+    if (best.offsets.empty() || assignment.bytes < best.bytes)
+    {
+      best = std::move(assignment);
+    }
+  };
+  attempt([&](std::size_t a, std::size_t b) { return bytes[a] > bytes[b]; });
+  attempt([&](std::size_t a, std::size_t b)
+          { return bytes[a] != bytes[b] ? bytes[a] > bytes[b] : lives[a] > lives[b]; });
+  attempt([&](std::size_t a, std::size_t b) { return bytes[a] * lives[a] > bytes[b] * lives[b]; });
+  return best;
 }
 } // namespace nn
 } // namespace itk

@@ -114,6 +114,15 @@ TEST(ArenaPlanner, SimpleCasesAreOptimal)
   EXPECT_EQ(AssignArena({ { 256, 0, 1 }, { 128, 0, 5 }, { 192, 2, 3 } }).bytes, 384U);
 }
 
+TEST(ArenaPlanner, AnotherOrderMayBeBetter)
+{
+  // In the order of their steps the last of the chain does not fit below the one that lives long.
+  const std::vector<MemoryRequest> requests{ { 64, 0, 1 }, { 64, 1, 2 }, { 64, 2, 9 }, { 128, 9, 9 }, { 64, 3, 8 } };
+  EXPECT_EQ(AssignArena(requests).bytes, 192U);
+  // Long lives first leave less room for what is larger.
+  EXPECT_EQ(AssignArena({ { 64, 0, 9 }, { 64, 1, 9 }, { 256, 4, 4 } }).bytes, 384U);
+}
+
 TEST(ArenaPlanner, StepsAreInclusive)
 {
   const auto assignment = AssignArena({ { 64, 0, 3 }, { 64, 3, 4 } });

@@ -52,7 +52,7 @@ constexpr double marginSeconds = 5e-6;
 
 /** What memory is worth: seconds of a run for each byte by which weights that are
  * kept grow, from a size on that matters. */
-constexpr double secondsPerByte = 0.2e-9;
+constexpr double secondsPerByte = 0.25e-9;
 constexpr double freeBytes = 8e6;
 
 std::string

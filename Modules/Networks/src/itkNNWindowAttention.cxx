@@ -56,17 +56,24 @@ TokenWindows::TokenWindows(const Extent3 & grid, std::int64_t window, std::int64
   }
 }
 
+Extent3
+TokenWindows::GetCounts() const
+{
+  return { { m_Padded[0] / m_Window, m_Padded[1] / m_Window, m_Padded[2] / m_Window } };
+}
+
 std::int64_t
 TokenWindows::GetNumberOfWindows() const
 {
-  return m_Padded[0] / m_Window * (m_Padded[1] / m_Window) * (m_Padded[2] / m_Window);
+  const Extent3 counts = this->GetCounts();
+  return counts[0] * counts[1] * counts[2];
 }
 
 template <typename TFunction>
 void
 TokenWindows::ForEach(const TFunction & function) const
 {
-  const Extent3 counts{ { m_Padded[0] / m_Window, m_Padded[1] / m_Window, m_Padded[2] / m_Window } };
+  const Extent3 counts = this->GetCounts();
   const Extent3 inside{ { m_Window, m_Window, m_Window } };
   Extent3 rolled{};
   for (rolled[0] = 0; rolled[0] < m_Padded[0]; ++rolled[0])
@@ -127,29 +134,23 @@ TokenWindows::GetPositions() const
 }
 
 Tensor
-TokenWindows::GetMask() const
+TokenWindows::GetMask(std::size_t axis) const
 {
   const std::int64_t length = Cube(m_Window);
-  std::vector<std::int64_t> sections(static_cast<std::size_t>(this->GetNumberOfWindows() * length));
-  this->ForEach(
-    [&](std::int64_t window, std::int64_t token, const Extent3 & rolled)
-    {
-      std::int64_t section = 0;
-      for (std::size_t axis = 0; axis < rolled.size(); ++axis)
-      {
-        const int part = rolled[axis] < m_Padded[axis] - m_Window ? 0 : rolled[axis] < m_Padded[axis] - m_Shift ? 1 : 2;
-        section = 3 * section + part;
-      }
-      sections[static_cast<std::size_t>(window * length + token)] = section;
-    });
-  Tensor mask({ this->GetNumberOfWindows(), 1, length, length });
-  auto * values = mask.GetData<float>();
-  for (std::int64_t row = 0; row < this->GetNumberOfWindows() * length; ++row)
+  const std::int64_t count = this->GetCounts()[axis];
+  const std::int64_t stride = axis == 0 ? m_Window * m_Window : axis == 1 ? m_Window : 1;
+  const auto section = [&](std::int64_t window, std::int64_t token)
   {
-    const std::int64_t first = row / length * length;
+    const std::int64_t rolled = window * m_Window + token / stride % m_Window;
+    return rolled < m_Padded[axis] - m_Window ? 0 : rolled < m_Padded[axis] - m_Shift ? 1 : 2;
+  };
+  Tensor mask({ count, length, length });
+  auto * values = mask.GetData<float>();
+  for (std::int64_t row = 0; row < count * length; ++row)
+  {
     for (std::int64_t key = 0; key < length; ++key)
     {
-      const bool isApart = sections[static_cast<std::size_t>(row)] != sections[static_cast<std::size_t>(first + key)];
+      const bool isApart = section(row / length, row % length) != section(row / length, key);
       values[row * length + key] = isApart ? masked : 0;
     }
   }
@@ -186,7 +187,15 @@ AddWindowTables(Graph & graph, const TokenWindows & windows, const std::string &
   tables.tokens = graph.AddConstant(windows.GetTokens(), key + ".tokens");
   tables.positions = graph.AddConstant(windows.GetPositions(), key + ".positions");
   tables.rows = graph.AddConstant(TokenWindows::GetRelativePositions(windows.GetWindow()), key + ".rows");
-  tables.mask = windows.IsShifted() ? graph.AddConstant(windows.GetMask(), key + ".mask") : -1;
+  tables.counts = windows.GetCounts();
+  for (std::size_t axis = 0; axis < 3 && windows.IsShifted(); ++axis)
+  {
+    // Behind its axis stand the others, then heads, queries and keys.
+    Tensor mask = windows.GetMask(axis);
+    Shape shape = mask.GetShape();
+    shape.insert(shape.begin() + 1, 3 - axis, 1);
+    tables.masks[axis] = graph.AddConstant(mask.Reshape(shape), key + ".mask");
+  }
   tables.isPadded = windows.IsPadded();
   return tables;
 }
@@ -231,10 +240,21 @@ AddWindowAttention(ModuleBuilder & modules,
   const ValueId biases = graph.Add(Gather{ 0 }, { table, windows.rows }, key + ".biases");
   const ValueId bias = graph.Add(Permutation{ { 2, 0, 1 } }, { biases }, key + ".biases");
   ValueId scores = graph.Add(MatrixProduct{ false, true }, { queries, keys }, key + ".scores");
-  scores = graph.Combine(BinaryFunction::Add, scores, bias, key + ".scores");
-  if (windows.mask >= 0)
+  if (windows.masks[0] < 0)
   {
-    scores = graph.Combine(BinaryFunction::Add, scores, windows.mask, key + ".scores");
+    scores = graph.Combine(BinaryFunction::Add, scores, bias, key + ".scores");
+  }
+  else
+  {
+    const Extent3 & counts = windows.counts;
+    scores = graph.Add(
+      Reshape{ { shape[0], counts[0], counts[1], counts[2], heads, length, length } }, { scores }, key + ".scores");
+    scores = graph.Combine(BinaryFunction::Add, scores, bias, key + ".scores");
+    for (const auto mask : windows.masks)
+    {
+      scores = graph.Combine(BinaryFunction::Add, scores, mask, key + ".scores");
+    }
+    scores = graph.Add(Reshape{ { shape[0], count, heads, length, length } }, { scores }, key + ".scores");
   }
   const ValueId parts =
     modules.Drop(graph.Add(Softmax{ -1, false }, { scores }, key + ".softmax"), dropout, key + ".attn_drop");

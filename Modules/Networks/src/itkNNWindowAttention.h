@@ -45,9 +45,13 @@ public:
    * windows. */
   Tensor GetPositions() const;
 
-  /** [windows, 1, window^3, window^3]: 0, or -100 between tokens that were not
-   * neighbours before the roll. */
-  Tensor GetMask() const;
+  /** Numbers of windows along the axes. */
+  Extent3 GetCounts() const;
+
+  /** [windows along the axis, window^3, window^3]: 0, or -100 between tokens that
+   * were not neighbours along it before the roll. The reference has -100 where that
+   * is so along any axis; the sum of the three masks differs by what exp(-100) is. */
+  Tensor GetMask(std::size_t axis) const;
 
   bool IsPadded() const
   {
@@ -87,8 +91,9 @@ struct WindowTables
 {
   ValueId tokens = -1;
   ValueId positions = -1;
-  ValueId rows = -1; ///< of the table of biases
-  ValueId mask = -1; ///< none when the windows are not shifted
+  ValueId rows = -1;                              ///< of the table of biases
+  Extent3 counts{ { 0, 0, 0 } };                  ///< of windows
+  std::array<ValueId, 3> masks{ { -1, -1, -1 } }; ///< none when the windows are not shifted
   bool isPadded = false;
 };
 WindowTables AddWindowTables(Graph & graph, const TokenWindows & windows, const std::string & key);

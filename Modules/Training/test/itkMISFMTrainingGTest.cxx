@@ -327,6 +327,43 @@ MakeMasks(const std::vector<RandomMask> & masks, const StateDict & io, double ke
   }
   return tensors;
 }
+
+double
+DistanceOf(const TensorMap & ones, const TensorMap & others)
+{
+  double squares = 0;
+  for (const auto & [name, tensor] : ones)
+  {
+    const auto a = tensor.ToVector<double>();
+    const auto b = others.at(name).ToVector<double>();
+    for (std::size_t i = 0; i < a.size(); ++i)
+    {
+      squares += (a[i] - b[i]) * (a[i] - b[i]);
+    }
+  }
+  return std::sqrt(squares);
+}
+
+/** How far the gradient moves when the input does by at most 1e-6: rectifiers have
+ * kinks, and one that is passed at a coarse level counts in hundredths of the gradient. */
+double
+FindJump(GradientRunner & runner, const TensorMap & inputs, const StateDict & weights, const TensorMap & gradients)
+{
+  double largest = 0;
+  for (std::uint32_t seed = 0; seed < 8; ++seed)
+  {
+    TensorMap moved = inputs;
+    Tensor input = inputs.at("input").To(DataType::Float64).Clone();
+    const auto noise = RandomTensor(input.GetShape(), seed, -1e-6, 1e-6).ToVector<double>();
+    for (std::size_t i = 0; i < noise.size(); ++i)
+    {
+      input.GetData<double>()[i] += noise[i];
+    }
+    moved["input"] = input;
+    largest = std::max(largest, DistanceOf(runner.Run(moved, weights).gradients, gradients));
+  }
+  return largest;
+}
 } // namespace
 
 class MISFMGradients : public ::testing::TestWithParam<GradientCase>
@@ -352,6 +389,7 @@ TEST_P(MISFMGradients, AreTheReferences)
     isUnused.insert(name);
   }
   RegisterBackends();
+  double jump = 0;
   for (const auto precision : { DataType::Float64, DataType::Float32 })
   {
     SCOPED_TRACE(ToString(precision));
@@ -418,7 +456,8 @@ TEST_P(MISFMGradients, AreTheReferences)
           << name << " of magnitude " << LargestMagnitude(expected) << ", of all " << global;
       }
     }
-    EXPECT_LE(std::sqrt(squaredErrors), (isDouble ? 1e-5 : 2e-3) * std::sqrt(squares));
+    jump = isDouble ? FindJump(runner, inputs, weights, result.gradients) : jump;
+    EXPECT_LE(std::sqrt(squaredErrors), isDouble ? 1e-5 * std::sqrt(squares) : 5e-4 * std::sqrt(squares) + 1.5 * jump);
   }
 }
 

@@ -296,7 +296,7 @@ TEST(Bench, WeightsOfAFile)
   const ProcessResult other = RunCommand({ "bench", "--network", "fmunet", "--size", "16,16,16", "--model", model });
   EXPECT_EQ(other.exitCode, 1);
   EXPECT_NE(other.error.find("project.weight"), std::string::npos) << other.error;
-  command.push_back("--training");
+  command.emplace_back("--training");
   const ProcessResult training = RunCommand(command);
   EXPECT_EQ(training.exitCode, 2);
   EXPECT_NE(training.error.find("--model is of no use with --training"), std::string::npos) << training.error;

@@ -218,7 +218,8 @@ private:
       op.dilation.push_back(1);
       weightShape.push_back(kernel);
     }
-    const double scale = 1.5 / std::sqrt(static_cast<double>(NumberOfElements(weightShape) / channels));
+    const std::int64_t terms = NumberOfElements(weightShape) / channels;
+    const double scale = 1.5 / std::sqrt(static_cast<double>(terms));
     const ValueId w = this->NewParameter(weightShape, -scale, scale);
     return Below(2) == 0 ? graph.Convolve(src, w, this->NewParameter({ channels }, -0.5, 0.5), op)
                          : graph.Convolve(src, w, std::nullopt, op);

@@ -70,10 +70,6 @@ public:
   {
     this->Copy(to, FromDevice(from), bytes);
   }
-  void CopyWithin(void * to, const void * from, std::size_t bytes) override
-  {
-    this->Copy(FromDevice(to), FromDevice(from), bytes);
-  }
   void Add(std::function<void()> work)
   {
     m_Work.push_back(std::move(work));

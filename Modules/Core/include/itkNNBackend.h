@@ -54,8 +54,6 @@ public:
 
   virtual void CopyFromHost(void * to, const void * from, std::size_t bytes) = 0;
   virtual void CopyToHost(void * to, const void * from, std::size_t bytes) = 0;
-  /** From memory of the device to other memory of it. */
-  virtual void CopyWithin(void * to, const void * from, std::size_t bytes) = 0;
 
   /** Until all work is done. Throws Error when some of it has failed. */
   virtual void Wait() = 0;

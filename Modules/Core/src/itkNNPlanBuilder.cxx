@@ -24,7 +24,6 @@
 #include <cstring>
 #include <iostream>
 #include <limits>
-#include <map>
 #include <sstream>
 #include <utility>
 
@@ -136,6 +135,7 @@ private:
       else if (value.kind != Graph::ValueKind::Result)
       {
         m_ValueBuffers[i].push_back({ {}, this->AddBuffer(Buffer::Place::Constant, m_Data.constants.size(), 0) });
+        m_ParameterNames.push_back(value.kind == Graph::ValueKind::Parameter ? value.name : "");
         m_Data.constants.push_back(value.kind == Graph::ValueKind::Parameter
                                      ? this->BindParameter(value, type)
                                      : value.constant.To(type.type).Contiguous());
@@ -619,56 +619,38 @@ private:
     {
       read(output.buffer);
     }
-    for (const auto id : m_Data.graph.GetValuesOfKind(Graph::ValueKind::Parameter))
-    {
-      const std::size_t buffer = m_ValueBuffers[static_cast<std::size_t>(id)].front().buffer;
-      Tensor & constant = m_Data.constants[m_Data.buffers[buffer].index];
-      if (!isRead[m_Data.buffers[buffer].index])
-      {
-        continue;
-      }
-      m_Data.readParameters.insert(m_Data.graph.GetValue(id).name);
-      if (!m_Data.device && m_Weights.GetSource() && m_Weights.GetSource()->Has(constant))
-      {
-        constant = this->Convert(m_Data.graph.GetValue(id).name, constant, constant.GetDataType());
-      }
-    }
+    m_Data.deviceConstants.resize(m_Data.device ? isRead.size() : 0);
     for (std::size_t i = 0; i < isRead.size(); ++i)
     {
-      m_Data.constants[i] = isRead[i] ? m_Data.constants[i] : Tensor();
-    }
-    if (m_Data.device)
-    {
-      this->UploadConstants();
+      const Tensor constant = std::exchange(m_Data.constants[i], Tensor());
+      if (isRead[i])
+      {
+        this->KeepConstant(i, constant);
+      }
     }
   }
 
-  void UploadConstants()
+  /** In memory that kernels can read later. */
+  void KeepConstant(std::size_t index, const Tensor & constant)
   {
-    std::map<std::size_t, std::string> names;
-    for (const auto id : m_Data.graph.GetValuesOfKind(Graph::ValueKind::Parameter))
+    const std::string & name = m_ParameterNames[index];
+    const std::size_t bytes = constant.GetNumberOfBytes();
+    if (!name.empty())
     {
-      const std::size_t buffer = m_ValueBuffers[static_cast<std::size_t>(id)].front().buffer;
-      names[m_Data.buffers[buffer].index] = m_Data.graph.GetValue(id).name;
+      m_Data.readParameters.insert(name);
     }
-    for (std::size_t i = 0; i < m_Data.constants.size(); ++i)
+    if (!m_Data.device)
     {
-      const Tensor constant = std::exchange(m_Data.constants[i], Tensor());
-      m_Data.deviceConstants.emplace_back();
-      if (!constant.IsDefined())
-      {
-        continue;
-      }
-      const auto name = names.find(i);
-      const std::size_t bytes = constant.GetNumberOfBytes();
-      m_Data.deviceConstants.back() = name == names.end()
-                                      ? m_Data.device->Upload(constant.GetRawData(), bytes)
-                                      : m_Data.resources->weights.GetOrCreate(
-                                          name->second + "|device|" + ToString(constant.GetDataType()),
-                                          bytes,
-                                          [&](void * to) { std::memcpy(to, constant.GetRawData(), bytes); },
-                                          m_Data.device.get());
+      const bool isInFile = m_Weights.GetSource() && m_Weights.GetSource()->Has(constant);
+      m_Data.constants[index] = isInFile ? this->Convert(name, constant, constant.GetDataType()) : constant;
+      return;
     }
+    m_Data.deviceConstants[index] = name.empty() ? m_Data.device->Upload(constant.GetRawData(), bytes)
+                                                 : m_Data.resources->weights.GetOrCreate(
+                                                     name + "|device|" + ToString(constant.GetDataType()),
+                                                     bytes,
+                                                     [&](void * to) { std::memcpy(to, constant.GetRawData(), bytes); },
+                                                     m_Data.device.get());
   }
 
   /** The steps for people: loops by what is in them. */
@@ -710,7 +692,8 @@ private:
   const PlanOptions & m_Options;
   std::vector<std::vector<Placement>> m_ValueBuffers;
   LoopSchedule m_Schedule;
-  std::vector<int> m_Positions; ///< of each node in the schedule
+  std::vector<int> m_Positions;              ///< of each node in the schedule
+  std::vector<std::string> m_ParameterNames; ///< of each constant of the plan; empty for the graph's own
 };
 } // namespace
 

@@ -164,11 +164,11 @@ constexpr std::uint64_t mappedFrom = std::uint64_t{ 16 } << 20;
 #endif
 } // namespace
 
-FileBytes
-ReadFileBytes(const std::string & fileName, std::uint64_t maximum)
+namespace
 {
-  const std::filesystem::path path(fileName);
-  const std::uint64_t size = CheckFile(path, maximum);
+FileBytes
+ReadAll(const std::filesystem::path & path, std::uint64_t size)
+{
   std::ifstream file(path, std::ios::binary);
   itkNNRequireMacro(file.good(), "it cannot be opened for reading");
   FileBytes bytes;
@@ -180,12 +180,20 @@ ReadFileBytes(const std::string & fileName, std::uint64_t maximum)
                     "only " << file.gcount() << " of its " << size << " bytes could be read");
   return bytes;
 }
+} // namespace
+
+FileBytes
+ReadFileBytes(const std::string & fileName, std::uint64_t maximum)
+{
+  return ReadAll(fileName, CheckFile(fileName, maximum));
+}
 
 FileBytes
 MapFileBytes(const std::string & fileName, std::uint64_t maximum)
 {
+  const std::uint64_t size = CheckFile(fileName, maximum);
 #ifdef UNIVERSEG_MAPS_FILES
-  if (CheckFile(fileName, maximum) >= mappedFrom)
+  if (size >= mappedFrom)
   {
     const std::shared_ptr<MappedFile> file = MappedFile::Open(fileName);
     if (file)
@@ -200,7 +208,7 @@ MapFileBytes(const std::string & fileName, std::uint64_t maximum)
     }
   }
 #endif
-  return ReadFileBytes(fileName, maximum);
+  return ReadAll(fileName, size);
 }
 
 FileBytes

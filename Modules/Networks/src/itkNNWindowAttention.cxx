@@ -240,16 +240,17 @@ AddWindowAttention(ModuleBuilder & modules,
   const ValueId biases = graph.Add(Gather{ 0 }, { table, windows.rows }, key + ".biases");
   const ValueId bias = graph.Add(Permutation{ { 2, 0, 1 } }, { biases }, key + ".biases");
   ValueId scores = graph.Add(MatrixProduct{ false, true }, { queries, keys }, key + ".scores");
-  if (windows.masks[0] < 0)
+  const bool isMasked = windows.masks[0] >= 0;
+  if (isMasked)
   {
-    scores = graph.Combine(BinaryFunction::Add, scores, bias, key + ".scores");
-  }
-  else
-  {
+    // Before the bias, so that one pass adds it and the masks.
     const Extent3 & counts = windows.counts;
     scores = graph.Add(
       Reshape{ { shape[0], counts[0], counts[1], counts[2], heads, length, length } }, { scores }, key + ".scores");
-    scores = graph.Combine(BinaryFunction::Add, scores, bias, key + ".scores");
+  }
+  scores = graph.Combine(BinaryFunction::Add, scores, bias, key + ".scores");
+  if (isMasked)
+  {
     for (const auto mask : windows.masks)
     {
       scores = graph.Combine(BinaryFunction::Add, scores, mask, key + ".scores");

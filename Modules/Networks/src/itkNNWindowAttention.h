@@ -86,7 +86,7 @@ private:
 };
 
 /** The tables of windows as constants of a graph, for all attentions over the
- * same windows: a mask is large. */
+ * same windows. */
 struct WindowTables
 {
   ValueId tokens = -1;

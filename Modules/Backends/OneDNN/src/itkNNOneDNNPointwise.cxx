@@ -142,56 +142,41 @@ PostOperationChain::MakePlainAccess(const ValueType & input) const
 }
 
 PostOperationChain::Access
-PostOperationChain::MakeBlockedAccess(const ValueType & input) const
+PostOperationChain::MakeChannelAccess(const ValueType & input) const
 {
   const Shape shape = WithLeadingOnes(input.shape, m_Result.shape.size());
   const auto channelAxis = static_cast<std::size_t>(m_Layout.axis);
+  // A run has a block of channels, or all of them where they come last.
+  const bool isBlocked = m_Block > 0;
+  const std::int64_t blocks = isBlocked ? m_Outer[channelAxis] : 1;
+  const std::int64_t channels = shape[channelAxis];
   Access access;
   access.strides.assign(m_Outer.size(), 0);
-  std::int64_t slice = shape[channelAxis];
+  std::int64_t slice = channels;
+  std::int64_t blockStride = 0;
   if (IsWhole(shape, m_Result, m_Layout))
   {
-    access.strides[channelAxis] = m_Run;
-    slice = m_Run * m_Outer[channelAxis];
+    slice = m_Run * blocks;
+    blockStride = m_Run;
+  }
+  else if (channels == 1)
+  {
+    access.mode = Mode::Scalar;
   }
   else
   {
-    access.mode = shape[channelAxis] == 1 ? Mode::Scalar : Mode::Periodic;
-    access.strides[channelAxis] = access.mode == Mode::Scalar ? 0 : m_Block;
-    if (access.mode == Mode::Periodic && slice % m_Block != 0)
+    access.mode = Mode::Periodic;
+    slice = isBlocked ? m_Block * blocks : m_Chunk;
+    blockStride = m_Block;
+    if (slice != channels)
     {
-      access.rows = NumberOfElements(shape) / slice;
-      slice = m_Block * m_Outer[channelAxis];
       access.rowLength = slice;
+      access.rows = NumberOfElements(shape) / channels;
     }
   }
-  for (std::size_t i = channelAxis; i-- > 0;)
+  if (isBlocked)
   {
-    access.strides[i] = shape[i] == 1 ? 0 : slice;
-    slice *= shape[i];
-  }
-  return access;
-}
-
-PostOperationChain::Access
-PostOperationChain::MakeChannelsLastAccess(const ValueType & input) const
-{
-  const Shape shape = WithLeadingOnes(input.shape, m_Result.shape.size());
-  const auto channelAxis = static_cast<std::size_t>(m_Layout.axis);
-  Access access;
-  access.strides.assign(m_Outer.size(), 0);
-  std::int64_t slice = m_Run;
-  if (!IsWhole(shape, m_Result, m_Layout))
-  {
-    slice = shape[channelAxis];
-    access.mode = Mode::Scalar;
-    if (slice != 1)
-    {
-      access.mode = Mode::Periodic;
-      access.rows = NumberOfElements(shape) / slice;
-      slice = m_Chunk;
-      access.rowLength = slice;
-    }
+    access.strides[channelAxis] = blockStride;
   }
   for (std::size_t i = channelAxis; i-- > 0;)
   {
@@ -262,19 +247,13 @@ PostOperationChain::PostOperationChain(std::vector<PostOperation> operations,
   {
     const std::int64_t channels = std::max<std::int64_t>(physical.back(), 1);
     m_Chunk = channels * std::max<std::int64_t>(usualChunk / channels, 1);
-    m_Outer.assign(physical.begin(), physical.begin() + layout.axis);
-    m_Run = NumberOfElements(Shape(physical.begin() + layout.axis, physical.end()));
-    for (const auto & input : inputs)
-    {
-      m_Accesses.push_back(this->MakeChannelsLastAccess(input));
-    }
-    return;
   }
-  m_Outer.assign(physical.begin(), physical.begin() + layout.axis + 1);
-  m_Run = NumberOfElements(Shape(physical.begin() + layout.axis + 1, physical.end()));
+  const auto run = physical.begin() + layout.axis + (m_Block > 0 ? 1 : 0);
+  m_Outer.assign(physical.begin(), run);
+  m_Run = NumberOfElements(Shape(run, physical.end()));
   for (const auto & input : inputs)
   {
-    m_Accesses.push_back(this->MakeBlockedAccess(input));
+    m_Accesses.push_back(this->MakeChannelAccess(input));
   }
 }
 

@@ -90,8 +90,7 @@ private:
                     std::int64_t count) const;
 
   Access MakePlainAccess(const ValueType & input) const;
-  Access MakeBlockedAccess(const ValueType & input) const;
-  Access MakeChannelsLastAccess(const ValueType & input) const;
+  Access MakeChannelAccess(const ValueType & input) const;
   void FindPlainRun();
 
   std::vector<PostOperation> m_Operations;

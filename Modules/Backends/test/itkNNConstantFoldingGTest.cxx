@@ -71,6 +71,30 @@ TEST(FoldConstants, WhatDependsOnWeightsAlone)
   EXPECT_EQ(shared.GetNumberOfBytes(), 2 * 3 * sizeof(double));
 }
 
+TEST(FoldConstants, KnownSlopesAreParametersOfTheFunction)
+{
+  SmallGraph small;
+  Graph & g = small.graph;
+  const ValueId x = small.Input("x", { 2, 3 });
+  const ValueId learned = small.Parameter("learned", { 1 });
+  const ValueId computed = g.Apply(UnaryFunction::Exp, small.Parameter("w", { 1, 1 }));
+  const ValueId constant = g.AddConstant(Tensor::FromVector<float>({}, { -0.5F }));
+  const ValueId channels = small.Parameter("channels", { 3 });
+  for (const ValueId slope : { learned, computed, constant, channels })
+  {
+    g.AddOutput("y" + std::to_string(slope), g.Combine(BinaryFunction::PRelu, x, slope));
+  }
+  g.AddOutput("wide", g.Combine(BinaryFunction::PRelu, x, small.Parameter("long", { 1, 1, 1 })));
+  FoldedWeights shared;
+  const FoldedGraph folded = FoldAndCheck(small, shared);
+  const auto & nodes = folded.graph.GetNodes();
+  EXPECT_EQ(std::count_if(nodes.begin(),
+                          nodes.end(),
+                          [](const Graph::Node & node) { return std::holds_alternative<Unary>(node.op); }),
+            3);
+  EXPECT_EQ(nodes.size(), 5U);
+}
+
 TEST(FoldConstants, OthersFindWhatWasComputed)
 {
   SmallGraph small;

@@ -239,6 +239,9 @@ TEST(Differentiation, WhereThereIsNoDerivative)
   EXPECT_EQ(SlopeOf(Binary{ BF::Gate, 0.5 }, { 3, 0 }), 0.5);
   EXPECT_EQ(SlopeOf(Binary{ BF::Gate, 0.5 }, { 3, 1 }), 1);
   EXPECT_EQ(SlopeOf(Binary{ BF::Gate, 0.5 }, { 3, 1 }, 1), 0);
+  EXPECT_EQ(SlopeOf(Binary{ BF::PRelu }, { 0, 0.25 }), 0.25);
+  EXPECT_EQ(SlopeOf(Binary{ BF::PRelu }, { -2, 0.25 }, 1), -2);
+  EXPECT_EQ(SlopeOf(Binary{ BF::PRelu }, { 2, 0.25 }, 1), 0);
   EXPECT_EQ(SlopeOf(Reduction{ ReductionFunction::Maximum, {}, true }, { 2 }), 1);
 }
 

@@ -424,7 +424,7 @@ AddElementwise(Table & table)
                                                           { { 4, 1 }, { 5 } },
                                                           { {}, {} },
                                                           { { 0, 3 }, { 1, 3 } } };
-  for (int f = 0; f <= static_cast<int>(BinaryFunction::Equal); ++f)
+  for (int f = 0; f <= static_cast<int>(BinaryFunction::PRelu); ++f)
   {
     const auto function = static_cast<BinaryFunction>(f);
     for (std::size_t p = 0; p < patterns.size(); ++p)

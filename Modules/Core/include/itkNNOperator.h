@@ -85,6 +85,7 @@ enum class BinaryFunction : std::uint8_t
   Power,
   Greater, ///< 1 where a > b, else 0
   Equal,   ///< 1 where a == b, else 0
+  PRelu,   ///< a > 0 ? a : b * a, a rectifier with a slope that is learned
   Gate     ///< b > 0 ? a : alpha * a, what becomes of a gradient behind a rectifier
 };
 

@@ -191,6 +191,33 @@ private:
   std::vector<bool> m_IsFrontier;
   std::vector<std::string> m_Keys;
 };
+
+/** Copy a node. A slope that is one known number is a parameter of the function,
+ * which more kernels have. */
+void
+CopyWithKnownSlope(GraphRewriter & rewriter,
+                   const Graph::Node & node,
+                   const StateDict & computed,
+                   const StateDict & weights)
+{
+  const auto * binary = std::get_if<Binary>(&node.op);
+  if (binary != nullptr && binary->function == BinaryFunction::PRelu)
+  {
+    const Graph::Value & slope = rewriter.GetResult().GetValue(rewriter.Map(node.inputs[1]));
+    const bool isParameter = slope.kind == Graph::ValueKind::Parameter;
+    if ((isParameter || slope.kind == Graph::ValueKind::Constant) && NumberOfElements(slope.type.shape) == 1 &&
+        slope.type.shape.size() <= rewriter.GetResult().GetShape(rewriter.Map(node.inputs[0])).size())
+    {
+      const Tensor value = !isParameter             ? slope.constant
+                         : computed.Has(slope.name) ? computed.Get(slope.name)
+                                                    : weights.Get(slope.name);
+      const Unary known{ UnaryFunction::LeakyRelu, value.To(DataType::Float64).ToVector<double>()[0] };
+      rewriter.Emit(known, { node.inputs[0] }, node.name, node.output);
+      return;
+    }
+  }
+  rewriter.Copy(node);
+}
 } // namespace
 
 FoldedGraph
@@ -250,7 +277,7 @@ FoldConstants(const Graph & graph, const StateDict & weights, DataType precision
     }
     else if (!folder.IsFolded(node.output))
     {
-      rewriter.Copy(node);
+      CopyWithKnownSlope(rewriter, node, result.weights, weights);
     }
   }
   result.graph = rewriter.Finish();

@@ -669,6 +669,8 @@ private:
         return this->PropagateExtremum(op.function == BF::Maximum);
       case BF::Power:
         return this->PropagatePower();
+      case BF::PRelu:
+        return this->PropagatePRelu();
       case BF::Gate:
         if (this->Wants(0))
         {
@@ -678,6 +680,23 @@ private:
       case BF::Greater:
       case BF::Equal:
         return;
+    }
+  }
+
+  void PropagatePRelu()
+  {
+    const ValueId dy = m_Gradient;
+    if (this->Wants(0))
+    {
+      const ValueId scaled = this->Multiply(dy, this->In(1));
+      const ValueId rest = this->Combine(BF::Subtract, dy, scaled);
+      this->Give(0, this->Combine(BF::Add, this->Gate(rest, this->In(0), 0), scaled));
+    }
+    if (this->Wants(1))
+    {
+      // The parts below zero with their sign turned.
+      const ValueId below = this->Apply(UF::Relu, this->Apply(UF::Linear, this->In(0), -1));
+      this->Give(1, this->Apply(UF::Negate, this->SumTo(this->Multiply(below, dy), this->InShape(1))));
     }
   }
 

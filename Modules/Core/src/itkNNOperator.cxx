@@ -695,8 +695,8 @@ ToString(UnaryFunction function)
 const char *
 ToString(BinaryFunction function)
 {
-  static constexpr const char * names[] = { "add",     "subtract", "multiply", "divide", "minimum",
-                                            "maximum", "power",    "greater",  "equal",  "gate" };
+  static constexpr const char * names[] = { "add",   "subtract", "multiply", "divide", "minimum", "maximum",
+                                            "power", "greater",  "equal",    "prelu",  "gate" };
   return names[static_cast<int>(function)];
 }
 
@@ -1086,6 +1086,8 @@ Evaluate(const Binary & binary, T a, T b)
       return a > b ? T(1) : T(0);
     case BinaryFunction::Equal:
       return a == b ? T(1) : T(0);
+    case BinaryFunction::PRelu:
+      return a > T(0) ? a : b * a;
     case BinaryFunction::Gate:
       return b > T(0) ? a : static_cast<T>(binary.alpha) * a;
   }

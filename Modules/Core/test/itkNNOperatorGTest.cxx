@@ -531,6 +531,8 @@ TEST(Operator, BinaryValues)
   EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Greater }, 2.0, 2.0), 0);
   EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Equal }, 2.0F, 2.0F), 1.0F);
   EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Equal }, 2.0, 3.0), 0);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::PRelu }, 2.0, 0.25), 2);
+  EXPECT_EQ(Evaluate(Binary{ BinaryFunction::PRelu }, -2.0, 0.25), -0.5);
   EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Gate, 0.25 }, 2.0, 3.0), 2);
   EXPECT_EQ(Evaluate(Binary{ BinaryFunction::Gate, 0.25 }, 2.0, 0.0), 0.5);
   for (const auto function : { BinaryFunction::Minimum, BinaryFunction::Maximum, BinaryFunction::Add })

@@ -254,10 +254,7 @@ ModuleBuilder::LeakyRelu(ValueId src, const std::string & name)
 ValueId
 ModuleBuilder::PRelu(ValueId src, const std::string & key)
 {
-  const ValueId positive = m_Graph.Apply(UnaryFunction::Relu, src, 0, 0, key);
-  const ValueId negative = m_Graph.Combine(BinaryFunction::Subtract, src, positive, key);
-  const ValueId scaled = m_Graph.Combine(BinaryFunction::Multiply, negative, this->GetParameter(key + ".weight"), key);
-  return m_Graph.Combine(BinaryFunction::Add, positive, scaled, key);
+  return m_Graph.Combine(BinaryFunction::PRelu, src, this->GetParameter(key + ".weight"), key);
 }
 
 ValueId

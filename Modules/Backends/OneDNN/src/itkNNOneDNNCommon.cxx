@@ -344,6 +344,7 @@ ToBinaryAlgorithm(BinaryFunction function)
     case BinaryFunction::Equal:
       return dnnl::algorithm::binary_eq;
     case BinaryFunction::Power:
+    case BinaryFunction::PRelu:
     case BinaryFunction::Gate:
       break;
   }

@@ -92,7 +92,7 @@ IsBetterPointwise(const Binary & op, const OperatorCase & operatorCase)
   const bool isOurs = op.function == BinaryFunction::Add || op.function == BinaryFunction::Subtract ||
                       op.function == BinaryFunction::Multiply;
   const bool isBlocked = !inputs[0].layout.IsPlain() && inputs[0].type.shape == operatorCase.output.shape;
-  return op.function == BinaryFunction::Gate ||
+  return op.function == BinaryFunction::Gate || op.function == BinaryFunction::PRelu ||
          (isOurs && isBlocked && inputs[1].type.shape != operatorCase.output.shape);
 }
 } // namespace

@@ -77,6 +77,9 @@ Translate(const PostOperation & post, simd::PointwiseStep & step)
     case BinaryFunction::Multiply:
       step.function = Function::Multiply;
       return true;
+    case BinaryFunction::PRelu:
+      step.function = Function::PRelu;
+      return true;
     case BinaryFunction::Gate:
       step.function = Function::Gate;
       return true;

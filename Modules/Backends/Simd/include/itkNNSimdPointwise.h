@@ -37,7 +37,8 @@ enum class PointwiseFunction : std::uint8_t
   Add,
   Subtract, ///< x - operand
   Multiply,
-  Gate ///< operand > 0 ? x : alpha * x
+  PRelu, ///< x > 0 ? x : operand * x
+  Gate   ///< operand > 0 ? x : alpha * x
 };
 
 /** Which element of an operand belongs to element i. */
@@ -55,7 +56,7 @@ struct PointwiseStep
   PointwiseAccess access = PointwiseAccess::Whole;
   float alpha = 0;
   float beta = 0;
-  const float * operand = nullptr; ///< of Add, Subtract, Multiply and Gate
+  const float * operand = nullptr; ///< of Add and the functions behind it
 };
 
 /** to[i] = the steps, one after the other, of from[i]: one pass over memory.

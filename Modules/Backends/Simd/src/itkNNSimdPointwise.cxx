@@ -163,6 +163,9 @@ ApplyVectors(D d, const Chain & chain, std::int64_t i)
       case PointwiseFunction::Multiply:
         combine([](V a, V b) HWY_ATTR { return hn::Mul(a, b); });
         break;
+      case PointwiseFunction::PRelu:
+        combine([&](V a, V b) HWY_ATTR { return hn::IfThenElse(hn::Gt(a, hn::Zero(d)), a, hn::Mul(b, a)); });
+        break;
       case PointwiseFunction::Gate:
         combine([&](V a, V b) HWY_ATTR { return hn::IfThenElse(hn::Gt(b, hn::Zero(d)), a, hn::Mul(alpha, a)); });
         break;

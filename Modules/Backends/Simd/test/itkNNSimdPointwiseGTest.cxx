@@ -44,6 +44,8 @@ Apply(const PointwiseStep & step, double x, double operand)
       return x + operand;
     case PointwiseFunction::Subtract:
       return x - operand;
+    case PointwiseFunction::PRelu:
+      return x > 0 ? x : operand * x;
     case PointwiseFunction::Gate:
       return operand > 0 ? x : static_cast<double>(step.alpha) * x;
     case PointwiseFunction::Multiply:
@@ -116,6 +118,7 @@ TEST(SimdPointwise, EveryFunctionAndAccess)
                                          Function::Add,
                                          Function::Subtract,
                                          Function::Multiply,
+                                         Function::PRelu,
                                          Function::Gate })
             {
               Check(PointwiseAccess::Whole, { { function, access, 0.25F, 0.5F } }, period, count);

@@ -202,6 +202,10 @@ public:
   {
     return "fake";
   }
+  Device::Type GetDeviceType() const override
+  {
+    return Device::Type::Cuda;
+  }
   std::string GetUnavailableReason(const Device & device, DataType) const override
   {
     return device.type == Device::Type::Cuda && device.index == 0 ? "" : "serves cuda:0 only";

@@ -262,6 +262,9 @@ public:
   /** "reference", "onednn", "cuda". */
   virtual std::string GetBackendName() const = 0;
 
+  /** The kind of devices that it serves: those of another kind are none of its business. */
+  virtual Device::Type GetDeviceType() const;
+
   /** Why the backend cannot serve this device and precision; empty when it can. */
   virtual std::string GetUnavailableReason(const Device & device, DataType precision) const = 0;
 

@@ -436,6 +436,9 @@ UniverSegCore_EXPORT std::vector<PostOperation> * GetPostOperations(Operator & o
  * two gradients and MatrixProduct. */
 UniverSegCore_EXPORT bool IsProduct(const Operator & op);
 
+/** True for the operators that only move elements, whatever their type. */
+UniverSegCore_EXPORT bool MovesElements(const Operator & op);
+
 /** Value of a unary function, in float or double. */
 template <typename T>
 T Evaluate(const Unary & unary, T x);

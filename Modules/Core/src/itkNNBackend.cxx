@@ -112,6 +112,12 @@ Backend::Backend() = default;
 
 Backend::~Backend() = default;
 
+Device::Type
+Backend::GetDeviceType() const
+{
+  return Device::Type::Cpu;
+}
+
 std::shared_ptr<DeviceMemory>
 Backend::GetDeviceMemory(const Device &) const
 {
@@ -160,6 +166,10 @@ Backend::Select(const std::string & name, const Device & device, DataType precis
       reference = backend;
     }
     if (!selected.empty() || (name != "auto" && name != backendName))
+    {
+      continue;
+    }
+    if (name == "auto" && backend->GetDeviceType() != device.type)
     {
       continue;
     }

@@ -1008,6 +1008,15 @@ IsProduct(const Operator & op)
          std::holds_alternative<ConvolutionWeightsGradient>(op) || std::holds_alternative<MatrixProduct>(op);
 }
 
+bool
+MovesElements(const Operator & op)
+{
+  return std::holds_alternative<Concatenation>(op) || std::holds_alternative<Slice>(op) ||
+         std::holds_alternative<Permutation>(op) || std::holds_alternative<Broadcast>(op) ||
+         std::holds_alternative<Reshape>(op) || std::holds_alternative<Insertion>(op) ||
+         std::holds_alternative<Gather>(op) || std::holds_alternative<Barrier>(op);
+}
+
 template <typename T>
 T
 Evaluate(const Unary & unary, T x)

@@ -41,6 +41,10 @@ public:
   {
     return VPriority == 0 ? "reference" : VPriority == 1 ? "fast" : "gpu";
   }
+  Device::Type GetDeviceType() const override
+  {
+    return VPriority == 2 ? Device::Type::Cuda : Device::Type::Cpu;
+  }
   std::string GetUnavailableReason(const Device & device, DataType precision) const override
   {
     if (VPriority == 2)
@@ -106,10 +110,9 @@ TEST_F(BackendSelection, AutoTakesTheBestThatServes)
 {
   Names notes;
   EXPECT_EQ(NamesOf(Backend::Select("auto", {}, DataType::Float32, &notes)), (Names{ "fast", "reference" }));
-  EXPECT_EQ(notes, Names{ "backend gpu not taken: needs the device cuda:0" });
-  notes.clear();
+  EXPECT_TRUE(notes.empty()) << "a backend of other devices is none of the cpu's business";
   EXPECT_EQ(NamesOf(Backend::Select("auto", {}, DataType::Float64, &notes)), Names{ "reference" });
-  EXPECT_EQ(notes.size(), 2U);
+  EXPECT_EQ(notes, Names{ "backend fast not taken: float32 only" });
   EXPECT_EQ(NamesOf(Backend::Select("auto", Device::FromString("cuda"), DataType::Float32)), Names{ "gpu" });
 }
 
@@ -121,9 +124,8 @@ TEST_F(BackendSelection, ByName)
   EXPECT_NN_ERROR(Backend::Select("gpu", {}, DataType::Float32), "needs the device cuda:0");
   EXPECT_NN_ERROR(Backend::Select("none", {}, DataType::Float32),
                   "Unknown backend 'none'; registered are: auto, gpu, fast, reference");
-  EXPECT_NN_ERROR(
-    Backend::Select("auto", Device::FromString("cuda:1"), DataType::Float32),
-    "No backend serves device cuda:1 in float32; gpu: needs the device cuda:0; fast: serves the cpu only");
+  EXPECT_NN_ERROR(Backend::Select("auto", Device::FromString("cuda:1"), DataType::Float32),
+                  "No backend serves device cuda:1 in float32; gpu: needs the device cuda:0");
 }
 
 TEST(WeightCache, FillsOncePerKey)

@@ -27,14 +27,6 @@ namespace nn
 {
 namespace
 {
-/** Whether an operator only moves elements, whatever their type. */
-template <typename TOperator>
-constexpr bool movesElements =
-  std::is_same<TOperator, Concatenation>::value || std::is_same<TOperator, Slice>::value ||
-  std::is_same<TOperator, Permutation>::value || std::is_same<TOperator, Broadcast>::value ||
-  std::is_same<TOperator, Reshape>::value || std::is_same<TOperator, Insertion>::value ||
-  std::is_same<TOperator, Gather>::value || std::is_same<TOperator, Barrier>::value;
-
 template <typename TOperator>
 class ReferenceImplementation : public Implementation
 {
@@ -47,7 +39,7 @@ public:
   Proposal Propose(const OperatorCase & operatorCase) const override
   {
     const DataType type = operatorCase.output.type;
-    if (!movesElements<TOperator> && type != DataType::Float32 && type != DataType::Float64)
+    if (!MovesElements(operatorCase.op) && type != DataType::Float32 && type != DataType::Float64)
     {
       return Proposal::Unsupported(std::string("computes in float32 and float64, not in ") + ToString(type));
     }

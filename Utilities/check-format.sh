@@ -11,7 +11,7 @@ mode=(--dry-run --Werror)
 cd "${universeg_root}"
 log="$(mktemp)"
 trap 'rm -f "${log}"' EXIT
-mapfile -t files < <(list_files '*.h' '*.hxx' '*.cxx')
+mapfile -t files < <(list_files '*.h' '*.hxx' '*.cxx' '*.cu')
 [ ${#files[@]} -gt 0 ] || die "no C++ file was found"
 if ! printf '%s\0' "${files[@]}" | xargs -0 -P "${universeg_jobs}" -n 16 "${clang_format}" "${mode[@]}" 2>"${log}"; then
   sed -n 's/^\([^:]*\):[0-9]*:[0-9]*: error: .*/\1/p' "${log}" | sort | uniq -c

@@ -14,9 +14,9 @@ report()
   bad=1
 }
 
-mapfile -t sources < <(list_files '*.h' '*.hxx' '*.cxx')
-mapfile -t library < <(list_files '*.h' '*.hxx' '*.cxx' | grep -E '^Modules/.*/(include|src)/' || true)
-mapfile -t texts < <(list_files '*.h' '*.hxx' '*.cxx' '*.cmake' '*CMakeLists.txt' '*.sh' '*.md' '*.json' '*.in' '*.py' '*.pyi' \
+mapfile -t sources < <(list_files '*.h' '*.hxx' '*.cxx' '*.cu')
+mapfile -t library < <(list_files '*.h' '*.hxx' '*.cxx' '*.cu' | grep -E '^Modules/.*/(include|src)/' || true)
+mapfile -t texts < <(list_files '*.h' '*.hxx' '*.cxx' '*.cu' '*.cmake' '*CMakeLists.txt' '*.sh' '*.md' '*.json' '*.in' '*.py' '*.pyi' \
   '*.toml' '*.wrap' '*.yml' |
   grep -v '^Testing/Goldens/universeg/')
 [ ${#sources[@]} -gt 0 ] || die "no C++ file was found"

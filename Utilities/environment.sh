@@ -25,9 +25,23 @@ use_ccache()
   command -v ccache >/dev/null || return 0
   export CMAKE_C_COMPILER_LAUNCHER="${CMAKE_C_COMPILER_LAUNCHER:-ccache}"
   export CMAKE_CXX_COMPILER_LAUNCHER="${CMAKE_CXX_COMPILER_LAUNCHER:-ccache}"
+  export CMAKE_CUDA_COMPILER_LAUNCHER="${CMAKE_CUDA_COMPILER_LAUNCHER:-ccache}"
   export CCACHE_DIR="${CCACHE_DIR:-${universeg_cache}/ccache}"
   export CCACHE_BASEDIR="${CCACHE_BASEDIR:-${universeg_root}}"
   export CCACHE_MAXSIZE="${CCACHE_MAXSIZE:-3G}"
+}
+
+# CMake's arguments for the device library of the CUDA backend; nothing without nvcc.
+cuda_options()
+{
+  local compiler
+  for compiler in "${CUDACXX:-}" "$(command -v nvcc || true)" /usr/local/cuda/bin/nvcc; do
+    if [ -n "${compiler}" ] && [ -x "${compiler}" ]; then
+      printf '%s\n' -DUNIVERSEG_CUDA=ON "-DCMAKE_CUDA_COMPILER=${compiler}"
+      return 0
+    fi
+  done
+  say "the device library of CUDA is not built: there is no nvcc" >&2
 }
 
 # configure_preset <preset> [cmake argument]...

@@ -51,7 +51,9 @@ fits()
 release()
 {
   use_ccache
-  configure_preset ci
+  local cuda
+  mapfile -t cuda < <(cuda_options)
+  configure_preset ci "${cuda[@]}"
   build_preset ci
   local junit="${universeg_root}/build/ci/junit.xml"
   rm -f "${junit}"

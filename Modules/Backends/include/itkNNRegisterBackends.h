@@ -25,7 +25,8 @@ namespace itk
 namespace nn
 {
 /** Register the object factories of the backends that this build links: the
- * reference backend, and oneDNN when it was built. May be called any number of
+ * reference backend, CUDA, which opens its device library when it is asked for, and
+ * oneDNN when it was built. May be called any number of
  * times, from any thread.
  * \ingroup UniverSegBackends */
 UniverSegBackends_EXPORT void RegisterBackends();

@@ -17,6 +17,7 @@
  *=========================================================================*/
 #include "itkNNRegisterBackends.h"
 
+#include "itkNNCudaBackend.h"
 #include "itkNNReferenceBackend.h"
 #ifdef UNIVERSEG_ONEDNN
 #  include "itkNNOneDNNBackend.h"
@@ -30,6 +31,7 @@ void
 RegisterBackends()
 {
   BackendFactory<ReferenceBackend>::RegisterOneFactory();
+  BackendFactory<CudaBackend>::RegisterOneFactory();
 #ifdef UNIVERSEG_ONEDNN
   BackendFactory<OneDNNBackend>::RegisterOneFactory();
 #endif

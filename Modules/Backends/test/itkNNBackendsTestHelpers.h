@@ -38,6 +38,7 @@ struct Target
 {
   std::string backend;
   DataType precision = DataType::Float32;
+  Device device = {};
 };
 
 inline std::vector<Target>
@@ -47,11 +48,14 @@ GetTargets()
   std::vector<Target> targets;
   for (const auto & backend : Backend::GetRegistered())
   {
-    for (const auto precision : { DataType::Float32, DataType::Float64 })
+    for (const auto & device : { Device{}, Device::FromString("cuda") })
     {
-      if (backend->GetUnavailableReason(Device{}, precision).empty())
+      for (const auto precision : { DataType::Float32, DataType::Float64 })
       {
-        targets.push_back({ backend->GetBackendName(), precision });
+        if (backend->GetUnavailableReason(device, precision).empty())
+        {
+          targets.push_back({ backend->GetBackendName(), precision, device });
+        }
       }
     }
   }
@@ -78,6 +82,7 @@ OptionsOf(const Target & target, unsigned int threads = 2, bool optimize = true)
   PlanOptions options;
   options.backend = target.backend;
   options.precision = target.precision;
+  options.device = target.device;
   options.threads = threads;
   options.optimize = optimize;
   return options;
@@ -87,6 +92,43 @@ inline PlanOptions
 OracleOptions()
 {
   return OptionsOf({ "reference", DataType::Float64 }, 1, false);
+}
+
+/** Run a kernel on tensors of the host; of a device, on copies of them. */
+inline void
+ExecuteKernel(const Kernel & kernel,
+              const std::vector<Tensor> & inputs,
+              Tensor & output,
+              DeviceMemory * device = nullptr)
+{
+  KernelArguments arguments;
+  if (device == nullptr)
+  {
+    for (const auto & input : inputs)
+    {
+      arguments.inputs.push_back(input.GetRawData());
+    }
+    const auto scratch = AllocateAligned(kernel.GetScratchBytes());
+    arguments.output = output.GetRawData();
+    arguments.scratch = scratch.get();
+    kernel.Execute(arguments);
+    return;
+  }
+  std::vector<std::shared_ptr<void>> memory;
+  for (const auto & input : inputs)
+  {
+    memory.push_back(device->Upload(input.GetRawData(), input.GetNumberOfBytes()));
+    arguments.inputs.push_back(memory.back().get());
+  }
+  const auto result = device->Upload(output.GetRawData(), output.GetNumberOfBytes());
+  const auto scratch = device->Allocate(kernel.GetScratchBytes());
+  const auto stream = device->MakeStream();
+  arguments.output = result.get();
+  arguments.scratch = scratch.get();
+  arguments.stream = stream.get();
+  kernel.Execute(arguments);
+  stream->CopyToHost(output.GetRawData(), result.get(), output.GetNumberOfBytes());
+  stream->Wait();
 }
 
 /** What ran, for failure messages. */

@@ -140,11 +140,7 @@ GetMagnitude(const TableRow & row, const std::vector<Tensor> & tensors)
 double
 GetTolerance(const TableRow & row, DataType precision)
 {
-  const bool moves = std::holds_alternative<Concatenation>(row.op) || std::holds_alternative<Slice>(row.op) ||
-                     std::holds_alternative<Reshape>(row.op) || std::holds_alternative<Permutation>(row.op) ||
-                     std::holds_alternative<Broadcast>(row.op) || std::holds_alternative<Insertion>(row.op) ||
-                     std::holds_alternative<Gather>(row.op) || std::holds_alternative<Barrier>(row.op);
-  if (moves)
+  if (MovesElements(row.op))
   {
     return 0;
   }
@@ -225,19 +221,21 @@ CheckLayouts(const TableRow & row)
   const Graph::Node & node = rowGraph.graph.GetNodes()[0];
   const Backend::Pointer reference = Backend::Select("reference", Device{}, DataType::Float32).front();
 
-  for (const auto & backend : Backend::GetRegistered())
+  for (const auto & target : GetTargets())
   {
-    if (!backend->GetUnavailableReason(Device{}, DataType::Float32).empty())
+    if (target.precision != DataType::Float32)
     {
       continue;
     }
+    const auto backend = Backend::Select(target.backend, target.device, target.precision).front();
+    const auto device = backend->GetDeviceMemory(target.device);
     for (const Implementation * implementation : backend->GetImplementations(node.op))
     {
       for (const auto kind :
            { Layout::Kind::Plain, Layout::Kind::Blocked8, Layout::Kind::Blocked16, Layout::Kind::ChannelsLast })
       {
         WeightCache cache;
-        OperatorCase operatorCase{ node.op, {}, { expected.GetShape(), DataType::Float32 }, 2, &cache };
+        OperatorCase operatorCase{ node.op, {}, { expected.GetShape(), DataType::Float32 }, 2, &cache, device.get() };
         std::vector<Tensor> plain;
         for (std::size_t i = 0; i < inputs.size(); ++i)
         {
@@ -263,7 +261,6 @@ CheckLayouts(const TableRow & row)
           continue;
         }
         std::vector<Tensor> memory;
-        KernelArguments arguments;
         for (std::size_t i = 0; i < inputs.size(); ++i)
         {
           const Layout wanted = operatorCase.inputs[i].IsConstant() || i >= proposal.inputLayouts.size()
@@ -276,19 +273,13 @@ CheckLayouts(const TableRow & row)
           else
           {
             memory.emplace_back(wanted.GetPhysicalShape(inputs[i].GetShape()));
-            KernelArguments reorder;
-            reorder.inputs = { plain[i].GetRawData() };
-            reorder.output = memory.back().GetRawData();
-            reference->MakeReorder(operatorCase.inputs[i].type, Layout{}, wanted, 1)->Execute(reorder);
+            ExecuteKernel(
+              *reference->MakeReorder(operatorCase.inputs[i].type, Layout{}, wanted, 1), { plain[i] }, memory.back());
           }
-          arguments.inputs.push_back(memory.back().GetRawData());
         }
         const double nan = std::numeric_limits<double>::quiet_NaN();
         Tensor output = Tensor::Full(proposal.outputLayout.GetPhysicalShape(expected.GetShape()), nan);
-        const auto scratch = AllocateAligned(proposal.kernel->GetScratchBytes());
-        arguments.output = output.GetRawData();
-        arguments.scratch = scratch.get();
-        proposal.kernel->Execute(arguments);
+        ExecuteKernel(*proposal.kernel, memory, output, device.get());
 
         const std::string context =
           implementation->GetName() + " from " + Layout{ kind, 0 }.ToText() + " to " + proposal.outputLayout.ToText();
@@ -296,10 +287,8 @@ CheckLayouts(const TableRow & row)
         if (!proposal.outputLayout.IsPlain())
         {
           result = Tensor(expected.GetShape());
-          KernelArguments reorder;
-          reorder.inputs = { output.GetRawData() };
-          reorder.output = result.GetRawData();
-          reference->MakeReorder(operatorCase.output, proposal.outputLayout, Layout{}, 1)->Execute(reorder);
+          ExecuteKernel(
+            *reference->MakeReorder(operatorCase.output, proposal.outputLayout, Layout{}, 1), { output }, result);
         }
         EXPECT_TRUE(IsClose(result, expected, GetTolerance(row, DataType::Float32), magnitude)) << row << '\n'
                                                                                                 << context;
@@ -679,8 +668,10 @@ TEST(OperatorHarness, ReordersAreExactBothWays)
   const Layout layouts[] = {
     {}, { Layout::Kind::Blocked8, 1 }, { Layout::Kind::Blocked16, 1 }, { Layout::Kind::ChannelsLast, 1 }
   };
-  for (const auto & backend : Backend::GetRegistered())
+  for (const auto & target : GetTargets())
   {
+    const auto backend = Backend::Select(target.backend, target.device, target.precision).front();
+    const auto device = backend->GetDeviceMemory(target.device);
     for (const Shape & shape : { Shape{ 2, 9, 3, 4 }, Shape{ 1, 16, 2, 2 }, Shape{ 3, 1, 5 }, Shape{ 2, 20 } })
     {
       const Tensor start = RandomTensor(shape, 3).To(DataType::Float32);
@@ -703,12 +694,7 @@ TEST(OperatorHarness, ReordersAreExactBothWays)
             if (offered)
             {
               Tensor next = Tensor::Full(path[i + 1].GetPhysicalShape(shape), 99);
-              const auto scratch = AllocateAligned(kernel->GetScratchBytes());
-              KernelArguments arguments;
-              arguments.inputs = { memory.GetRawData() };
-              arguments.output = next.GetRawData();
-              arguments.scratch = scratch.get();
-              kernel->Execute(arguments);
+              ExecuteKernel(*kernel, { memory }, next, device.get());
               double sum = 0;
               for (const double value : next.ToVector<double>())
               {

@@ -1,0 +1,380 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNCudaKernels.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+/** \file
+ * The device library on the host, for tests where there is no device: the same
+ * kernels, one item after the other. Like a device it does nothing before Wait(), and
+ * its memory holds NaNs until it is written.
+ */
+
+namespace itk
+{
+namespace nn
+{
+namespace cuda
+{
+namespace
+{
+thread_local std::string lastError;
+
+/** The emulated device has so much. */
+constexpr std::size_t memoryBytes = std::size_t{ 8 } << 30U;
+std::atomic<std::size_t> usedBytes{ 0 };
+
+int
+Fail(const std::string & text)
+{
+  lastError = text;
+  return 1;
+}
+
+struct Stream
+{
+  std::vector<std::function<void()>> work;
+  std::vector<std::function<void()>> * recording = nullptr;
+  KernelError error{};
+
+  void Add(std::function<void()> item)
+  {
+    (recording != nullptr ? *recording : work).push_back(std::move(item));
+  }
+};
+
+using Recording = std::vector<std::function<void()>>;
+
+/** What the threads of a team share. */
+class Meeting
+{
+public:
+  static constexpr int size = 2;
+
+  /** Until all threads are here. */
+  void Wait()
+  {
+    const int round = m_Round.load();
+    if (m_Waiting.fetch_add(1) + 1 == size)
+    {
+      m_Waiting = 0;
+      ++m_Round;
+      return;
+    }
+    while (m_Round.load() == round)
+    {
+      std::this_thread::yield();
+    }
+  }
+
+  Accumulator<double> values[size];
+
+private:
+  std::atomic<int> m_Waiting{ 0 };
+  std::atomic<int> m_Round{ 0 };
+};
+
+struct PairTeam
+{
+  Meeting & meeting;
+  int rank;
+
+  std::int64_t GetRank() const
+  {
+    return rank;
+  }
+  std::int64_t GetSize() const
+  {
+    return Meeting::size;
+  }
+  template <typename C, typename TMerge>
+  void Gather(Accumulator<C> & mine, const TMerge & merge) const
+  {
+    meeting.values[rank] = { static_cast<double>(mine.value),
+                             static_cast<double>(mine.rest),
+                             static_cast<double>(mine.count) };
+    meeting.Wait();
+    const auto get = [&](int i)
+    {
+      const Accumulator<double> & value = meeting.values[i];
+      return Accumulator<C>{ static_cast<C>(value.value), static_cast<C>(value.rest), static_cast<C>(value.count) };
+    };
+    mine = get(0);
+    for (int i = 1; i < Meeting::size; ++i)
+    {
+      merge.Merge(mine, get(i));
+    }
+    meeting.Wait();
+  }
+};
+
+template <typename TKernel>
+void
+RunInTeams(const typename TKernel::Parameters & p, KernelError * error)
+{
+  Meeting meeting;
+  const auto run = [&](int rank)
+  {
+    const std::int64_t count = TKernel::CountItems(p);
+    for (std::int64_t i = 0; i < count; ++i)
+    {
+      TKernel::Run(p, i, PairTeam{ meeting, rank }, error);
+    }
+  };
+  std::thread other(run, 1);
+  run(0);
+  other.join();
+}
+
+struct Launcher
+{
+  template <typename TKernel>
+  int Run()
+  {
+    using Parameters = typename TKernel::Parameters;
+    if (bytes != sizeof(Parameters))
+    {
+      return Fail("A kernel's parameters have another size than in the device library");
+    }
+    Parameters p;
+    std::memcpy(&p, parameters, sizeof p);
+    KernelError * error = &stream->error;
+    const int teamSize = GetTeamSize(p, 0);
+    if (teamSize != 1 && teamSize != 32 && teamSize != 256)
+    {
+      return Fail("A team of " + std::to_string(teamSize) + " threads");
+    }
+    stream->Add(
+      [p, error, teamSize]
+      {
+        if (teamSize > 1)
+        {
+          RunInTeams<TKernel>(p, error);
+          return;
+        }
+        const std::int64_t count = TKernel::CountItems(p);
+        for (std::int64_t i = 0; i < count; ++i)
+        {
+          TKernel::Run(p, i, SingleTeam{}, error);
+        }
+      });
+    return 0;
+  }
+
+  Stream * stream;
+  const void * parameters;
+  std::size_t bytes;
+};
+
+const char *
+GetLastErrorText()
+{
+  return lastError.c_str();
+}
+
+int
+CountDevices(int * count)
+{
+  *count = 2;
+  return 0;
+}
+
+int
+GetProperties(int device, DeviceProperties * properties)
+{
+  if (device < 0 || device > 1)
+  {
+    return Fail("There are 2 devices");
+  }
+  *properties = {};
+  std::strcpy(properties->name, "emulated device");
+  properties->multiprocessors = 1;
+  properties->bytes = memoryBytes;
+  return 0;
+}
+
+int
+GetFreeBytes(int, std::size_t * bytes)
+{
+  *bytes = memoryBytes - usedBytes;
+  return 0;
+}
+
+/** Where the size of an allocation is kept. */
+constexpr std::size_t headerBytes = 256;
+
+int
+Allocate(int, std::size_t bytes, void ** memory)
+{
+  if (bytes > memoryBytes - usedBytes)
+  {
+    return Fail("out of memory");
+  }
+  const std::size_t rounded = (bytes + headerBytes - 1) / headerBytes * headerBytes;
+  auto * begin = static_cast<char *>(std::aligned_alloc(headerBytes, rounded + headerBytes));
+  if (begin == nullptr)
+  {
+    return Fail("out of memory");
+  }
+  usedBytes += bytes;
+  std::memcpy(begin, &bytes, sizeof bytes);
+  std::memset(begin + headerBytes, 0xff, rounded);
+  *memory = begin + headerBytes;
+  return 0;
+}
+
+int
+Release(int, void * memory)
+{
+  char * begin = static_cast<char *>(memory) - headerBytes;
+  std::size_t bytes = 0;
+  std::memcpy(&bytes, begin, sizeof bytes);
+  usedBytes -= bytes;
+  std::free(begin);
+  return 0;
+}
+
+int
+AllocateHost(std::size_t bytes, void ** memory)
+{
+  *memory = std::malloc(bytes);
+  return *memory == nullptr ? Fail("out of memory") : 0;
+}
+
+int
+ReleaseHost(void * memory)
+{
+  std::free(memory);
+  return 0;
+}
+
+int
+MakeStream(int, void ** stream)
+{
+  *stream = new Stream;
+  return 0;
+}
+
+int
+DestroyStream(void * stream)
+{
+  delete static_cast<Stream *>(stream);
+  return 0;
+}
+
+int
+Copy(void * stream, void * to, const void * from, std::size_t bytes, CopyKind)
+{
+  static_cast<Stream *>(stream)->Add([=] { std::memcpy(to, from, bytes); });
+  return 0;
+}
+
+int
+Clear(void * stream, void * memory, std::size_t bytes)
+{
+  static_cast<Stream *>(stream)->Add([=] { std::memset(memory, 0, bytes); });
+  return 0;
+}
+
+int
+Wait(void * handle, KernelError * error)
+{
+  auto * stream = static_cast<Stream *>(handle);
+  for (const auto & work : stream->work)
+  {
+    work();
+  }
+  stream->work.clear();
+  *error = stream->error;
+  stream->error = {};
+  return 0;
+}
+
+int
+Launch(void * stream, int kernel, int type, const void * parameters, std::size_t bytes)
+{
+  const int status = Dispatch(static_cast<KernelId>(kernel),
+                              static_cast<ElementType>(type),
+                              Launcher{ static_cast<Stream *>(stream), parameters, bytes });
+  return status < 0 ? Fail("The device library has no kernel " + std::to_string(kernel) + " for elements of type " +
+                           std::to_string(type))
+                    : status;
+}
+
+int
+BeginRecording(void * stream)
+{
+  static_cast<Stream *>(stream)->recording = new Recording;
+  return 0;
+}
+
+int
+EndRecording(void * handle, void ** recording)
+{
+  auto * stream = static_cast<Stream *>(handle);
+  *recording = stream->recording;
+  stream->recording = nullptr;
+  return 0;
+}
+
+int
+Replay(void * stream, void * recording)
+{
+  // A copy: the recording may be gone when the work is done.
+  static_cast<Stream *>(stream)->Add(
+    [all = *static_cast<Recording *>(recording)]
+    { std::for_each(all.begin(), all.end(), [](const std::function<void()> & item) { item(); }); });
+  return 0;
+}
+
+int
+DestroyRecording(void * recording)
+{
+  delete static_cast<Recording *>(recording);
+  return 0;
+}
+
+const Table table = {
+  tableVersion,   "emulation",  GetLastErrorText, CountDevices,    GetProperties, GetFreeBytes, Allocate, Release,
+  AllocateHost,   ReleaseHost,  MakeStream,       DestroyStream,   Copy,          Clear,        Wait,     Launch,
+  BeginRecording, EndRecording, Replay,           DestroyRecording
+};
+} // namespace
+} // namespace cuda
+} // namespace nn
+} // namespace itk
+
+extern "C"
+#ifdef _WIN32
+  __declspec(dllexport)
+#else
+  __attribute__((visibility("default")))
+#endif
+  const itk::nn::cuda::Table *
+  UniverSegGetCudaTable(std::uint32_t version)
+{
+  return version == itk::nn::cuda::tableVersion ? &itk::nn::cuda::table : nullptr;
+}

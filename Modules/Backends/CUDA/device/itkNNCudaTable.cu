@@ -1,0 +1,452 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNCudaKernels.h"
+
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <string>
+#include <type_traits>
+
+namespace itk
+{
+namespace nn
+{
+namespace cuda
+{
+namespace
+{
+constexpr int threadsPerBlock = 256;
+constexpr int threadsPerWarp = 32;
+/** More blocks take several items a thread. */
+constexpr std::int64_t blocksPerMultiprocessor = 32;
+
+thread_local std::string lastError;
+
+int
+Fail(const std::string & text)
+{
+  lastError = text;
+  return 1;
+}
+
+int
+Check(cudaError_t status, const char * what)
+{
+  if (status == cudaSuccess)
+  {
+    return 0;
+  }
+  // So that the next call is not blamed for it.
+  static_cast<void>(cudaGetLastError());
+  return Fail(std::string(what) + ": " + cudaGetErrorString(status));
+}
+
+/** Returns from the function when a call fails. */
+#define UNIVERSEG_CUDA_CHECK(call)                                                                                     \
+  do                                                                                                                   \
+  {                                                                                                                    \
+    if (const int failed = Check(call, #call); failed != 0)                                                            \
+    {                                                                                                                  \
+      return failed;                                                                                                   \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  while (false)
+
+struct Stream
+{
+  int device = 0;
+  int multiprocessors = 1;
+  cudaStream_t stream = nullptr;
+  KernelError * error = nullptr;       ///< in memory of the host that the device sees
+  KernelError * deviceError = nullptr; ///< its address there
+};
+
+template <typename C>
+__device__ Accumulator<C>
+ShuffleDown(const Accumulator<C> & from, int lanes)
+{
+  return { __shfl_down_sync(0xffffffffU, from.value, lanes),
+           __shfl_down_sync(0xffffffffU, from.rest, lanes),
+           __shfl_down_sync(0xffffffffU, from.count, lanes) };
+}
+
+/** Into the first lane. */
+template <typename C, typename TMerge>
+__device__ void
+MergeWarp(Accumulator<C> & mine, const TMerge & merge, int lanes)
+{
+  for (int step = lanes / 2; step > 0; step /= 2)
+  {
+    merge.Merge(mine, ShuffleDown(mine, step));
+  }
+}
+
+struct WarpTeam
+{
+  __device__ std::int64_t GetRank() const
+  {
+    return threadIdx.x % threadsPerWarp;
+  }
+  __device__ std::int64_t GetSize() const
+  {
+    return threadsPerWarp;
+  }
+  template <typename C, typename TMerge>
+  __device__ void Gather(Accumulator<C> & mine, const TMerge & merge) const
+  {
+    MergeWarp(mine, merge, threadsPerWarp);
+    mine = { __shfl_sync(0xffffffffU, mine.value, 0),
+             __shfl_sync(0xffffffffU, mine.rest, 0),
+             __shfl_sync(0xffffffffU, mine.count, 0) };
+  }
+};
+
+struct BlockTeam
+{
+  __device__ std::int64_t GetRank() const
+  {
+    return threadIdx.x;
+  }
+  __device__ std::int64_t GetSize() const
+  {
+    return threadsPerBlock;
+  }
+  template <typename C, typename TMerge>
+  __device__ void Gather(Accumulator<C> & mine, const TMerge & merge) const
+  {
+    constexpr int warps = threadsPerBlock / threadsPerWarp;
+    __shared__ Accumulator<C> shared[warps];
+    MergeWarp(mine, merge, threadsPerWarp);
+    if (threadIdx.x % threadsPerWarp == 0)
+    {
+      shared[threadIdx.x / threadsPerWarp] = mine;
+    }
+    __syncthreads();
+    // Every thread in the same order, so that all have the same.
+    mine = shared[0];
+    for (int i = 1; i < warps; ++i)
+    {
+      merge.Merge(mine, shared[i]);
+    }
+    // Before the next call writes.
+    __syncthreads();
+  }
+};
+
+template <typename TKernel>
+__global__ void
+__launch_bounds__(threadsPerBlock)
+  RunSingly(const __grid_constant__ typename TKernel::Parameters p, KernelError * error)
+{
+  const std::int64_t count = TKernel::CountItems(p);
+  const std::int64_t step = std::int64_t{ gridDim.x } * blockDim.x;
+  for (std::int64_t i = std::int64_t{ blockIdx.x } * blockDim.x + threadIdx.x; i < count; i += step)
+  {
+    TKernel::Run(p, i, SingleTeam{}, error);
+  }
+}
+
+template <typename TKernel, typename TTeam, int VSize>
+__global__ void
+__launch_bounds__(threadsPerBlock)
+  RunInTeams(const __grid_constant__ typename TKernel::Parameters p, KernelError * error)
+{
+  constexpr int teams = threadsPerBlock / VSize;
+  const std::int64_t count = TKernel::CountItems(p);
+  const std::int64_t step = std::int64_t{ gridDim.x } * teams;
+  for (std::int64_t i = std::int64_t{ blockIdx.x } * teams + threadIdx.x / VSize; i < count; i += step)
+  {
+    TKernel::Run(p, i, TTeam{}, error);
+  }
+}
+
+template <typename TParameters, typename = void>
+struct HasTeams : std::false_type
+{};
+template <typename TParameters>
+struct HasTeams<TParameters, decltype(static_cast<void>(std::declval<TParameters>().teamSize))> : std::true_type
+{};
+
+struct Launcher
+{
+  template <typename TKernel>
+  int Run()
+  {
+    using Parameters = typename TKernel::Parameters;
+    if (bytes != sizeof(Parameters))
+    {
+      return Fail("A kernel's parameters have another size than in the device library");
+    }
+    const auto & p = *static_cast<const Parameters *>(parameters);
+    const std::int64_t count = TKernel::CountItems(p);
+    if (count == 0)
+    {
+      return 0;
+    }
+    const int teamSize = GetTeamSize(p, 0);
+    const std::int64_t itemsPerBlock = threadsPerBlock / teamSize;
+    const std::int64_t blocks =
+      std::min((count + itemsPerBlock - 1) / itemsPerBlock, blocksPerMultiprocessor * stream->multiprocessors);
+    const auto grid = static_cast<unsigned int>(blocks);
+    if constexpr (HasTeams<Parameters>::value)
+    {
+      if (teamSize == threadsPerWarp)
+      {
+        RunInTeams<TKernel, WarpTeam, threadsPerWarp>
+          <<<grid, threadsPerBlock, 0, stream->stream>>>(p, stream->deviceError);
+      }
+      else if (teamSize == threadsPerBlock)
+      {
+        RunInTeams<TKernel, BlockTeam, threadsPerBlock>
+          <<<grid, threadsPerBlock, 0, stream->stream>>>(p, stream->deviceError);
+      }
+    }
+    if (teamSize == 1)
+    {
+      RunSingly<TKernel><<<grid, threadsPerBlock, 0, stream->stream>>>(p, stream->deviceError);
+    }
+    return Check(cudaGetLastError(), "kernel launch");
+  }
+
+  Stream * stream;
+  const void * parameters;
+  std::size_t bytes;
+};
+
+const char *
+GetLastErrorText()
+{
+  return lastError.c_str();
+}
+
+int
+CountDevices(int * count)
+{
+  *count = 0;
+  int driver = 0;
+  UNIVERSEG_CUDA_CHECK(cudaDriverGetVersion(&driver));
+  if (driver == 0)
+  {
+    return Fail("there is no NVIDIA driver");
+  }
+  UNIVERSEG_CUDA_CHECK(cudaGetDeviceCount(count));
+  return 0;
+}
+
+int
+GetProperties(int device, DeviceProperties * properties)
+{
+  cudaDeviceProp found;
+  UNIVERSEG_CUDA_CHECK(cudaGetDeviceProperties(&found, device));
+  std::copy_n(found.name, sizeof properties->name, properties->name);
+  properties->name[sizeof properties->name - 1] = '\0';
+  properties->major = found.major;
+  properties->minor = found.minor;
+  properties->multiprocessors = found.multiProcessorCount;
+  properties->bytes = found.totalGlobalMem;
+  return 0;
+}
+
+int
+GetFreeBytes(int device, std::size_t * bytes)
+{
+  std::size_t total = 0;
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(device));
+  UNIVERSEG_CUDA_CHECK(cudaMemGetInfo(bytes, &total));
+  return 0;
+}
+
+int
+Allocate(int device, std::size_t bytes, void ** memory)
+{
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(device));
+  UNIVERSEG_CUDA_CHECK(cudaMalloc(memory, bytes));
+  return 0;
+}
+
+int
+Release(int device, void * memory)
+{
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(device));
+  UNIVERSEG_CUDA_CHECK(cudaFree(memory));
+  return 0;
+}
+
+int
+AllocateHost(std::size_t bytes, void ** memory)
+{
+  UNIVERSEG_CUDA_CHECK(cudaHostAlloc(memory, bytes, cudaHostAllocPortable));
+  return 0;
+}
+
+int
+ReleaseHost(void * memory)
+{
+  UNIVERSEG_CUDA_CHECK(cudaFreeHost(memory));
+  return 0;
+}
+
+int
+DestroyStream(void * handle)
+{
+  auto * stream = static_cast<Stream *>(handle);
+  int failed = Check(cudaSetDevice(stream->device), "cudaSetDevice");
+  if (stream->stream != nullptr)
+  {
+    failed += Check(cudaStreamDestroy(stream->stream), "cudaStreamDestroy");
+  }
+  if (stream->error != nullptr)
+  {
+    failed += Check(cudaFreeHost(stream->error), "cudaFreeHost");
+  }
+  delete stream;
+  return failed;
+}
+
+int
+Prepare(Stream & stream)
+{
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream.device));
+  UNIVERSEG_CUDA_CHECK(cudaDeviceGetAttribute(&stream.multiprocessors, cudaDevAttrMultiProcessorCount, stream.device));
+  UNIVERSEG_CUDA_CHECK(cudaStreamCreateWithFlags(&stream.stream, cudaStreamNonBlocking));
+  UNIVERSEG_CUDA_CHECK(
+    cudaHostAlloc(reinterpret_cast<void **>(&stream.error), sizeof(KernelError), cudaHostAllocMapped));
+  *stream.error = {};
+  UNIVERSEG_CUDA_CHECK(cudaHostGetDevicePointer(reinterpret_cast<void **>(&stream.deviceError), stream.error, 0));
+  return 0;
+}
+
+int
+MakeStream(int device, void ** handle)
+{
+  auto * stream = new Stream;
+  stream->device = device;
+  if (Prepare(*stream) != 0)
+  {
+    const std::string reason = lastError;
+    static_cast<void>(DestroyStream(stream));
+    return Fail(reason);
+  }
+  *handle = stream;
+  return 0;
+}
+
+int
+Copy(void * handle, void * to, const void * from, std::size_t bytes, CopyKind kind)
+{
+  const auto * stream = static_cast<const Stream *>(handle);
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream->device));
+  const cudaMemcpyKind direction = kind == CopyKind::ToDevice ? cudaMemcpyHostToDevice
+                                 : kind == CopyKind::ToHost   ? cudaMemcpyDeviceToHost
+                                                              : cudaMemcpyDeviceToDevice;
+  UNIVERSEG_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, direction, stream->stream));
+  return 0;
+}
+
+int
+Clear(void * handle, void * memory, std::size_t bytes)
+{
+  const auto * stream = static_cast<const Stream *>(handle);
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream->device));
+  UNIVERSEG_CUDA_CHECK(cudaMemsetAsync(memory, 0, bytes, stream->stream));
+  return 0;
+}
+
+int
+Wait(void * handle, KernelError * error)
+{
+  auto * stream = static_cast<Stream *>(handle);
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream->device));
+  UNIVERSEG_CUDA_CHECK(cudaStreamSynchronize(stream->stream));
+  *error = *stream->error;
+  *stream->error = {};
+  return 0;
+}
+
+int
+Launch(void * handle, int kernel, int type, const void * parameters, std::size_t bytes)
+{
+  auto * stream = static_cast<Stream *>(handle);
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream->device));
+  const int status =
+    Dispatch(static_cast<KernelId>(kernel), static_cast<ElementType>(type), Launcher{ stream, parameters, bytes });
+  return status < 0 ? Fail("The device library has no kernel " + std::to_string(kernel) + " for elements of type " +
+                           std::to_string(type))
+                    : status;
+}
+
+int
+BeginRecording(void * handle)
+{
+  const auto * stream = static_cast<const Stream *>(handle);
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream->device));
+  UNIVERSEG_CUDA_CHECK(cudaStreamBeginCapture(stream->stream, cudaStreamCaptureModeThreadLocal));
+  return 0;
+}
+
+int
+EndRecording(void * handle, void ** recording)
+{
+  const auto * stream = static_cast<const Stream *>(handle);
+  cudaGraph_t graph = nullptr;
+  UNIVERSEG_CUDA_CHECK(cudaStreamEndCapture(stream->stream, &graph));
+  cudaGraphExec_t executable = nullptr;
+  const int failed = Check(cudaGraphInstantiate(&executable, graph, 0), "cudaGraphInstantiate");
+  UNIVERSEG_CUDA_CHECK(cudaGraphDestroy(graph));
+  *recording = executable;
+  return failed;
+}
+
+int
+Replay(void * handle, void * recording)
+{
+  const auto * stream = static_cast<const Stream *>(handle);
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream->device));
+  UNIVERSEG_CUDA_CHECK(cudaGraphLaunch(static_cast<cudaGraphExec_t>(recording), stream->stream));
+  return 0;
+}
+
+int
+DestroyRecording(void * recording)
+{
+  UNIVERSEG_CUDA_CHECK(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(recording)));
+  return 0;
+}
+
+const Table table = {
+  tableVersion,   "CUDA",       GetLastErrorText, CountDevices,    GetProperties, GetFreeBytes, Allocate, Release,
+  AllocateHost,   ReleaseHost,  MakeStream,       DestroyStream,   Copy,          Clear,        Wait,     Launch,
+  BeginRecording, EndRecording, Replay,           DestroyRecording
+};
+} // namespace
+} // namespace cuda
+} // namespace nn
+} // namespace itk
+
+extern "C"
+#ifdef _WIN32
+  __declspec(dllexport)
+#else
+  __attribute__((visibility("default")))
+#endif
+  const itk::nn::cuda::Table *
+  UniverSegGetCudaTable(std::uint32_t version)
+{
+  return version == itk::nn::cuda::tableVersion ? &itk::nn::cuda::table : nullptr;
+}

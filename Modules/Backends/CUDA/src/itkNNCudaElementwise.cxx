@@ -1,0 +1,217 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNCudaKernel.h"
+
+namespace itk
+{
+namespace nn
+{
+namespace cuda
+{
+namespace
+{
+constexpr const char * tooManyAxes = "the operands have too many axes that do not lie one in the other";
+
+/** Axes of a value in the order in which they lie in memory. */
+template <typename TContainer>
+TContainer
+InMemoryOrder(TContainer values, const Layout & layout)
+{
+  if (!layout.IsPlain())
+  {
+    const auto channels = values.begin() + layout.axis;
+    std::rotate(channels, channels + 1, values.end());
+  }
+  return values;
+}
+
+/** A pass over memory for one part of a chain. */
+bool
+MakePass(const ChainBuilder & chain,
+         std::size_t part,
+         const OperatorCase & operatorCase,
+         const Shape & srcStrides,
+         const Layout & outputLayout,
+         PointwiseParameters & pass)
+{
+  const Shape & shape = operatorCase.output.shape;
+  SpaceBuilder builder(shape);
+  builder.Add(GetStrides(shape, outputLayout));
+  builder.Add(srcStrides);
+  for (const auto input : chain.GetInputs(part))
+  {
+    const Operand & operand = operatorCase.inputs[input];
+    builder.Add(GetBroadcastStrides(operand.type.shape, AcceptedLayout(operand), shape));
+  }
+  if (!builder.Build())
+  {
+    return false;
+  }
+  pass = PointwiseParameters{};
+  pass.space = builder.GetSpace();
+  pass.dstStrides = builder.GetStrides(0);
+  pass.srcStrides = builder.GetStrides(1);
+  pass.chain = chain.GetChain(part);
+  for (std::size_t i = 0; i < chain.GetInputs(part).size(); ++i)
+  {
+    pass.chain.strides[i] = builder.GetStrides(i + 2);
+  }
+  return true;
+}
+
+/** Passes over memory, the first from an input. */
+Proposal
+ProposeChain(const std::vector<PostOperation> & operations, const OperatorCase & operatorCase)
+{
+  const Layout layout = GetCommonLayout(operatorCase);
+  const Shape & shape = operatorCase.output.shape;
+  const ChainBuilder chain(operations, 1);
+  std::vector<PointwiseParameters> passes(chain.GetNumberOfParts());
+  for (std::size_t part = 0; part < passes.size(); ++part)
+  {
+    const Operand & src = operatorCase.inputs[0];
+    const Shape strides =
+      part == 0 ? GetBroadcastStrides(src.type.shape, AcceptedLayout(src), shape) : nn::cuda::GetStrides(shape, layout);
+    if (!MakePass(chain, part, operatorCase, strides, layout, passes[part]))
+    {
+      return Proposal::Unsupported(tooManyAxes);
+    }
+  }
+  const ElementType type = ToElementType(operatorCase.output.type);
+  Proposal proposal = MakeProposal(
+    [passes, chain, type](Stream & stream, const KernelArguments & arguments)
+    {
+      for (std::size_t part = 0; part < passes.size(); ++part)
+      {
+        PointwiseParameters pass = passes[part];
+        pass.src = part == 0 ? arguments.inputs[0] : arguments.output;
+        pass.dst = arguments.output;
+        ChainBuilder::Bind(pass.chain, chain.GetInputs(part), arguments);
+        stream.Launch(KernelId::Pointwise, type, pass);
+      }
+    },
+    GetAcceptedLayouts(operatorCase),
+    layout);
+  const bool isSame = operatorCase.inputs[0].type.shape == shape && AcceptedLayout(operatorCase.inputs[0]) == layout;
+  proposal.inPlaceInput = isSame ? 0 : -1;
+  return proposal;
+}
+} // namespace
+
+std::vector<Layout>
+GetAcceptedLayouts(const OperatorCase & operatorCase)
+{
+  std::vector<Layout> layouts;
+  for (const auto & input : operatorCase.inputs)
+  {
+    layouts.push_back(AcceptedLayout(input));
+  }
+  return layouts;
+}
+
+PostOperations::PostOperations(const std::vector<PostOperation> & operations,
+                               const OperatorCase & operatorCase,
+                               std::size_t firstOperand,
+                               const Layout & outputLayout)
+  : m_Type(ToElementType(operatorCase.output.type))
+  , m_Chain(operations, firstOperand)
+{
+  const Shape & shape = operatorCase.output.shape;
+  if (shape.size() > maximumRank)
+  {
+    m_Reason = tooManyAxes;
+    return;
+  }
+  m_First = m_Chain.GetChain(0);
+  m_FirstSpace = MakeSpace(InMemoryOrder(shape, outputLayout));
+  for (std::size_t i = 0; i < m_Chain.GetInputs(0).size(); ++i)
+  {
+    const Operand & operand = operatorCase.inputs[m_Chain.GetInputs(0)[i]];
+    const Shape strides =
+      InMemoryOrder(GetBroadcastStrides(operand.type.shape, AcceptedLayout(operand), shape), outputLayout);
+    std::copy(strides.begin(), strides.end(), m_First.strides[i].of);
+  }
+  m_Rest.resize(m_Chain.GetNumberOfParts() - 1);
+  for (std::size_t part = 1; part < m_Chain.GetNumberOfParts(); ++part)
+  {
+    if (!MakePass(m_Chain, part, operatorCase, GetStrides(shape, outputLayout), outputLayout, m_Rest[part - 1]))
+    {
+      m_Reason = tooManyAxes;
+    }
+  }
+}
+
+void
+PostOperations::GetFirst(Chain & chain, Space & space, const KernelArguments & arguments) const
+{
+  chain = m_First;
+  space = m_FirstSpace;
+  ChainBuilder::Bind(chain, m_Chain.GetInputs(0), arguments);
+}
+
+void
+PostOperations::LaunchRest(Stream & stream, const KernelArguments & arguments) const
+{
+  for (std::size_t i = 0; i < m_Rest.size(); ++i)
+  {
+    PointwiseParameters pass = m_Rest[i];
+    pass.src = arguments.output;
+    pass.dst = arguments.output;
+    ChainBuilder::Bind(pass.chain, m_Chain.GetInputs(i + 1), arguments);
+    stream.Launch(KernelId::Pointwise, m_Type, pass);
+  }
+}
+
+Proposal
+Propose(const Unary & op, const OperatorCase & operatorCase)
+{
+  return ProposeChain({ { op } }, operatorCase);
+}
+
+Proposal
+Propose(const Binary & op, const OperatorCase & operatorCase)
+{
+  return ProposeChain({ { op } }, operatorCase);
+}
+
+Proposal
+Propose(const Pointwise & op, const OperatorCase & operatorCase)
+{
+  return ProposeChain(op.postOperations, operatorCase);
+}
+
+Proposal
+Propose(const BitMask & op, const OperatorCase & operatorCase)
+{
+  const std::int64_t count = NumberOfElements(op.shape);
+  const ElementType type = ToElementType(operatorCase.output.type);
+  return MakeProposal(
+    [count, type](Stream & stream, const KernelArguments & arguments)
+    {
+      BitMaskParameters p{};
+      p.count = count;
+      p.bits = static_cast<const std::uint8_t *>(arguments.inputs[0]);
+      p.value = arguments.inputs[1];
+      p.dst = arguments.output;
+      stream.Launch(KernelId::BitMask, type, p);
+    },
+    std::vector<Layout>(2));
+}
+} // namespace cuda
+} // namespace nn
+} // namespace itk

@@ -1,0 +1,262 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#include "itkNNCudaMemory.h"
+
+#include <cstring>
+
+namespace itk
+{
+namespace nn
+{
+namespace cuda
+{
+namespace
+{
+/** Small blocks are multiples of the first, others of the second. */
+constexpr std::size_t smallGrain = 512;
+constexpr std::size_t largeGrain = std::size_t{ 2 } << 20U;
+
+std::size_t
+RoundBytes(std::size_t bytes)
+{
+  const std::size_t grain = bytes < largeGrain / 2 ? smallGrain : largeGrain;
+  return std::max((bytes + grain - 1) / grain, std::size_t{ 1 }) * grain;
+}
+} // namespace
+
+void *
+BlockCache::Take(std::size_t & bytes)
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  const auto found = m_Blocks.lower_bound(bytes);
+  if (found == m_Blocks.end() || found->first > bytes + bytes / 4)
+  {
+    return nullptr;
+  }
+  void * memory = found->second;
+  bytes = found->first;
+  m_Blocks.erase(found);
+  return memory;
+}
+
+void
+BlockCache::Put(void * memory, std::size_t bytes)
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  m_Blocks.emplace(bytes, memory);
+}
+
+std::vector<void *>
+BlockCache::TakeAll()
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  std::vector<void *> all;
+  for (const auto & block : m_Blocks)
+  {
+    all.push_back(block.second);
+  }
+  m_Blocks.clear();
+  return all;
+}
+
+Memory::Memory(const Table & table, int device)
+  : m_Table(table)
+  , m_Device(device)
+{}
+
+Memory::~Memory() = default;
+
+std::shared_ptr<void>
+Memory::Allocate(std::size_t bytes)
+{
+  std::size_t size = RoundBytes(bytes);
+  void * memory = m_Blocks.Take(size);
+  if (memory == nullptr && m_Table.Allocate(m_Device, size, &memory) != 0)
+  {
+    this->ReleaseUnused();
+    if (m_Table.Allocate(m_Device, size, &memory) != 0)
+    {
+      const std::string reason = m_Table.GetLastError();
+      std::size_t free = 0;
+      static_cast<void>(m_Table.GetFreeBytes(m_Device, &free));
+      itkNNThrowMacro("cuda:" << m_Device << " has no room for " << bytes << " bytes, " << free
+                              << " are free: " << reason);
+    }
+  }
+  // Who has the memory has waited for what uses it.
+  return std::shared_ptr<void>(
+    memory, [owner = this->shared_from_this(), size](void * block) { owner->m_Blocks.Put(block, size); });
+}
+
+std::shared_ptr<void>
+Memory::AllocateStaging(std::size_t bytes)
+{
+  std::size_t size = RoundBytes(bytes);
+  void * memory = m_Staging.Take(size);
+  if (memory == nullptr)
+  {
+    Check(m_Table,
+          m_Table.AllocateHost(size, &memory),
+          "Memory of the host for copies to and from cuda:" + std::to_string(m_Device));
+  }
+  return std::shared_ptr<void>(
+    memory, [owner = this->shared_from_this(), size](void * block) { owner->m_Staging.Put(block, size); });
+}
+
+void
+Memory::ReleaseUnused()
+{
+  for (void * block : m_Blocks.TakeAll())
+  {
+    static_cast<void>(m_Table.Release(m_Device, block));
+  }
+  for (void * block : m_Staging.TakeAll())
+  {
+    static_cast<void>(m_Table.ReleaseHost(block));
+  }
+}
+
+std::shared_ptr<DeviceStream>
+Memory::MakeStream()
+{
+  return std::make_shared<Stream>(this->shared_from_this());
+}
+
+void *
+Memory::TakeStream()
+{
+  {
+    const std::lock_guard<std::mutex> lock(m_Mutex);
+    if (!m_Streams.empty())
+    {
+      void * handle = m_Streams.back();
+      m_Streams.pop_back();
+      return handle;
+    }
+  }
+  void * handle = nullptr;
+  Check(m_Table, m_Table.MakeStream(m_Device, &handle), "A stream of cuda:" + std::to_string(m_Device));
+  return handle;
+}
+
+void
+Memory::ReturnStream(void * handle)
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  m_Streams.push_back(handle);
+}
+
+Stream::Stream(std::shared_ptr<Memory> memory)
+  : m_Memory(std::move(memory))
+  , m_Handle(m_Memory->TakeStream())
+{}
+
+Stream::~Stream()
+{
+  KernelError error{};
+  if (m_IsBusy && m_Memory->GetTable().Wait(m_Handle, &error) != 0)
+  {
+    // What it was doing failed: it may not work again.
+    static_cast<void>(m_Memory->GetTable().DestroyStream(m_Handle));
+    return;
+  }
+  m_Memory->ReturnStream(m_Handle);
+}
+
+void
+Stream::Copy(void * to, const void * from, std::size_t bytes, CopyKind kind)
+{
+  m_IsBusy = true;
+  Check(m_Memory->GetTable(),
+        m_Memory->GetTable().Copy(m_Handle, to, from, bytes, kind),
+        "A copy of " + std::to_string(bytes) + " bytes");
+}
+
+void
+Stream::CopyFromHost(void * to, const void * from, std::size_t bytes)
+{
+  if (bytes > 0)
+  {
+    const auto staging = m_Memory->AllocateStaging(bytes);
+    std::memcpy(staging.get(), from, bytes);
+    m_Staging.push_back(staging);
+    this->Copy(to, staging.get(), bytes, CopyKind::ToDevice);
+  }
+}
+
+void
+Stream::CopyToHost(void * to, const void * from, std::size_t bytes)
+{
+  if (bytes > 0)
+  {
+    const auto staging = m_Memory->AllocateStaging(bytes);
+    m_Staging.push_back(staging);
+    m_Deliveries.push_back({ to, staging.get(), bytes });
+    this->Copy(staging.get(), from, bytes, CopyKind::ToHost);
+  }
+}
+
+void
+Stream::Clear(void * memory, std::size_t bytes)
+{
+  m_IsBusy = true;
+  Check(m_Memory->GetTable(), m_Memory->GetTable().Clear(m_Handle, memory, bytes), "Clearing memory");
+}
+
+void
+Stream::Launch(KernelId kernel, ElementType type, const void * parameters, std::size_t bytes)
+{
+  m_IsBusy = true;
+  Check(m_Memory->GetTable(),
+        m_Memory->GetTable().Launch(m_Handle, static_cast<int>(kernel), static_cast<int>(type), parameters, bytes),
+        "A kernel on cuda:" + std::to_string(m_Memory->GetDevice()));
+}
+
+void
+Stream::Wait()
+{
+  KernelError error{};
+  const int status = m_Memory->GetTable().Wait(m_Handle, &error);
+  m_IsBusy = status != 0;
+  Check(m_Memory->GetTable(), status, "The work of cuda:" + std::to_string(m_Memory->GetDevice()));
+  for (const auto & delivery : m_Deliveries)
+  {
+    std::memcpy(delivery.to, delivery.from, delivery.bytes);
+  }
+  m_Deliveries.clear();
+  m_Staging.clear();
+  itkNNRequireMacro(error.code == 0, "Index " << error.index << " should be in [0, " << error.extent << ')');
+}
+
+std::shared_ptr<Memory>
+GetMemory(const Table & table, int device)
+{
+  // Not destroyed: the device library may be gone before the process ends.
+  static auto & mutex = *new std::mutex;
+  static auto & memories = *new std::map<std::pair<const Table *, int>, std::shared_ptr<Memory>>;
+  const std::lock_guard<std::mutex> lock(mutex);
+  auto & memory = memories[{ &table, device }];
+  if (!memory)
+  {
+    memory = std::make_shared<Memory>(table, device);
+  }
+  return memory;
+}
+} // namespace cuda
+} // namespace nn
+} // namespace itk

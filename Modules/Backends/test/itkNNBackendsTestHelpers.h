@@ -24,6 +24,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <random>
 #include <sstream>
 
@@ -67,6 +68,14 @@ IsRegistered(const std::string & name)
 {
   const auto targets = GetTargets();
   return std::any_of(targets.begin(), targets.end(), [&](const Target & t) { return t.backend == name; });
+}
+
+/** Whether CUDA's device is the host that does as if: see itkNNBackendsEnvironment.cxx. */
+inline bool
+IsCudaEmulated()
+{
+  const char * library = std::getenv("UNIVERSEG_CUDA_LIBRARY");
+  return library != nullptr && std::string(library).find("emulation") != std::string::npos;
 }
 
 /** Values that float32 represents, so that both precisions start from the same. */

@@ -240,6 +240,28 @@ TEST(CudaLibrary, TheDeviceLibraryOpensOrSaysWhy)
   EXPECT_EQ(library.GetTable() != nullptr, library.GetNumberOfDevices() > 0);
   EXPECT_EQ(library.GetReason().find('\n'), std::string::npos);
   EXPECT_EQ(library.GetReason().find("device library"), std::string::npos) << library.GetReason();
+
+  // cuDNN and cuBLAS have all functions, whatever else is missing.
+  const auto handle = itksys::DynamicLoader::OpenLibrary(UNIVERSEG_TEST_CUDA_DEVICE_LIBRARY);
+  const cuda::Table * table = reinterpret_cast<cuda::GetTableFunction>(
+    itksys::DynamicLoader::GetSymbolAddress(handle, cuda::getTableName))(cuda::tableVersion);
+  ASSERT_NE(table, nullptr);
+  const cuda::ConvolutionDescription convolution{};
+  const cuda::ProductDescription product{};
+  void * prepared = nullptr;
+  std::size_t workspace = 0;
+  const auto check = [&](int status)
+  {
+    EXPECT_NE(status, 0) << "there is no such convolution or product";
+    const std::string reason = table->GetLastError();
+    if (reason.find("there is no lib") == 0)
+    {
+      std::cerr << "not tested: " << reason << '\n';
+    }
+    EXPECT_EQ(reason.find("has no function"), std::string::npos) << reason;
+  };
+  check(table->PrepareConvolution(0, &convolution, &prepared, &workspace));
+  check(table->PrepareProduct(0, &product, &prepared, &workspace));
 #else
   GTEST_SKIP() << "this build has no device library of CUDA (UNIVERSEG_CUDA)";
 #endif

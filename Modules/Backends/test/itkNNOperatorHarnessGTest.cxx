@@ -175,33 +175,43 @@ CheckOracle(const TableRow & row)
     << row;
 }
 
-/** Every backend in every precision it serves, from contiguous and from
- * strided inputs. */
+/** Plans of a row with these options, from contiguous and from strided inputs. */
 void
-CheckBackends(const TableRow & row)
+CheckPlans(const TableRow & row, const std::vector<PlanOptions> & variants)
 {
-  const auto targets = GetTargets();
-  ASSERT_GE(targets.size(), 2U) << "the reference backend serves float32 and float64";
   const std::vector<Tensor> inputs = row.MakeInputs();
   const Tensor expected = RunRow(row, inputs, OracleOptions());
   const Tensor magnitude = GetMagnitude(row, inputs);
-  for (const auto & target : targets)
+  for (const auto & options : variants)
   {
     const RowGraph rowGraph(row, inputs);
-    const auto plan = ExecutionPlan::Compile(rowGraph.graph, rowGraph.weights, OptionsOf(target));
+    const auto plan = ExecutionPlan::Compile(rowGraph.graph, rowGraph.weights, options);
     const Tensor result = plan->Run(rowGraph.inputs).at("y");
-    EXPECT_EQ(result.GetDataType(), target.precision);
-    EXPECT_TRUE(IsClose(result, expected, GetTolerance(row, target.precision), magnitude))
-      << row << "\non " << target.backend << " in " << ToString(target.precision) << StepsOf(*plan);
+    EXPECT_EQ(result.GetDataType(), options.precision);
+    EXPECT_TRUE(IsClose(result, expected, GetTolerance(row, options.precision), magnitude))
+      << row << "\non " << options.backend << " in " << ToString(options.precision) << StepsOf(*plan);
 
     TensorMap strided;
     for (const auto & input : rowGraph.inputs)
     {
-      strided[input.first] = Strided(InPrecision(input.second, target.precision));
+      strided[input.first] = Strided(InPrecision(input.second, options.precision));
     }
     EXPECT_TRUE(IsClose(plan->Run(strided).at("y"), result, 0))
-      << row << "\nfrom strided inputs on " << target.backend << StepsOf(*plan);
+      << row << "\nfrom strided inputs on " << options.backend << StepsOf(*plan);
   }
+}
+
+/** Every backend in every precision it serves. */
+void
+CheckBackends(const TableRow & row)
+{
+  std::vector<PlanOptions> variants;
+  for (const auto & target : GetTargets())
+  {
+    variants.push_back(OptionsOf(target));
+  }
+  ASSERT_GE(variants.size(), 2U) << "the reference backend serves float32 and float64";
+  CheckPlans(row, variants);
 }
 
 /** Every implementation with its inputs in every layout, and memory full of
@@ -330,6 +340,32 @@ TEST_P(OperatorTable, BackendsAgreeWithTheOracle)
   {
     SCOPED_TRACE(row.name);
     CheckBackends(row);
+  }
+}
+
+TEST_P(OperatorTable, CudaWithAndWithoutLibrariesAgreesWithTheOracle)
+{
+  if (!IsRegistered("cuda"))
+  {
+    GTEST_SKIP() << "there is no CUDA device";
+  }
+  PlanOptions single = OptionsOf({ "cuda", DataType::Float32, Device::FromString("cuda") });
+  PlanOptions twofold = OptionsOf({ "cuda", DataType::Float64, Device::FromString("cuda") });
+  for (const auto & row : GetRows())
+  {
+    SCOPED_TRACE(row.name);
+    setenv("UNIVERSEG_CUDA_LIBRARIES", "never", 1);
+    CheckPlans(row, { single, twofold });
+    unsetenv("UNIVERSEG_CUDA_LIBRARIES");
+    PlanOptions always = single;
+    always.deterministic = true;
+    CheckPlans(row, { always });
+    if (IsCudaEmulated())
+    {
+      // The layouts of tensor cores; the emulation multiplies with all bits.
+      always.allowTensorFloat32 = true;
+      CheckPlans(row, { always });
+    }
   }
 }
 

@@ -132,6 +132,8 @@ struct OperatorCase
   unsigned int threads = 1;
   WeightCache * weights = nullptr; ///< never null in a plan
   DeviceMemory * device = nullptr; ///< null on the host
+  bool allowTensorFloat32 = false; ///< as of PlanOptions
+  bool deterministic = false;
 };
 
 /** Memory of one execution, all of it the device's. Inputs of constants point to

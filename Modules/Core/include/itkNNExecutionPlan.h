@@ -47,7 +47,11 @@ struct PlanOptions
   unsigned int threads = 0;               ///< 0: ITK's global default
   bool optimize = true;                   ///< run the passes of itkNNPasses.h
   bool loops = true;                      ///< run parts for groups of an axis, see ScheduleLoops()
-  std::vector<std::string> staticInputs;  ///< for the passes: inputs that stay the same for many runs
+  /** Products of float32 on a device may round their factors to TensorFloat32, 10 bits
+   * behind the point. */
+  bool allowTensorFloat32 = false;
+  bool deterministic = false;            ///< the same bits in every run, on devices too
+  std::vector<std::string> staticInputs; ///< for the passes: inputs that stay the same for many runs
   /** Layouts in which inputs are given: as tensors of the layout's physical shape. */
   std::map<std::string, Layout> inputLayouts;
   /** Outputs stay in the layouts of GetOutputLayouts(), as tensors of physical

@@ -169,9 +169,14 @@ private:
 
   OperatorCase MakeCase(const Graph::Node & node) const
   {
-    OperatorCase operatorCase{
-      node.op, {}, this->TypeOf(node.output), m_Data.threads, &m_Data.resources->weights, m_Data.device.get()
-    };
+    OperatorCase operatorCase{ node.op,
+                               {},
+                               this->TypeOf(node.output),
+                               m_Data.threads,
+                               &m_Data.resources->weights,
+                               m_Data.device.get(),
+                               m_Options.allowTensorFloat32,
+                               m_Options.deterministic };
     for (const auto input : node.inputs)
     {
       const Graph::Value & value = m_Data.graph.GetValue(input);

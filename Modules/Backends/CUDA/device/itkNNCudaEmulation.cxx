@@ -324,6 +324,239 @@ Launch(void * stream, int kernel, int type, const void * parameters, std::size_t
                     : status;
 }
 
+/** f(linear number, coordinates) of the elements of an image. */
+template <typename TFunction>
+void
+ForEachElement(const Image & image, TFunction && f)
+{
+  std::int64_t number = 0;
+  std::int64_t at[5];
+  for (at[0] = 0; at[0] < image.extents[0]; ++at[0])
+  {
+    for (at[1] = 0; at[1] < image.extents[1]; ++at[1])
+    {
+      for (at[2] = 0; at[2] < image.extents[2]; ++at[2])
+      {
+        for (at[3] = 0; at[3] < image.extents[3]; ++at[3])
+        {
+          for (at[4] = 0; at[4] < image.extents[4]; ++at[4])
+          {
+            f(number++, at);
+          }
+        }
+      }
+    }
+  }
+}
+
+std::int64_t
+OffsetOf(const Image & image, const std::int64_t * at)
+{
+  std::int64_t offset = 0;
+  for (int d = 0; d < 5; ++d)
+  {
+    offset += at[d] * image.strides[d];
+  }
+  return offset;
+}
+
+std::int64_t
+NumberOf(const Image & image, const std::int64_t * at)
+{
+  std::int64_t number = 0;
+  for (int d = 0; d < 5; ++d)
+  {
+    number = number * image.extents[d] + at[d];
+  }
+  return number;
+}
+
+/** f(place in x, place in w, place in y) of all that are multiplied. */
+template <typename TFunction>
+void
+ForEachProduct(const ConvolutionDescription & d, TFunction && f)
+{
+  const std::int64_t groups = d.x.extents[1] / d.w.extents[1];
+  ForEachElement(d.y,
+                 [&](std::int64_t, const std::int64_t * y)
+                 {
+                   Image taps = d.w;
+                   taps.extents[0] = 1;
+                   ForEachElement(taps,
+                                  [&](std::int64_t, const std::int64_t * tap)
+                                  {
+                                    const std::int64_t w[5] = { y[1], tap[1], tap[2], tap[3], tap[4] };
+                                    const std::int64_t group = y[1] / (d.y.extents[1] / groups);
+                                    std::int64_t x[5] = { y[0], group * d.w.extents[1] + tap[1], 0, 0, 0 };
+                                    bool isInside = true;
+                                    for (int i = 0; i < 3; ++i)
+                                    {
+                                      x[i + 2] = y[i + 2] * d.window.stride[i] - d.window.padding[i] +
+                                                 tap[i + 2] * d.window.dilation[i];
+                                      isInside = isInside && x[i + 2] >= 0 && x[i + 2] < d.x.extents[i + 2];
+                                    }
+                                    if (isInside)
+                                    {
+                                      f(x, w, y);
+                                    }
+                                  });
+                 });
+}
+
+/** Sums in double precision, rounded once. */
+template <typename T>
+void
+Convolve(const ConvolutionDescription & d, T * x, T * w, T * y, const T * bias)
+{
+  const bool isForward = d.kind == ConvolutionKind::Forward;
+  const Image & image = isForward ? d.y : d.kind == ConvolutionKind::DataGradient ? d.x : d.w;
+  T * result = isForward ? y : d.kind == ConvolutionKind::DataGradient ? x : w;
+  std::vector<double> sums(static_cast<std::size_t>(image.extents[0] * image.extents[1] * image.extents[2] *
+                                                    image.extents[3] * image.extents[4]));
+  ForEachProduct(d,
+                 [&](const std::int64_t * atX, const std::int64_t * atW, const std::int64_t * atY)
+                 {
+                   const auto valueX = static_cast<double>(Load(x[OffsetOf(d.x, atX)]));
+                   const auto valueW = static_cast<double>(Load(w[OffsetOf(d.w, atW)]));
+                   const auto valueY = static_cast<double>(Load(y[OffsetOf(d.y, atY)]));
+                   const std::int64_t * to = isForward ? atY : d.kind == ConvolutionKind::DataGradient ? atX : atW;
+                   sums[static_cast<std::size_t>(NumberOf(image, to))] += isForward ? valueX * valueW
+                                                                        : d.kind == ConvolutionKind::DataGradient
+                                                                          ? valueY * valueW
+                                                                          : valueX * valueY;
+                 });
+  ForEachElement(image,
+                 [&](std::int64_t number, const std::int64_t * at)
+                 {
+                   double value = sums[static_cast<std::size_t>(number)];
+                   value += d.hasBias != 0 ? static_cast<double>(Load(bias[at[1]])) : 0;
+                   value *= d.isRectified != 0 && value < 0 ? d.negativeSlope : 1;
+                   result[OffsetOf(image, at)] = Store<T>(static_cast<ComputeType<T>>(value));
+                 });
+}
+
+/** f(T{}) of the type of elements. */
+template <typename TFunction>
+void
+WithType(ElementType type, TFunction && f)
+{
+  switch (type)
+  {
+    case ElementType::Double:
+      return f(double{});
+    case ElementType::Half:
+      return f(Half{});
+    case ElementType::BFloat16:
+      return f(BFloat16{});
+    default:
+      return f(float{});
+  }
+}
+
+/** Bytes that the emulated libraries ask for, and fill. */
+constexpr std::size_t workspaceBytes = 100;
+
+int
+PrepareConvolution(int, const ConvolutionDescription * description, void ** prepared, std::size_t * workspace)
+{
+  const ConvolutionDescription & d = *description;
+  if (!std::equal(d.paddingEnd, d.paddingEnd + 3, d.window.padding))
+  {
+    return Fail("the emulation convolves with the same padding at both ends only");
+  }
+  if (d.isRectified != 0 && d.hasBias == 0)
+  {
+    return Fail("the emulation has no rectifier without a bias");
+  }
+  *workspace = workspaceBytes;
+  *prepared = new ConvolutionDescription(d);
+  return 0;
+}
+
+int
+RunConvolution(void * stream, const void * prepared, void * x, void * w, void * y, const void * bias, void * workspace)
+{
+  const ConvolutionDescription d = *static_cast<const ConvolutionDescription *>(prepared);
+  static_cast<Stream *>(stream)->Add(
+    [=]
+    {
+      std::memset(workspace, 0x7f, workspaceBytes);
+      WithType(d.type,
+               [&](auto zero)
+               {
+                 using T = decltype(zero);
+                 Convolve(
+                   d, static_cast<T *>(x), static_cast<T *>(w), static_cast<T *>(y), static_cast<const T *>(bias));
+               });
+    });
+  return 0;
+}
+
+int
+DestroyConvolution(void * prepared)
+{
+  delete static_cast<ConvolutionDescription *>(prepared);
+  return 0;
+}
+
+template <typename T>
+void
+Multiply(const ProductDescription & d, const T * a, const T * b, T * dst)
+{
+  for (std::int64_t i = 0; i < d.batch * d.rows * d.columns; ++i)
+  {
+    const std::int64_t batch = i / d.columns / d.rows;
+    const std::int64_t row = i / d.columns % d.rows;
+    const std::int64_t column = i % d.columns;
+    double sum = 0;
+    for (std::int64_t k = 0; k < d.inner; ++k)
+    {
+      const T factorA = a[batch * d.aStrides[0] + row * d.aStrides[1] + k * d.aStrides[2]];
+      const T factorB = b[batch * d.bStrides[0] + k * d.bStrides[1] + column * d.bStrides[2]];
+      sum += static_cast<double>(Load(factorA)) * static_cast<double>(Load(factorB));
+    }
+    dst[batch * d.dstBatchStride + row * d.columns + column] = Store<T>(static_cast<ComputeType<T>>(sum));
+  }
+}
+
+int
+PrepareProduct(int, const ProductDescription * description, void ** prepared, std::size_t * workspace)
+{
+  const ProductDescription & d = *description;
+  if ((d.aStrides[1] != 1 && d.aStrides[2] != 1) || (d.bStrides[1] != 1 && d.bStrides[2] != 1))
+  {
+    return Fail("cuBLAS takes matrices with neighbours along rows or columns");
+  }
+  *workspace = workspaceBytes;
+  *prepared = new ProductDescription(d);
+  return 0;
+}
+
+int
+RunProduct(void * stream, const void * prepared, const void * a, const void * b, void * dst, void * workspace)
+{
+  const ProductDescription d = *static_cast<const ProductDescription *>(prepared);
+  static_cast<Stream *>(stream)->Add(
+    [=]
+    {
+      std::memset(workspace, 0x7f, workspaceBytes);
+      WithType(d.type,
+               [&](auto zero)
+               {
+                 using T = decltype(zero);
+                 Multiply(d, static_cast<const T *>(a), static_cast<const T *>(b), static_cast<T *>(dst));
+               });
+    });
+  return 0;
+}
+
+int
+DestroyProduct(void * prepared)
+{
+  delete static_cast<ProductDescription *>(prepared);
+  return 0;
+}
+
 int
 BeginRecording(void * stream)
 {
@@ -358,9 +591,10 @@ DestroyRecording(void * recording)
 }
 
 const Table table = {
-  tableVersion,   "emulation",  GetLastErrorText, CountDevices,    GetProperties, GetFreeBytes, Allocate, Release,
-  AllocateHost,   ReleaseHost,  MakeStream,       DestroyStream,   Copy,          Clear,        Wait,     Launch,
-  BeginRecording, EndRecording, Replay,           DestroyRecording
+  tableVersion,   "emulation",    GetLastErrorText,   CountDevices,   GetProperties,      GetFreeBytes,   Allocate,
+  Release,        AllocateHost,   ReleaseHost,        MakeStream,     DestroyStream,      Copy,           Clear,
+  Wait,           Launch,         PrepareConvolution, RunConvolution, DestroyConvolution, PrepareProduct, RunProduct,
+  DestroyProduct, BeginRecording, EndRecording,       Replay,         DestroyRecording
 };
 } // namespace
 } // namespace cuda

@@ -16,8 +16,7 @@
  *
  *=========================================================================*/
 #include "itkNNCudaKernels.h"
-
-#include <cuda_runtime_api.h>
+#include "itkNNCudaStream.h"
 
 #include <algorithm>
 #include <string>
@@ -29,53 +28,19 @@ namespace nn
 {
 namespace cuda
 {
+std::string &
+GetError()
+{
+  static thread_local std::string error;
+  return error;
+}
+
 namespace
 {
 constexpr int threadsPerBlock = 256;
 constexpr int threadsPerWarp = 32;
 /** More blocks take several items a thread. */
 constexpr std::int64_t blocksPerMultiprocessor = 32;
-
-thread_local std::string lastError;
-
-int
-Fail(const std::string & text)
-{
-  lastError = text;
-  return 1;
-}
-
-int
-Check(cudaError_t status, const char * what)
-{
-  if (status == cudaSuccess)
-  {
-    return 0;
-  }
-  // So that the next call is not blamed for it.
-  static_cast<void>(cudaGetLastError());
-  return Fail(std::string(what) + ": " + cudaGetErrorString(status));
-}
-
-/** Returns from the function when a call fails. */
-#define UNIVERSEG_CUDA_CHECK(call)                                                                                     \
-  do                                                                                                                   \
-  {                                                                                                                    \
-    if (const int failed = Check(call, #call); failed != 0)                                                            \
-    {                                                                                                                  \
-      return failed;                                                                                                   \
-    }                                                                                                                  \
-  }                                                                                                                    \
-  while (false)
-
-struct Stream
-{
-  int device = 0;
-  int multiprocessors = 1;
-  cudaStream_t stream = nullptr;
-  KernelError * error = nullptr;       ///< in memory of the host that the device sees
-  KernelError * deviceError = nullptr; ///< its address there
-};
 
 template <typename C>
 __device__ Accumulator<C>
@@ -232,7 +197,7 @@ struct Launcher
 const char *
 GetLastErrorText()
 {
-  return lastError.c_str();
+  return GetError().c_str();
 }
 
 int
@@ -311,6 +276,7 @@ DestroyStream(void * handle)
   {
     failed += Check(cudaStreamDestroy(stream->stream), "cudaStreamDestroy");
   }
+  ReleaseLibraries(*stream);
   if (stream->error != nullptr)
   {
     failed += Check(cudaFreeHost(stream->error), "cudaFreeHost");
@@ -339,7 +305,7 @@ MakeStream(int device, void ** handle)
   stream->device = device;
   if (Prepare(*stream) != 0)
   {
-    const std::string reason = lastError;
+    const std::string reason = GetError();
     static_cast<void>(DestroyStream(stream));
     return Fail(reason);
   }
@@ -430,9 +396,10 @@ DestroyRecording(void * recording)
 }
 
 const Table table = {
-  tableVersion,   "CUDA",       GetLastErrorText, CountDevices,    GetProperties, GetFreeBytes, Allocate, Release,
-  AllocateHost,   ReleaseHost,  MakeStream,       DestroyStream,   Copy,          Clear,        Wait,     Launch,
-  BeginRecording, EndRecording, Replay,           DestroyRecording
+  tableVersion,   "CUDA",         GetLastErrorText,   CountDevices,   GetProperties,      GetFreeBytes,   Allocate,
+  Release,        AllocateHost,   ReleaseHost,        MakeStream,     DestroyStream,      Copy,           Clear,
+  Wait,           Launch,         PrepareConvolution, RunConvolution, DestroyConvolution, PrepareProduct, RunProduct,
+  DestroyProduct, BeginRecording, EndRecording,       Replay,         DestroyRecording
 };
 } // namespace
 } // namespace cuda

@@ -18,6 +18,8 @@
 #ifndef itkNNCudaTable_h
 #define itkNNCudaTable_h
 
+#include "itkNNCudaParameters.h"
+
 #include <cstddef>
 #include <cstdint>
 
@@ -36,8 +38,9 @@ namespace nn
 {
 namespace cuda
 {
-/** Changed with every change of this file or of itkNNCudaParameters.h. */
-constexpr std::uint32_t tableVersion = 1;
+/** Changed with every change of this file, of itkNNCudaParameters.h or of an enumeration
+ * of itkNNOperator.h. */
+constexpr std::uint32_t tableVersion = 2;
 
 /** What a device is. */
 struct DeviceProperties
@@ -62,6 +65,50 @@ enum class CopyKind : std::int32_t
   ToDevice,
   ToHost,
   OnDevice
+};
+
+/** What a convolution of cuDNN computes: y from x and w, or the gradient of one from the
+ * others'. */
+enum class ConvolutionKind : std::int32_t
+{
+  Forward,        ///< y, from x and w
+  DataGradient,   ///< x, from y and w
+  WeightsGradient ///< w, from x and y
+};
+
+/** Images [batch, channels, depth, height, width], of w [out channels, in channels of a
+ * group, kernel]. */
+struct ConvolutionDescription
+{
+  ConvolutionKind kind;
+  ElementType type;
+  Image x;
+  Image w;
+  Image y;
+  Window window;
+  std::int32_t paddingEnd[3]; ///< behind the last element
+  /** Of Forward: a value for each channel is added, then values below zero are
+   * multiplied. */
+  std::int32_t hasBias;
+  std::int32_t isRectified;
+  double negativeSlope;
+  std::int32_t allowTensorFloat32;
+  std::int32_t isDeterministic; ///< the same result every time
+};
+
+/** dst = a b for each of a batch; strides are 1 along rows or along columns. */
+struct ProductDescription
+{
+  ElementType type;
+  std::int64_t rows;
+  std::int64_t columns;
+  std::int64_t inner;
+  std::int64_t batch;
+  std::int64_t aStrides[3]; ///< batch, rows, inner
+  std::int64_t bStrides[3]; ///< batch, inner, columns
+  std::int64_t dstBatchStride;
+  std::int32_t alignment; ///< of all addresses, in bytes
+  std::int32_t allowTensorFloat32;
 };
 
 struct Table
@@ -92,6 +139,19 @@ struct Table
    * \param kernel a KernelId, \param type an ElementType.
    * \param parameters the struct of that kernel, of `bytes` bytes. */
   int (*Launch)(void * stream, int kernel, int type, const void * parameters, std::size_t bytes);
+
+  /** A convolution of cuDNN, a product of cuBLAS: fail with the reason where the library
+   * is not there or has none. workspace gets the bytes that a run needs. */
+  int (*PrepareConvolution)(int device,
+                            const ConvolutionDescription * description,
+                            void ** prepared,
+                            std::size_t * workspace);
+  int (*RunConvolution)(
+    void * stream, const void * prepared, void * x, void * w, void * y, const void * bias, void * workspace);
+  int (*DestroyConvolution)(void * prepared);
+  int (*PrepareProduct)(int device, const ProductDescription * description, void ** prepared, std::size_t * workspace);
+  int (*RunProduct)(void * stream, const void * prepared, const void * a, const void * b, void * dst, void * workspace);
+  int (*DestroyProduct)(void * prepared);
 
   /** Collect what is put into the stream from now on instead of doing it. */
   int (*BeginRecording)(void * stream);

@@ -18,6 +18,7 @@
 #include "itkNNCudaBackend.h"
 
 #include "itkNNCudaKernel.h"
+#include "itkNNCudaLibraries.h"
 
 namespace itk
 {
@@ -103,7 +104,13 @@ CudaBackend::GetPriority() const
 std::vector<const Implementation *>
 CudaBackend::GetImplementations(const Operator & op) const
 {
-  return { std::visit([](const auto & kind) { return GetImplementation(kind); }, op) };
+  std::vector<const Implementation *> implementations;
+  if (const Implementation * library = cuda::GetLibraryImplementation(op))
+  {
+    implementations.push_back(library);
+  }
+  implementations.push_back(std::visit([](const auto & kind) { return GetImplementation(kind); }, op));
+  return implementations;
 }
 
 std::unique_ptr<Kernel>

@@ -40,73 +40,79 @@ InMemoryOrder(TContainer values, const Layout & layout)
   return values;
 }
 
-/** A pass over memory for one part of a chain. */
+} // namespace
+
+ChainPasses::ChainPasses(ChainBuilder chain, const OperatorCase & operatorCase)
+  : m_Type(ToElementType(operatorCase.output.type))
+  , m_Chain(std::move(chain))
+{}
+
 bool
-MakePass(const ChainBuilder & chain,
-         std::size_t part,
-         const OperatorCase & operatorCase,
-         const Shape & srcStrides,
-         const Layout & outputLayout,
-         PointwiseParameters & pass)
+ChainPasses::Add(std::size_t part, const OperatorCase & operatorCase, const Shape & srcStrides, const Layout & layout)
 {
   const Shape & shape = operatorCase.output.shape;
   SpaceBuilder builder(shape);
-  builder.Add(GetStrides(shape, outputLayout));
+  builder.Add(GetStrides(shape, layout));
   builder.Add(srcStrides);
-  for (const auto input : chain.GetInputs(part))
+  for (const auto & operand : m_Chain.GetOperands(part))
   {
-    const Operand & operand = operatorCase.inputs[input];
-    builder.Add(GetBroadcastStrides(operand.type.shape, AcceptedLayout(operand), shape));
+    const Layout own = AcceptedLayout(operatorCase.inputs[operand.input]);
+    builder.Add(GetBroadcastStrides(operand.shape, own, shape));
   }
   if (!builder.Build())
   {
     return false;
   }
-  pass = PointwiseParameters{};
-  pass.space = builder.GetSpace();
-  pass.dstStrides = builder.GetStrides(0);
-  pass.srcStrides = builder.GetStrides(1);
-  pass.chain = chain.GetChain(part);
-  for (std::size_t i = 0; i < chain.GetInputs(part).size(); ++i)
+  Pass pass{ part, {} };
+  pass.parameters.space = builder.GetSpace();
+  pass.parameters.dstStrides = builder.GetStrides(0);
+  pass.parameters.srcStrides = builder.GetStrides(1);
+  pass.parameters.chain = m_Chain.GetChain(part);
+  for (std::size_t i = 0; i < m_Chain.GetOperands(part).size(); ++i)
   {
-    pass.chain.strides[i] = builder.GetStrides(i + 2);
+    pass.parameters.chain.strides[i] = builder.GetStrides(i + 2);
   }
+  m_Passes.push_back(pass);
   return true;
 }
 
+void
+ChainPasses::Launch(Stream & stream, const void * src, const KernelArguments & arguments) const
+{
+  for (const auto & pass : m_Passes)
+  {
+    PointwiseParameters p = pass.parameters;
+    p.src = &pass == m_Passes.data() ? src : arguments.output;
+    p.dst = arguments.output;
+    ChainBuilder::Bind(p.chain, m_Chain.GetOperands(pass.part), arguments);
+    stream.Launch(KernelId::Pointwise, m_Type, p);
+  }
+}
+
+namespace
+{
 /** Passes over memory, the first from an input. */
 Proposal
 ProposeChain(const std::vector<PostOperation> & operations, const OperatorCase & operatorCase)
 {
   const Layout layout = GetCommonLayout(operatorCase);
   const Shape & shape = operatorCase.output.shape;
-  const ChainBuilder chain(operations, 1);
-  std::vector<PointwiseParameters> passes(chain.GetNumberOfParts());
-  for (std::size_t part = 0; part < passes.size(); ++part)
+  const ChainBuilder chain(operations, GetOperands(operatorCase, 1));
+  ChainPasses passes(chain, operatorCase);
+  for (std::size_t part = 0; part < chain.GetNumberOfParts(); ++part)
   {
     const Operand & src = operatorCase.inputs[0];
     const Shape strides =
       part == 0 ? GetBroadcastStrides(src.type.shape, AcceptedLayout(src), shape) : nn::cuda::GetStrides(shape, layout);
-    if (!MakePass(chain, part, operatorCase, strides, layout, passes[part]))
+    if (!passes.Add(part, operatorCase, strides, layout))
     {
       return Proposal::Unsupported(tooManyAxes);
     }
   }
-  const ElementType type = ToElementType(operatorCase.output.type);
-  Proposal proposal = MakeProposal(
-    [passes, chain, type](Stream & stream, const KernelArguments & arguments)
-    {
-      for (std::size_t part = 0; part < passes.size(); ++part)
-      {
-        PointwiseParameters pass = passes[part];
-        pass.src = part == 0 ? arguments.inputs[0] : arguments.output;
-        pass.dst = arguments.output;
-        ChainBuilder::Bind(pass.chain, chain.GetInputs(part), arguments);
-        stream.Launch(KernelId::Pointwise, type, pass);
-      }
-    },
-    GetAcceptedLayouts(operatorCase),
-    layout);
+  Proposal proposal = MakeProposal([passes](Stream & stream, const KernelArguments & arguments)
+                                   { passes.Launch(stream, arguments.inputs[0], arguments); },
+                                   GetAcceptedLayouts(operatorCase),
+                                   layout);
   const bool isSame = operatorCase.inputs[0].type.shape == shape && AcceptedLayout(operatorCase.inputs[0]) == layout;
   proposal.inPlaceInput = isSame ? 0 : -1;
   return proposal;
@@ -128,8 +134,8 @@ PostOperations::PostOperations(const std::vector<PostOperation> & operations,
                                const OperatorCase & operatorCase,
                                std::size_t firstOperand,
                                const Layout & outputLayout)
-  : m_Type(ToElementType(operatorCase.output.type))
-  , m_Chain(operations, firstOperand)
+  : m_Chain(operations, GetOperands(operatorCase, firstOperand))
+  , m_Rest(m_Chain, operatorCase)
 {
   const Shape & shape = operatorCase.output.shape;
   if (shape.size() > maximumRank)
@@ -139,17 +145,16 @@ PostOperations::PostOperations(const std::vector<PostOperation> & operations,
   }
   m_First = m_Chain.GetChain(0);
   m_FirstSpace = MakeSpace(InMemoryOrder(shape, outputLayout));
-  for (std::size_t i = 0; i < m_Chain.GetInputs(0).size(); ++i)
+  for (std::size_t i = 0; i < m_Chain.GetOperands(0).size(); ++i)
   {
-    const Operand & operand = operatorCase.inputs[m_Chain.GetInputs(0)[i]];
-    const Shape strides =
-      InMemoryOrder(GetBroadcastStrides(operand.type.shape, AcceptedLayout(operand), shape), outputLayout);
+    const ChainOperand & operand = m_Chain.GetOperands(0)[i];
+    const Layout own = AcceptedLayout(operatorCase.inputs[operand.input]);
+    const Shape strides = InMemoryOrder(GetBroadcastStrides(operand.shape, own, shape), outputLayout);
     std::copy(strides.begin(), strides.end(), m_First.strides[i].of);
   }
-  m_Rest.resize(m_Chain.GetNumberOfParts() - 1);
   for (std::size_t part = 1; part < m_Chain.GetNumberOfParts(); ++part)
   {
-    if (!MakePass(m_Chain, part, operatorCase, GetStrides(shape, outputLayout), outputLayout, m_Rest[part - 1]))
+    if (!m_Rest.Add(part, operatorCase, GetStrides(shape, outputLayout), outputLayout))
     {
       m_Reason = tooManyAxes;
     }
@@ -161,20 +166,7 @@ PostOperations::GetFirst(Chain & chain, Space & space, const KernelArguments & a
 {
   chain = m_First;
   space = m_FirstSpace;
-  ChainBuilder::Bind(chain, m_Chain.GetInputs(0), arguments);
-}
-
-void
-PostOperations::LaunchRest(Stream & stream, const KernelArguments & arguments) const
-{
-  for (std::size_t i = 0; i < m_Rest.size(); ++i)
-  {
-    PointwiseParameters pass = m_Rest[i];
-    pass.src = arguments.output;
-    pass.dst = arguments.output;
-    ChainBuilder::Bind(pass.chain, m_Chain.GetInputs(i + 1), arguments);
-    stream.Launch(KernelId::Pointwise, m_Type, pass);
-  }
+  ChainBuilder::Bind(chain, m_Chain.GetOperands(0), arguments);
 }
 
 Proposal

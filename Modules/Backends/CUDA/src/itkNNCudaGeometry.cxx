@@ -270,10 +270,21 @@ MakeWindow(const std::vector<std::int64_t> & kernel,
   return window;
 }
 
-ChainBuilder::ChainBuilder(const std::vector<PostOperation> & operations, std::size_t firstOperand)
+std::vector<ChainOperand>
+GetOperands(const OperatorCase & operatorCase, std::size_t first)
+{
+  std::vector<ChainOperand> operands;
+  for (std::size_t i = first; i < operatorCase.inputs.size(); ++i)
+  {
+    operands.push_back({ i, operatorCase.inputs[i].type.shape });
+  }
+  return operands;
+}
+
+ChainBuilder::ChainBuilder(const std::vector<PostOperation> & operations, const std::vector<ChainOperand> & operands)
 {
   m_Parts.emplace_back();
-  std::size_t next = firstOperand;
+  std::size_t next = 0;
   for (const auto & operation : operations)
   {
     const auto * binary = std::get_if<Binary>(&operation.operation);
@@ -287,7 +298,7 @@ ChainBuilder::ChainBuilder(const std::vector<PostOperation> & operations, std::s
     if (binary != nullptr)
     {
       step = { part.chain.operands++, static_cast<std::int32_t>(binary->function), binary->alpha, 0 };
-      part.inputs.push_back(next++);
+      part.operands.push_back(operands[next++]);
     }
     else
     {
@@ -299,11 +310,11 @@ ChainBuilder::ChainBuilder(const std::vector<PostOperation> & operations, std::s
 }
 
 void
-ChainBuilder::Bind(Chain & chain, const std::vector<std::size_t> & inputs, const KernelArguments & arguments)
+ChainBuilder::Bind(Chain & chain, const std::vector<ChainOperand> & operands, const KernelArguments & arguments)
 {
-  for (std::size_t i = 0; i < inputs.size(); ++i)
+  for (std::size_t i = 0; i < operands.size(); ++i)
   {
-    chain.operand[i] = arguments.inputs[inputs[i]];
+    chain.operand[i] = arguments.inputs[operands[i].input];
   }
 }
 } // namespace cuda

@@ -101,23 +101,34 @@ Window MakeWindow(const std::vector<std::int64_t> & kernel,
                   const std::vector<std::int64_t> & padding,
                   const std::vector<std::int64_t> & dilation);
 
+/** An operand of a post-operation: an input of the case, with the shape that it is to
+ * have, which broadcasts to the result. */
+struct ChainOperand
+{
+  std::size_t input;
+  Shape shape;
+};
+
+/** The inputs of a case from a number on. */
+std::vector<ChainOperand> GetOperands(const OperatorCase & operatorCase, std::size_t first);
+
 /** \class ChainBuilder
  * \brief Post-operations as kernels know them. */
 class ChainBuilder
 {
 public:
-  /** \param firstOperand number of the case's input that is the first operand. */
-  ChainBuilder(const std::vector<PostOperation> & operations, std::size_t firstOperand);
+  /** \param operands of the binary operations, in order. */
+  ChainBuilder(const std::vector<PostOperation> & operations, const std::vector<ChainOperand> & operands);
 
   /** Parts that fit a kernel each, at least one. */
   std::size_t GetNumberOfParts() const
   {
     return m_Parts.size();
   }
-  /** The inputs of the case that a part reads. */
-  const std::vector<std::size_t> & GetInputs(std::size_t part) const
+  /** What a part reads. */
+  const std::vector<ChainOperand> & GetOperands(std::size_t part) const
   {
-    return m_Parts[part].inputs;
+    return m_Parts[part].operands;
   }
   /** Without operands' addresses and strides. */
   const Chain & GetChain(std::size_t part) const
@@ -126,13 +137,13 @@ public:
   }
 
   /** Sets the operands' addresses. */
-  static void Bind(Chain & chain, const std::vector<std::size_t> & inputs, const KernelArguments & arguments);
+  static void Bind(Chain & chain, const std::vector<ChainOperand> & operands, const KernelArguments & arguments);
 
 private:
   struct Part
   {
     Chain chain{};
-    std::vector<std::size_t> inputs;
+    std::vector<ChainOperand> operands;
   };
   std::vector<Part> m_Parts;
 };

@@ -70,6 +70,33 @@ MakeProposal(StreamKernel::FunctionType function,
 /** Layouts in which kernels take all inputs of a case. */
 std::vector<Layout> GetAcceptedLayouts(const OperatorCase & operatorCase);
 
+/** \class ChainPasses
+ * \brief Post-operations as passes over memory, one for each part of a chain. */
+class ChainPasses
+{
+public:
+  ChainPasses(ChainBuilder chain, const OperatorCase & operatorCase);
+
+  /** Add the pass of a part to the result in a layout. False when there are more axes
+   * than kernels know.
+   * \param srcStrides along the result's axes, of what the pass reads. */
+  bool Add(std::size_t part, const OperatorCase & operatorCase, const Shape & srcStrides, const Layout & layout);
+
+  /** The first pass reads src, the others the result. */
+  void Launch(Stream & stream, const void * src, const KernelArguments & arguments) const;
+
+private:
+  struct Pass
+  {
+    std::size_t part;
+    PointwiseParameters parameters;
+  };
+
+  ElementType m_Type;
+  ChainBuilder m_Chain;
+  std::vector<Pass> m_Passes;
+};
+
 /** \class PostOperations
  * \brief The post-operations of an operator whose kernel applies a chain to each
  * element of its result.
@@ -94,14 +121,16 @@ public:
   void GetFirst(Chain & chain, Space & space, const KernelArguments & arguments) const;
 
   /** The passes that follow. */
-  void LaunchRest(Stream & stream, const KernelArguments & arguments) const;
+  void LaunchRest(Stream & stream, const KernelArguments & arguments) const
+  {
+    m_Rest.Launch(stream, arguments.output, arguments);
+  }
 
 private:
-  ElementType m_Type;
   ChainBuilder m_Chain;
+  ChainPasses m_Rest;
   Chain m_First{};
   Space m_FirstSpace{};
-  std::vector<PointwiseParameters> m_Rest;
   std::string m_Reason;
 };
 

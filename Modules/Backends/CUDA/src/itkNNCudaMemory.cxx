@@ -219,6 +219,24 @@ Stream::Clear(void * memory, std::size_t bytes)
 }
 
 void
+Stream::RunConvolution(const void * prepared, void * x, void * w, void * y, const void * bias, void * workspace)
+{
+  m_IsBusy = true;
+  Check(m_Memory->GetTable(),
+        m_Memory->GetTable().RunConvolution(m_Handle, prepared, x, w, y, bias, workspace),
+        "A convolution on cuda:" + std::to_string(m_Memory->GetDevice()));
+}
+
+void
+Stream::RunProduct(const void * prepared, const void * a, const void * b, void * dst, void * workspace)
+{
+  m_IsBusy = true;
+  Check(m_Memory->GetTable(),
+        m_Memory->GetTable().RunProduct(m_Handle, prepared, a, b, dst, workspace),
+        "A product on cuda:" + std::to_string(m_Memory->GetDevice()));
+}
+
+void
 Stream::Launch(KernelId kernel, ElementType type, const void * parameters, std::size_t bytes)
 {
   m_IsBusy = true;

@@ -51,6 +51,10 @@ public:
 
   void Clear(void * memory, std::size_t bytes);
 
+  /** What the table's functions prepared. */
+  void RunConvolution(const void * prepared, void * x, void * w, void * y, const void * bias, void * workspace);
+  void RunProduct(const void * prepared, const void * a, const void * b, void * dst, void * workspace);
+
   template <typename TParameters>
   void Launch(KernelId kernel, ElementType type, const TParameters & parameters)
   {

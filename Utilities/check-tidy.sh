@@ -11,7 +11,7 @@ cd "${universeg_root}"
 if [ $# -gt 0 ]; then
   files=("$@")
 else
-  mapfile -t files < <(list_files '*.cxx' | grep -E '^(Modules/.*/src|Applications|Examples|Wrapping/native)/')
+  mapfile -t files < <(list_files '*.cxx' | grep -E '^(Modules/.*/(src|device)|Applications|Examples|Wrapping/native)/')
 fi
 [ ${#files[@]} -gt 0 ] || die "no source was found"
 

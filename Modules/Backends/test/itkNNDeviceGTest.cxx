@@ -70,10 +70,52 @@ public:
   {
     this->Copy(to, FromDevice(from), bytes);
   }
+  void CopyOnDevice(void * to, const void * from, std::size_t bytes) override
+  {
+    this->Copy(FromDevice(to), FromDevice(from), bytes);
+  }
+  bool BeginRecording() override
+  {
+    if (mode == Recordings::None)
+    {
+      return false;
+    }
+    m_Recording = std::make_shared<std::vector<std::function<void()>>>();
+    return true;
+  }
+  std::shared_ptr<const void> EndRecording() override
+  {
+    const auto recording = std::move(m_Recording);
+    m_Recording = nullptr;
+    return mode == Recordings::Fail ? nullptr : recording;
+  }
+  void Replay(const std::shared_ptr<const void> & recording) override
+  {
+    ++replays;
+    const auto work = std::static_pointer_cast<const std::vector<std::function<void()>>>(recording);
+    this->Add(
+      [work]
+      {
+        for (const auto & item : *work)
+        {
+          item();
+        }
+      });
+  }
   void Add(std::function<void()> work)
   {
-    m_Work.push_back(std::move(work));
+    (m_Recording ? *m_Recording : m_Work).push_back(std::move(work));
   }
+
+  enum class Recordings : std::uint8_t
+  {
+    Work,
+    Fail, ///< when they end
+    None
+  };
+  static inline Recordings mode = Recordings::Work;
+  static inline std::atomic<int> replays{ 0 };
+
   void Wait() override
   {
     this->Run();
@@ -95,6 +137,7 @@ private:
   }
 
   std::vector<std::function<void()>> m_Work;
+  std::shared_ptr<std::vector<std::function<void()>>> m_Recording;
 };
 
 class FakeMemory : public DeviceMemory
@@ -450,6 +493,96 @@ TEST_F(DevicePlan, LayoutsOfOutputsAreThoseOfInputs)
   const TensorMap expected = ExecutionPlan::Compile(second, network.weights, OracleOptions())
                                ->Run(ExecutionPlan::Compile(first, network.weights, OracleOptions())->Run(inputs));
   ExpectOutputs(remainder->Run(prologue->Run(inputs)), expected, 1e-5);
+}
+
+TEST_F(DevicePlan, TheSecondRunIsRecordedTheThirdReplayed)
+{
+  const DeviceNetwork network;
+  const TensorMap expected = network.RunOracle();
+  for (const auto mode : { LazyStream::Recordings::Work, LazyStream::Recordings::Fail, LazyStream::Recordings::None })
+  {
+    LazyStream::mode = mode;
+    LazyStream::replays = 0;
+    const auto plan = ExecutionPlan::Compile(network.graph, network.weights, DeviceOptions());
+    TensorMap inputs = network.inputs;
+    for (int run = 0; run < 4; ++run)
+    {
+      double done = 0;
+      RunHooks hooks;
+      hooks.progress = [&](double part) { done = part; };
+      ExpectOutputs(plan->Run(inputs, hooks), expected, 1e-5);
+      EXPECT_EQ(done, 1);
+      // Other memory of the host is the same to the device.
+      inputs["x"] = inputs["x"].Clone();
+    }
+    EXPECT_EQ(LazyStream::replays, mode == LazyStream::Recordings::Work ? 3 : 0);
+  }
+  LazyStream::mode = LazyStream::Recordings::Work;
+}
+
+TEST_F(DevicePlan, ACancelledRecordingIsNone)
+{
+  const DeviceNetwork network;
+  const auto plan = ExecutionPlan::Compile(network.graph, network.weights, DeviceOptions());
+  ExpectOutputs(plan->Run(network.inputs), network.RunOracle(), 1e-5);
+  int asked = 0;
+  RunHooks hooks;
+  hooks.isCancelled = [&] { return ++asked > 2; };
+  EXPECT_THROW(plan->Run(network.inputs, hooks), Cancelled);
+  for (int run = 0; run < 3; ++run)
+  {
+    ExpectOutputs(plan->Run(network.inputs), network.RunOracle(), 1e-5);
+  }
+}
+
+TEST_F(DevicePlan, OutputsThatStayAreInputsThatAreThere)
+{
+  const DeviceNetwork network;
+  const TensorMap expected = network.RunOracle();
+  PlanOptions options = DeviceOptions();
+  options.keepOutputsOnDevice = true;
+  const auto first = ExecutionPlan::Compile(network.graph, network.weights, options);
+  const TensorMap kept = first->Run(network.inputs);
+  for (const auto & [name, tensor] : expected)
+  {
+    const Tensor & on = kept.at(name);
+    EXPECT_TRUE(on.IsOnDevice());
+    EXPECT_TRUE(IsOnDevice(on.GetRawData())) << name;
+    EXPECT_TRUE(IsClose(on.ToHost(), tensor, 1e-5)) << name;
+    EXPECT_NN_ERROR(on.ToVector<float>(), "is in memory of a device");
+    EXPECT_NN_ERROR(on.Clone(), "is in memory of a device");
+    EXPECT_NN_ERROR(on.GetElement(Shape(on.GetShape().size(), 0)), "is in memory of a device");
+  }
+
+  Graph graph;
+  const ValueId a = graph.AddInput("a", { 1, 3, 144 });
+  const ValueId b = graph.AddInput("b", { 1, 16, 12, 12 });
+  // One of them could be overwritten if it were the plan's own.
+  graph.AddOutput("a2", graph.Apply(UnaryFunction::Linear, a, 2, 1));
+  graph.AddOutput("b2", graph.Apply(UnaryFunction::Linear, b, 3, 0));
+  graph.AddOutput("a", a);
+  const TensorMap onHost{ { "a", expected.at("probabilities") }, { "b", network.inputs.at("x") } };
+  const TensorMap wanted = ExecutionPlan::Compile(graph, {}, OracleOptions())->Run(onHost);
+  for (const bool isResident : { true, false })
+  {
+    PlanOptions second = DeviceOptions();
+    if (isResident)
+    {
+      second.residentInputs = { "a", "b" };
+    }
+    const auto plan = ExecutionPlan::Compile(graph, {}, second);
+    for (int run = 0; run < 4; ++run)
+    {
+      ExpectOutputs(plan->Run({ { "a", kept.at("probabilities") }, { "b", kept.at("x") } }), wanted, 1e-5);
+      ExpectOutputs(plan->Run(onHost), wanted, 1e-5);
+    }
+    EXPECT_TRUE(IsClose(kept.at("probabilities").ToHost(), expected.at("probabilities"), 1e-5)) << "not overwritten";
+  }
+  // On the host a tensor of a device is brought back.
+  ExpectOutputs(ExecutionPlan::Compile(graph, {}, OptionsOf({ "reference", DataType::Float32 }))
+                  ->Run({ { "a", kept.at("probabilities") }, { "b", kept.at("x") } }),
+                wanted,
+                1e-5);
 }
 
 TEST_F(DevicePlan, WantOfMemoryIsAnError)

@@ -237,10 +237,15 @@ TEST(ExecutionPlan, CancelledBetweenOperatorsAndUsableAfter)
   const SmallNetwork network;
   for (const auto & target : GetTargets())
   {
-    const auto plan = network.Compile(target);
+    auto plan = network.Compile(target);
     const TensorMap expected = plan->Run(network.inputs);
     for (int last = 0; last < static_cast<int>(plan->GetSteps().size()); ++last)
     {
+      if (target.device.type != Device::Type::Cpu)
+      {
+        // Later runs of a device are replayed as a whole.
+        plan = network.Compile(target);
+      }
       int asked = 0;
       RunHooks hooks;
       hooks.isCancelled = [&] { return asked++ == last; };

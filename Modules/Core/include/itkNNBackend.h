@@ -54,6 +54,17 @@ public:
 
   virtual void CopyFromHost(void * to, const void * from, std::size_t bytes) = 0;
   virtual void CopyToHost(void * to, const void * from, std::size_t bytes) = 0;
+  virtual void CopyOnDevice(void * to, const void * from, std::size_t bytes) = 0;
+
+  /** Collect the work that is put into the stream from now on instead of doing it. False
+   * when the device cannot. */
+  virtual bool BeginRecording();
+
+  /** What was collected, to be replayed any number of times by streams of the device, one
+   * at a time; null when some of the work cannot be, which then was not done. */
+  virtual std::shared_ptr<const void> EndRecording();
+
+  virtual void Replay(const std::shared_ptr<const void> & recording);
 
   /** Until all work is done. Throws Error when some of it has failed. */
   virtual void Wait() = 0;
@@ -82,6 +93,9 @@ public:
 
   /** Copy from the host, and wait for it. */
   std::shared_ptr<void> Upload(const void * from, std::size_t bytes);
+
+  /** Copy to the host, and wait for it. */
+  void Download(void * to, const void * from, std::size_t bytes);
 };
 
 /** \class WeightCache

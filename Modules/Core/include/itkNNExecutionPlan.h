@@ -57,6 +57,11 @@ struct PlanOptions
   /** Outputs stay in the layouts of GetOutputLayouts(), as tensors of physical
    * shape; otherwise they are plain. */
   bool keepOutputLayouts = false;
+  /** Of a device: outputs stay there. */
+  bool keepOutputsOnDevice = false;
+  /** Of a device: inputs that are read where they are when they are there already, and not
+   * copied. */
+  std::vector<std::string> residentInputs;
 };
 
 /** Called between operators, in the thread that called Run(). */
@@ -112,7 +117,9 @@ struct PlanData;
 /** \class ExecutionPlan
  * \brief A graph bound to weights, implementations and memory.
  *
- * On a device which is not the host inputs are copied there, outputs back.
+ * On a device which is not the host inputs are copied there, outputs back, unless the
+ * options say that they stay. The steps of a run with the same memory as one before are
+ * recorded, and from then on replayed, where the device can.
  * Every intermediate value has an offset in one arena, so the peak memory is
  * known before anything runs. A plan is immutable: several threads may run it
  * at once, each with an arena of its own. One arena is kept for the next run, by

@@ -31,6 +31,8 @@ namespace itk
 {
 namespace nn
 {
+class DeviceMemory;
+
 /** \class Tensor
  * \brief A handle to a strided n-dimensional array.
  *
@@ -40,6 +42,10 @@ namespace nn
  * row-major, slowest first; strides are in elements and may be zero or
  * negative. A default-constructed Tensor is undefined: it has no elements, not
  * even a shape.
+ *
+ * A tensor may be in memory of a device which is not the host: it has a shape and an
+ * address there, goes in and out of plans of that device, and ToHost() brings it back.
+ * What would read or write its elements here throws Error.
  *
  * Reading the same elements from several threads is safe; writing is the
  * caller's to order.
@@ -66,6 +72,24 @@ public:
    * \param owner kept alive as long as a view exists; may be null. */
   static Tensor Wrap(
     void * data, Shape shape, DataType type, Shape strides = {}, std::shared_ptr<const void> owner = nullptr);
+
+  /** Contiguous elements in memory of a device. */
+  static Tensor WrapDevice(std::shared_ptr<void> memory,
+                           Shape shape,
+                           DataType type,
+                           std::shared_ptr<DeviceMemory> device);
+
+  /** Of a device: whose memory it is; null on the host. */
+  const std::shared_ptr<DeviceMemory> & GetDevice() const
+  {
+    return m_Device;
+  }
+  bool IsOnDevice() const
+  {
+    return m_Device != nullptr;
+  }
+  /** *this on the host, else a copy there. */
+  Tensor ToHost() const;
 
   bool IsDefined() const
   {
@@ -141,8 +165,10 @@ public:
 
 private:
   void CheckType(DataType requested) const;
+  void CheckIsOnHost() const;
 
   std::shared_ptr<const void> m_Owner;
+  std::shared_ptr<DeviceMemory> m_Device;
   void * m_Data = nullptr;
   Shape m_Shape;
   Shape m_Strides;

@@ -133,6 +133,7 @@ ExecutionPlan::Compile(const Graph & graph,
   }
   data.resources = resources ? std::move(resources) : std::make_shared<PlanResources>();
   data.device = data.backends.front()->GetDeviceMemory(options.device);
+  data.keepOutputsOnDevice = data.device && options.keepOutputsOnDevice;
   data.threads = options.threads == 0 ? GetDefaultNumberOfThreads() : options.threads;
   data.graph = RemoveDeadNodes(graph);
   if (weights.GetSource())
@@ -165,6 +166,68 @@ TraceStep(const ExecutionPlan::StepInfo & info, const std::string & times, doubl
   std::clog << line.str();
 }
 
+void *
+GetBufferMemory(const PlanData & data,
+                std::size_t index,
+                const std::vector<const void *> & inputs,
+                const std::vector<void *> & outputs,
+                void * arena)
+{
+  const Buffer & buffer = data.buffers[index];
+  switch (buffer.place)
+  {
+    case Buffer::Place::Input:
+      return const_cast<void *>(inputs[buffer.index]);
+    case Buffer::Place::Constant:
+      return data.device ? const_cast<void *>(data.deviceConstants[buffer.index].get())
+                         : const_cast<void *>(data.constants[buffer.index].GetRawData());
+    case Buffer::Place::Output:
+      return outputs[buffer.index];
+    case Buffer::Place::Arena:
+      break;
+  }
+  return static_cast<char *>(arena) + buffer.offset;
+}
+
+RecordingCache::Advice
+RecordingCache::Ask(const Key & key, std::shared_ptr<const void> & recording)
+{
+  constexpr std::size_t kept = 8;
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  if (!m_IsPossible)
+  {
+    return Advice::Run;
+  }
+  const auto found =
+    std::find_if(m_Entries.begin(), m_Entries.end(), [&](const Entry & entry) { return entry.key == key; });
+  if (found == m_Entries.end())
+  {
+    m_Entries.push_front({ key, nullptr });
+    if (m_Entries.size() > kept)
+    {
+      m_Entries.pop_back();
+    }
+    return Advice::Run;
+  }
+  m_Entries.splice(m_Entries.begin(), m_Entries, found);
+  recording = found->recording;
+  return recording ? Advice::Replay : Advice::Record;
+}
+
+void
+RecordingCache::Store(const Key & key, std::shared_ptr<const void> recording)
+{
+  const std::lock_guard<std::mutex> lock(m_Mutex);
+  m_IsPossible = recording != nullptr;
+  for (auto & entry : m_Entries)
+  {
+    if (entry.key == key)
+    {
+      entry.recording = recording;
+    }
+  }
+}
+
 bool
 ExecuteSteps(const PlanData & data,
              const std::vector<const void *> & inputs,
@@ -174,31 +237,10 @@ ExecuteSteps(const PlanData & data,
              std::vector<double> * milliseconds,
              DeviceStream * stream)
 {
-  const auto memoryOf = [&](std::size_t index) -> void *
-  {
-    const Buffer & buffer = data.buffers[index];
-    switch (buffer.place)
-    {
-      case Buffer::Place::Input:
-        return const_cast<void *>(inputs[buffer.index]);
-      case Buffer::Place::Constant:
-        return stream != nullptr ? const_cast<void *>(data.deviceConstants[buffer.index].get())
-                                 : const_cast<void *>(data.constants[buffer.index].GetRawData());
-      case Buffer::Place::Output:
-        return outputs[buffer.index];
-      case Buffer::Place::Arena:
-        break;
-    }
-    return static_cast<char *>(arena) + buffer.offset;
-  };
+  const auto memoryOf = [&](std::size_t index) { return GetBufferMemory(data, index, inputs, outputs, arena); };
   const auto report = [&](double done)
   { return !progress || progress(data.work > 0 ? std::min(done / data.work, 1.0) : 1.0); };
 
-  for (std::size_t i = 0; stream != nullptr && i < data.inputs.size(); ++i)
-  {
-    const InputInfo & input = data.inputs[i];
-    stream->CopyFromHost(memoryOf(input.buffer), inputs[i], CountBytes(input.type, input.layout));
-  }
   double done = 0;
   KernelArguments arguments;
   arguments.stream = stream;
@@ -252,21 +294,138 @@ ExecuteSteps(const PlanData & data,
       return false;
     }
   }
-  for (std::size_t i = 0; i < data.outputs.size(); ++i)
+  for (std::size_t i = 0; stream == nullptr && i < data.outputs.size(); ++i)
   {
     const OutputInfo & output = data.outputs[i];
     const void * memory = memoryOf(output.buffer);
-    if (stream != nullptr)
-    {
-      stream->CopyToHost(outputs[i], memory, CountBytes(output.type, output.layout));
-    }
-    else if (memory != outputs[i])
+    if (memory != outputs[i])
     {
       std::memcpy(outputs[i], memory, CountBytes(output.type, output.layout));
     }
   }
   return true;
 }
+
+namespace
+{
+/** Bring inputs to where the steps read them. Resident ones that are not on the device are
+ * put there: their addresses change.
+ * \param uploaded gets the memory of those, for as long as the run lasts. */
+void
+PassInputs(const PlanData & data,
+           const std::vector<Tensor> & tensors,
+           std::vector<std::shared_ptr<void>> & uploaded,
+           std::vector<const void *> & inputs,
+           const std::vector<void *> & outputs,
+           void * arena,
+           DeviceStream & stream)
+{
+  for (std::size_t i = 0; i < data.inputs.size(); ++i)
+  {
+    const InputInfo & info = data.inputs[i];
+    const std::size_t bytes = CountBytes(info.type, info.layout);
+    const bool isResident = data.buffers[info.buffer].place == Buffer::Place::Input;
+    if (tensors[i].IsOnDevice())
+    {
+      if (!isResident)
+      {
+        stream.CopyOnDevice(GetBufferMemory(data, info.buffer, inputs, outputs, arena), inputs[i], bytes);
+      }
+      continue;
+    }
+    void * to = nullptr;
+    const void * from = inputs[i];
+    if (isResident)
+    {
+      uploaded.push_back(data.device->Allocate(bytes));
+      to = uploaded.back().get();
+      inputs[i] = to;
+    }
+    else
+    {
+      to = GetBufferMemory(data, info.buffer, inputs, outputs, arena);
+    }
+    stream.CopyFromHost(to, from, bytes);
+  }
+}
+
+void
+PassOutputs(const PlanData & data,
+            const std::vector<const void *> & inputs,
+            const std::vector<void *> & outputs,
+            void * arena,
+            DeviceStream & stream)
+{
+  for (std::size_t i = 0; i < data.outputs.size(); ++i)
+  {
+    const OutputInfo & output = data.outputs[i];
+    const std::size_t bytes = CountBytes(output.type, output.layout);
+    const void * memory = GetBufferMemory(data, output.buffer, inputs, outputs, arena);
+    if (!data.keepOutputsOnDevice)
+    {
+      stream.CopyToHost(outputs[i], memory, bytes);
+    }
+    else if (memory != outputs[i])
+    {
+      stream.CopyOnDevice(outputs[i], memory, bytes);
+    }
+  }
+}
+
+/** The steps of one run on a device: recorded the second time that they have the same
+ * memory, replayed from then on. */
+bool
+ExecuteOnDevice(const PlanData & data,
+                const std::vector<const void *> & inputs,
+                const std::vector<void *> & outputs,
+                void * arena,
+                const std::function<bool(double)> & progress,
+                DeviceStream & stream)
+{
+  const auto run = [&] { return ExecuteSteps(data, inputs, outputs, arena, progress, nullptr, &stream); };
+  // Outputs that stay on the device are elsewhere each time.
+  if (data.verbose || data.keepOutputsOnDevice)
+  {
+    return run();
+  }
+  RecordingCache::Key key{ arena };
+  for (const auto & input : data.inputs)
+  {
+    key.push_back(GetBufferMemory(data, input.buffer, inputs, outputs, arena));
+  }
+  std::shared_ptr<const void> recording;
+  const RecordingCache::Advice advice = data.recordings->Ask(key, recording);
+  if (advice == RecordingCache::Advice::Record && stream.BeginRecording())
+  {
+    bool isComplete = false;
+    try
+    {
+      isComplete = run();
+    }
+    catch (...)
+    {
+      stream.EndRecording();
+      throw;
+    }
+    recording = stream.EndRecording();
+    if (!isComplete)
+    {
+      return false;
+    }
+    data.recordings->Store(key, recording);
+  }
+  else if (advice == RecordingCache::Advice::Record)
+  {
+    data.recordings->Store(key, nullptr);
+  }
+  if (!recording)
+  {
+    return run();
+  }
+  stream.Replay(recording);
+  return progress(1.0);
+}
+} // namespace
 
 TensorMap
 ExecutionPlan::Run(const TensorMap & inputs, const RunHooks & hooks) const
@@ -284,7 +443,9 @@ ExecutionPlan::Run(const TensorMap & inputs, const RunHooks & hooks) const
     itkNNRequireMacro(found->second.GetShape() == shape,
                       "Input '" << info.name << "' has shape " << ToString(found->second.GetShape())
                                 << "; the plan was made for " << ToString(shape));
-    bound.push_back(found->second.To(info.type.type).Contiguous());
+    const bool isThere = found->second.IsOnDevice() && found->second.GetDevice() == data.device &&
+                         found->second.GetDataType() == info.type.type && found->second.IsContiguous();
+    bound.push_back(isThere ? found->second : found->second.ToHost().To(info.type.type).Contiguous());
     inputMemory.push_back(bound.back().GetRawData());
   }
   for (const auto & input : inputs)
@@ -303,7 +464,12 @@ ExecutionPlan::Run(const TensorMap & inputs, const RunHooks & hooks) const
   std::vector<void *> outputMemory;
   for (const auto & output : data.outputs)
   {
-    Tensor result(output.layout.GetPhysicalShape(output.type.shape), output.type.type);
+    const Shape shape = output.layout.GetPhysicalShape(output.type.shape);
+    Tensor result =
+      data.keepOutputsOnDevice
+        ? Tensor::WrapDevice(
+            data.device->Allocate(CountBytes(output.type, output.layout)), shape, output.type.type, data.device)
+        : Tensor(shape, output.type.type);
     outputMemory.push_back(result.GetRawData());
     outputs.emplace(output.name, std::move(result));
   }
@@ -317,11 +483,21 @@ ExecutionPlan::Run(const TensorMap & inputs, const RunHooks & hooks) const
     // What is finished need not be thrown away.
     return part >= 1 || !isCancelled();
   };
-  const auto stream = data.device ? data.device->MakeStream() : nullptr;
-  const bool finished =
-    ExecuteSteps(data, inputMemory, outputMemory, arena.memory.get(), progress, nullptr, stream.get());
-  if (stream)
+  bool finished = false;
+  if (!data.device)
   {
+    finished = ExecuteSteps(data, inputMemory, outputMemory, arena.memory.get(), progress);
+  }
+  else
+  {
+    std::vector<std::shared_ptr<void>> uploaded;
+    const auto stream = data.device->MakeStream();
+    PassInputs(data, bound, uploaded, inputMemory, outputMemory, arena.memory.get(), *stream);
+    finished = ExecuteOnDevice(data, inputMemory, outputMemory, arena.memory.get(), progress, *stream);
+    if (finished)
+    {
+      PassOutputs(data, inputMemory, outputMemory, arena.memory.get(), *stream);
+    }
     // Before the memory is used for something else.
     stream->Wait();
   }

@@ -127,8 +127,11 @@ private:
         const auto given = m_Options.inputLayouts.find(value.name);
         const Layout layout = given == m_Options.inputLayouts.end() ? Layout{} : given->second;
         // A device has its own copy, which may be overwritten.
-        const std::size_t buffer = m_Data.device ? this->AddBuffer(Buffer::Place::Arena, 0, CountBytes(type, layout))
-                                                 : this->AddBuffer(Buffer::Place::Input, m_Data.inputs.size(), 0);
+        const auto & resident = m_Options.residentInputs;
+        const bool isCopied =
+          m_Data.device && std::find(resident.begin(), resident.end(), value.name) == resident.end();
+        const std::size_t buffer = isCopied ? this->AddBuffer(Buffer::Place::Arena, 0, CountBytes(type, layout))
+                                            : this->AddBuffer(Buffer::Place::Input, m_Data.inputs.size(), 0);
         m_ValueBuffers[i].push_back({ layout, buffer });
         m_Data.inputs.push_back({ value.name, type, layout, buffer });
       }
@@ -551,8 +554,9 @@ private:
       const std::size_t bytes = CountBytes(m_Data.outputs.back().type, layout);
       const bool hasParts = std::any_of(
         m_Data.buffers.begin(), m_Data.buffers.end(), [buffer](const Buffer & part) { return part.whole == buffer; });
-      if (!m_Data.device && m_Data.buffers[buffer].place == Buffer::Place::Arena &&
-          m_Data.buffers[buffer].bytes == bytes && !hasParts)
+      const bool isDirect = !m_Data.device || m_Data.keepOutputsOnDevice;
+      if (isDirect && m_Data.buffers[buffer].place == Buffer::Place::Arena && m_Data.buffers[buffer].bytes == bytes &&
+          !hasParts)
       {
         m_Data.buffers[buffer].place = Buffer::Place::Output;
         m_Data.buffers[buffer].index = m_Data.outputs.size() - 1;

@@ -21,6 +21,8 @@
 #include "itkNNExecutionPlan.h"
 
 #include <limits>
+#include <list>
+#include <mutex>
 #include <set>
 
 namespace itk
@@ -68,7 +70,7 @@ struct InputInfo
   std::string name;
   ValueType type;
   Layout layout;
-  std::size_t buffer = 0;
+  std::size_t buffer = 0; ///< of a device: in the arena unless the input is resident
 };
 
 struct OutputInfo
@@ -77,6 +79,39 @@ struct OutputInfo
   ValueType type;
   Layout layout;
   std::size_t buffer = 0; ///< copied at the end unless it is in the output itself
+};
+
+/** \class RecordingCache
+ * \brief Recordings of a plan's steps for the memory of some runs. Safe to use from
+ * several threads. */
+class RecordingCache
+{
+public:
+  /** Addresses: the arena and the inputs that stay where they are. */
+  using Key = std::vector<const void *>;
+
+  enum class Advice : std::uint8_t
+  {
+    Run,    ///< not seen before, or it cannot be recorded
+    Record, ///< seen once
+    Replay
+  };
+
+  Advice Ask(const Key & key, std::shared_ptr<const void> & recording);
+
+  /** \param recording null: the steps cannot be recorded. */
+  void Store(const Key & key, std::shared_ptr<const void> recording);
+
+private:
+  struct Entry
+  {
+    Key key;
+    std::shared_ptr<const void> recording;
+  };
+
+  std::mutex m_Mutex;
+  std::list<Entry> m_Entries; ///< the newest first
+  bool m_IsPossible = true;
 };
 
 /** Everything that a plan consists of. */
@@ -98,6 +133,8 @@ struct PlanData
   double work = 0;
   unsigned int threads = 1;
   bool verbose = false;
+  bool keepOutputsOnDevice = false;
+  std::shared_ptr<RecordingCache> recordings = std::make_shared<RecordingCache>();
 };
 
 /** Choose implementations for the graph in `data` and lay out memory. What is
@@ -105,7 +142,8 @@ struct PlanData
 void BuildPlan(PlanData & data, const StateDict & weights, const PlanOptions & options);
 
 /** Run all steps on memory of the caller.
- * \param inputs, outputs one pointer for each of the plan's, in memory of the host.
+ * \param inputs, outputs one pointer for each of the plan's; those of a device whose inputs
+ * and outputs are in its arena are not looked at.
  * \param arena data.arenaBytes bytes, aligned to 64, of the device.
  * \param progress called with the part done; false ends the run, and the result is false.
  * \param milliseconds when not null: the time of each step is added to its entry.
@@ -117,6 +155,13 @@ bool ExecuteSteps(const PlanData & data,
                   const std::function<bool(double)> & progress,
                   std::vector<double> * milliseconds = nullptr,
                   DeviceStream * stream = nullptr);
+
+/** Where a buffer is in a run: see ExecuteSteps(). */
+void * GetBufferMemory(const PlanData & data,
+                       std::size_t index,
+                       const std::vector<const void *> & inputs,
+                       const std::vector<void *> & outputs,
+                       void * arena);
 
 /** Write a step's line of the trace.
  * \param times behind the shape: how often a loop ran the step. */

@@ -17,6 +17,8 @@
  *=========================================================================*/
 #include "itkNNTensor.h"
 
+#include "itkNNBackend.h"
+
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -285,6 +287,29 @@ Tensor::Wrap(void * data, Shape shape, DataType type, Shape strides, std::shared
   return tensor;
 }
 
+Tensor
+Tensor::WrapDevice(std::shared_ptr<void> memory, Shape shape, DataType type, std::shared_ptr<DeviceMemory> device)
+{
+  itkNNRequireMacro(device != nullptr, "A tensor of a device needs the device's memory");
+  void * data = memory.get();
+  Tensor tensor = Wrap(data, std::move(shape), type, {}, std::move(memory));
+  tensor.m_Device = std::move(device);
+  return tensor;
+}
+
+Tensor
+Tensor::ToHost() const
+{
+  if (!this->IsOnDevice())
+  {
+    return *this;
+  }
+  itkNNRequireMacro(this->IsContiguous(), "A tensor of a device should be contiguous to be copied to the host");
+  Tensor copy(m_Shape, m_Type);
+  m_Device->Download(copy.m_Data, m_Data, this->GetNumberOfBytes());
+  return copy;
+}
+
 std::size_t
 Tensor::GetNumberOfBytes() const
 {
@@ -313,6 +338,7 @@ Tensor::IsContiguous() const
 double
 Tensor::GetElement(const Shape & index) const
 {
+  this->CheckIsOnHost();
   const std::int64_t offset = OffsetOf(m_Shape, m_Strides, index);
   double value = 0;
   DispatchType(m_Type,
@@ -327,6 +353,7 @@ Tensor::GetElement(const Shape & index) const
 void
 Tensor::SetElement(const Shape & index, double value)
 {
+  this->CheckIsOnHost();
   const std::int64_t offset = OffsetOf(m_Shape, m_Strides, index);
   DispatchType(m_Type,
                [&](auto * null)
@@ -449,6 +476,8 @@ void
 Tensor::CopyFrom(const Tensor & source)
 {
   itkNNRequireMacro(this->IsDefined() && source.IsDefined(), "An undefined tensor cannot be copied");
+  this->CheckIsOnHost();
+  source.CheckIsOnHost();
   itkNNRequireMacro(m_Shape == source.m_Shape,
                     "A tensor of shape " << nn::ToString(source.m_Shape) << " cannot be copied to one of shape "
                                          << nn::ToString(m_Shape));
@@ -484,8 +513,17 @@ void
 Tensor::CheckType(DataType requested) const
 {
   itkNNRequireMacro(this->IsDefined(), "An undefined tensor has no elements");
+  this->CheckIsOnHost();
   itkNNRequireMacro(requested == m_Type,
                     "The tensor's elements are " << nn::ToString(m_Type) << ", not " << nn::ToString(requested));
+}
+
+void
+Tensor::CheckIsOnHost() const
+{
+  itkNNRequireMacro(!this->IsOnDevice(),
+                    "The tensor of shape " << nn::ToString(m_Shape)
+                                           << " is in memory of a device; ToHost() brings it back");
 }
 } // namespace nn
 } // namespace itk

@@ -171,10 +171,16 @@ NetworkRunner::GetSplitPlans(const ShapeMap & inputs)
     PlanOptions options = m_Options;
     options.staticInputs.clear();
     options.keepOutputLayouts = true;
+    options.keepOutputsOnDevice = true;
     SplitPlans plans;
     plans.prologue = ExecutionPlan::Compile(split.prologue, *m_Weights, options, m_Resources);
     options.keepOutputLayouts = false;
+    options.keepOutputsOnDevice = false;
     options.inputLayouts = plans.prologue->GetOutputLayouts();
+    for (const auto & output : options.inputLayouts)
+    {
+      options.residentInputs.push_back(output.first);
+    }
     plans.remainder = ExecutionPlan::Compile(split.remainder, *m_Weights, options, m_Resources);
     plans.bytes = plans.prologue->GetOutputBytes();
     plans.key = split.prologue.ToText();

@@ -137,7 +137,7 @@ public:
   }
   Descriptor & Set(cudnnBackendAttributeName_t name, const Descriptor & other)
   {
-    const cudnnBackendDescriptor_t value = other.m_Descriptor;
+    cudnnBackendDescriptor_t value = other.m_Descriptor;
     return this->Set(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, &value);
   }
   Descriptor & Set(cudnnBackendAttributeName_t name, std::int64_t value)

@@ -293,9 +293,9 @@ EvaluateBinary(BinaryFunction function, C alpha, C a, C b)
     case BinaryFunction::Divide:
       return a / b;
     case BinaryFunction::Minimum:
-      return a != a || a < b ? a : b;
+      return std::isnan(a) || a < b ? a : b;
     case BinaryFunction::Maximum:
-      return a != a || a > b ? a : b;
+      return std::isnan(a) || a > b ? a : b;
     case BinaryFunction::Power:
       return std::pow(a, b);
     case BinaryFunction::Greater:

@@ -54,19 +54,24 @@ Fail(const std::string & text)
   return 1;
 }
 
+struct Recording
+{
+  std::vector<std::function<void()>> work;
+  KernelError error{};
+};
+
 struct Stream
 {
   std::vector<std::function<void()>> work;
-  std::vector<std::function<void()>> * recording = nullptr;
   KernelError error{};
+  Recording * recording = nullptr;
+  std::vector<Recording *> replayed;
 
   void Add(std::function<void()> item)
   {
-    (recording != nullptr ? *recording : work).push_back(std::move(item));
+    (recording != nullptr ? recording->work : work).push_back(std::move(item));
   }
 };
-
-using Recording = std::vector<std::function<void()>>;
 
 /** What the threads of a team share. */
 class Meeting
@@ -161,7 +166,7 @@ struct Launcher
     }
     Parameters p;
     std::memcpy(&p, parameters, sizeof p);
-    KernelError * error = &stream->error;
+    KernelError * error = stream->recording != nullptr ? &stream->recording->error : &stream->error;
     const int teamSize = GetTeamSize(p, 0);
     if (teamSize != 1 && teamSize != 32 && teamSize != 256)
     {
@@ -310,6 +315,12 @@ Wait(void * handle, KernelError * error)
   stream->work.clear();
   *error = stream->error;
   stream->error = {};
+  for (Recording * recording : stream->replayed)
+  {
+    *error = recording->error.code != 0 ? recording->error : *error;
+    recording->error = {};
+  }
+  stream->replayed.clear();
   return 0;
 }
 
@@ -576,10 +587,16 @@ EndRecording(void * handle, void ** recording)
 int
 Replay(void * stream, void * recording)
 {
-  // A copy: the recording may be gone when the work is done.
+  auto * replayed = static_cast<Recording *>(recording);
+  static_cast<Stream *>(stream)->replayed.push_back(replayed);
   static_cast<Stream *>(stream)->Add(
-    [all = *static_cast<Recording *>(recording)]
-    { std::for_each(all.begin(), all.end(), [](const std::function<void()> & item) { item(); }); });
+    [replayed]
+    {
+      for (const auto & item : replayed->work)
+      {
+        item();
+      }
+    });
   return 0;
 }
 

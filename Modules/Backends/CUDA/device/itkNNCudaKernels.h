@@ -53,7 +53,7 @@ AddTerm(Accumulator<C> & sum, C term)
   const C error = std::abs(sum.value) >= std::abs(term) ? (sum.value - total) + term : (term - total) + sum.value;
   sum.value = total;
   // An infinity has no error.
-  sum.rest += error == error ? error : C(0);
+  sum.rest += std::isnan(error) ? C(0) : error;
 }
 
 template <typename C>
@@ -648,7 +648,7 @@ struct PoolingKernel
         {
           const C value = Load(src[z * p.src.strides[2] + y * p.src.strides[3] + x * p.src.strides[4]]);
           // A NaN stays the maximum, as in the frameworks.
-          maximum = isFirst || value > maximum || value != value ? value : maximum;
+          maximum = isFirst || value > maximum || std::isnan(value) ? value : maximum;
           sum += value;
           isFirst = false;
         }
@@ -728,7 +728,7 @@ private:
         for (std::int64_t x = part.begin[2]; x < part.end[2]; ++x)
         {
           const C value = Load(src[z * p.src.strides[2] + y * p.src.strides[3] + x * p.src.strides[4]]);
-          if (isFirst || value > best || (value != value && best == best))
+          if (isFirst || value > best || (std::isnan(value) && !std::isnan(best)))
           {
             best = value;
             isHere = z == place.at[2] && y == place.at[3] && x == place.at[4];

@@ -23,6 +23,7 @@
 #include <cuda_runtime_api.h>
 
 #include <string>
+#include <vector>
 
 /** \file
  * What the parts of the device library share: streams, errors, and the functions of the
@@ -35,14 +36,28 @@ namespace nn
 {
 namespace cuda
 {
+/** Memory of the host that the device sees. */
+struct ErrorSlot
+{
+  KernelError * error = nullptr;
+  KernelError * deviceError = nullptr; ///< its address there
+};
+
+struct Recording
+{
+  cudaGraphExec_t graph = nullptr;
+  ErrorSlot slot;
+};
+
 struct Stream
 {
   int device = 0;
   int multiprocessors = 1;
   cudaStream_t stream = nullptr;
-  KernelError * error = nullptr;       ///< in memory of the host that the device sees
-  KernelError * deviceError = nullptr; ///< its address there
-  void * convolutions = nullptr;       ///< cuDNN's handle, made by the first convolution
+  ErrorSlot slot;
+  Recording * recording = nullptr;   ///< while one is made
+  std::vector<Recording *> replayed; ///< since the last wait
+  void * convolutions = nullptr;     ///< cuDNN's handle, made by the first convolution
 };
 
 /** Why the last call of the thread failed. */

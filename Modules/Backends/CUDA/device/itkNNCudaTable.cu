@@ -164,6 +164,7 @@ struct Launcher
     {
       return 0;
     }
+    KernelError * error = (stream->recording != nullptr ? stream->recording->slot : stream->slot).deviceError;
     const int teamSize = GetTeamSize(p, 0);
     const std::int64_t itemsPerBlock = threadsPerBlock / teamSize;
     const std::int64_t blocks =
@@ -173,18 +174,16 @@ struct Launcher
     {
       if (teamSize == threadsPerWarp)
       {
-        RunInTeams<TKernel, WarpTeam, threadsPerWarp>
-          <<<grid, threadsPerBlock, 0, stream->stream>>>(p, stream->deviceError);
+        RunInTeams<TKernel, WarpTeam, threadsPerWarp><<<grid, threadsPerBlock, 0, stream->stream>>>(p, error);
       }
       else if (teamSize == threadsPerBlock)
       {
-        RunInTeams<TKernel, BlockTeam, threadsPerBlock>
-          <<<grid, threadsPerBlock, 0, stream->stream>>>(p, stream->deviceError);
+        RunInTeams<TKernel, BlockTeam, threadsPerBlock><<<grid, threadsPerBlock, 0, stream->stream>>>(p, error);
       }
     }
     if (teamSize == 1)
     {
-      RunSingly<TKernel><<<grid, threadsPerBlock, 0, stream->stream>>>(p, stream->deviceError);
+      RunSingly<TKernel><<<grid, threadsPerBlock, 0, stream->stream>>>(p, error);
     }
     return Check(cudaGetLastError(), "kernel launch");
   }
@@ -268,19 +267,31 @@ ReleaseHost(void * memory)
 }
 
 int
+MakeSlot(ErrorSlot & slot)
+{
+  UNIVERSEG_CUDA_CHECK(cudaHostAlloc(reinterpret_cast<void **>(&slot.error), sizeof(KernelError), cudaHostAllocMapped));
+  *slot.error = {};
+  UNIVERSEG_CUDA_CHECK(cudaHostGetDevicePointer(reinterpret_cast<void **>(&slot.deviceError), slot.error, 0));
+  return 0;
+}
+
+int
+DestroySlot(ErrorSlot & slot)
+{
+  return slot.error != nullptr ? Check(cudaFreeHost(slot.error), "cudaFreeHost") : 0;
+}
+
+int
 DestroyStream(void * handle)
 {
   auto * stream = static_cast<Stream *>(handle);
   int failed = Check(cudaSetDevice(stream->device), "cudaSetDevice");
+  ReleaseLibraries(*stream);
   if (stream->stream != nullptr)
   {
     failed += Check(cudaStreamDestroy(stream->stream), "cudaStreamDestroy");
   }
-  ReleaseLibraries(*stream);
-  if (stream->error != nullptr)
-  {
-    failed += Check(cudaFreeHost(stream->error), "cudaFreeHost");
-  }
+  failed += DestroySlot(stream->slot);
   delete stream;
   return failed;
 }
@@ -291,11 +302,7 @@ Prepare(Stream & stream)
   UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream.device));
   UNIVERSEG_CUDA_CHECK(cudaDeviceGetAttribute(&stream.multiprocessors, cudaDevAttrMultiProcessorCount, stream.device));
   UNIVERSEG_CUDA_CHECK(cudaStreamCreateWithFlags(&stream.stream, cudaStreamNonBlocking));
-  UNIVERSEG_CUDA_CHECK(
-    cudaHostAlloc(reinterpret_cast<void **>(&stream.error), sizeof(KernelError), cudaHostAllocMapped));
-  *stream.error = {};
-  UNIVERSEG_CUDA_CHECK(cudaHostGetDevicePointer(reinterpret_cast<void **>(&stream.deviceError), stream.error, 0));
-  return 0;
+  return MakeSlot(stream.slot);
 }
 
 int
@@ -339,9 +346,20 @@ Wait(void * handle, KernelError * error)
 {
   auto * stream = static_cast<Stream *>(handle);
   UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream->device));
-  UNIVERSEG_CUDA_CHECK(cudaStreamSynchronize(stream->stream));
-  *error = *stream->error;
-  *stream->error = {};
+  const cudaError_t status = cudaStreamSynchronize(stream->stream);
+  std::vector<ErrorSlot> slots{ stream->slot };
+  for (const Recording * recording : stream->replayed)
+  {
+    slots.push_back(recording->slot);
+  }
+  stream->replayed.clear();
+  *error = {};
+  for (const ErrorSlot & slot : slots)
+  {
+    *error = slot.error->code != 0 ? *slot.error : *error;
+    *slot.error = {};
+  }
+  UNIVERSEG_CUDA_CHECK(status);
   return 0;
 }
 
@@ -358,40 +376,69 @@ Launch(void * handle, int kernel, int type, const void * parameters, std::size_t
 }
 
 int
+DestroyRecording(void * handle)
+{
+  auto * recording = static_cast<Recording *>(handle);
+  int failed = DestroySlot(recording->slot);
+  if (recording->graph != nullptr)
+  {
+    failed += Check(cudaGraphExecDestroy(recording->graph), "cudaGraphExecDestroy");
+  }
+  delete recording;
+  return failed;
+}
+
+int
 BeginRecording(void * handle)
 {
-  const auto * stream = static_cast<const Stream *>(handle);
+  auto * stream = static_cast<Stream *>(handle);
   UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream->device));
-  UNIVERSEG_CUDA_CHECK(cudaStreamBeginCapture(stream->stream, cudaStreamCaptureModeThreadLocal));
+  auto * recording = new Recording;
+  if (MakeSlot(recording->slot) != 0 ||
+      Check(cudaStreamBeginCapture(stream->stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture") != 0)
+  {
+    const std::string reason = GetError();
+    static_cast<void>(DestroyRecording(recording));
+    return Fail(reason);
+  }
+  stream->recording = recording;
   return 0;
 }
 
 int
 EndRecording(void * handle, void ** recording)
 {
-  const auto * stream = static_cast<const Stream *>(handle);
+  auto * stream = static_cast<Stream *>(handle);
+  Recording * made = stream->recording;
+  stream->recording = nullptr;
   cudaGraph_t graph = nullptr;
-  UNIVERSEG_CUDA_CHECK(cudaStreamEndCapture(stream->stream, &graph));
-  cudaGraphExec_t executable = nullptr;
-  const int failed = Check(cudaGraphInstantiate(&executable, graph, 0), "cudaGraphInstantiate");
-  UNIVERSEG_CUDA_CHECK(cudaGraphDestroy(graph));
-  *recording = executable;
-  return failed;
-}
-
-int
-Replay(void * handle, void * recording)
-{
-  const auto * stream = static_cast<const Stream *>(handle);
-  UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream->device));
-  UNIVERSEG_CUDA_CHECK(cudaGraphLaunch(static_cast<cudaGraphExec_t>(recording), stream->stream));
+  int failed = Check(cudaStreamEndCapture(stream->stream, &graph), "cudaStreamEndCapture");
+  if (failed == 0)
+  {
+    failed = Check(cudaGraphInstantiate(&made->graph, graph, 0), "cudaGraphInstantiate");
+  }
+  if (graph != nullptr)
+  {
+    failed += Check(cudaGraphDestroy(graph), "cudaGraphDestroy");
+  }
+  if (failed != 0)
+  {
+    const std::string reason = GetError();
+    static_cast<void>(DestroyRecording(made));
+    return Fail(reason);
+  }
+  *recording = made;
   return 0;
 }
 
 int
-DestroyRecording(void * recording)
+Replay(void * handle, void * recorded)
 {
-  UNIVERSEG_CUDA_CHECK(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(recording)));
+  auto * stream = static_cast<Stream *>(handle);
+  auto * recording = static_cast<Recording *>(recorded);
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream->device));
+  UNIVERSEG_CUDA_CHECK(cudaGraphLaunch(recording->graph, stream->stream));
+  stream->replayed.push_back(recording);
   return 0;
 }
 

@@ -132,7 +132,8 @@ struct Table
   int (*DestroyStream)(void * stream);
   int (*Copy)(void * stream, void * to, const void * from, std::size_t bytes, CopyKind kind);
   int (*Clear)(void * stream, void * memory, std::size_t bytes);
-  /** Until all work of the stream is done; error is what kernels wrote. */
+  /** Until all work of the stream is done; error is what kernels wrote, those of the
+   * recordings that it replayed too. */
   int (*Wait)(void * stream, KernelError * error);
 
   /** Put a kernel into the stream.

@@ -108,10 +108,7 @@ WithAllStrides(Image image)
   {
     whole = std::max(whole, image.extents[d] * image.strides[d]);
   }
-  for (int d = 0; d < 5; ++d)
-  {
-    image.strides[d] = image.strides[d] == 0 ? whole : image.strides[d];
-  }
+  std::replace(image.strides, image.strides + 5, std::int64_t{ 0 }, whole);
   return image;
 }
 
@@ -186,9 +183,8 @@ public:
     int bias = -1;
   };
 
-  CudnnKernel(const Table & table, Prepared prepared, const Places & places, DataType type, ChainPasses passes)
-    : m_Table(table)
-    , m_Prepared(std::move(prepared))
+  CudnnKernel(Prepared prepared, const Places & places, DataType type, ChainPasses passes)
+    : m_Prepared(std::move(prepared))
     , m_Places(places)
     , m_Type(type)
     , m_Passes(std::move(passes))
@@ -253,7 +249,6 @@ public:
   }
 
 private:
-  const Table & m_Table;
   Prepared m_Prepared;
   Places m_Places;
   DataType m_Type;
@@ -419,7 +414,7 @@ ProposeConvolution(const TOperator & op, const OperatorCase & operatorCase)
     }
   }
 
-  auto kernel = std::make_unique<CudnnKernel>(memory.GetTable(), std::move(prepared), places, type, std::move(passes));
+  auto kernel = std::make_unique<CudnnKernel>(std::move(prepared), places, type, std::move(passes));
   if (!weightsLayout.IsPlain())
   {
     if (weights->IsConstant())

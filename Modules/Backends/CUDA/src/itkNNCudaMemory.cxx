@@ -212,6 +212,45 @@ Stream::CopyToHost(void * to, const void * from, std::size_t bytes)
 }
 
 void
+Stream::CopyOnDevice(void * to, const void * from, std::size_t bytes)
+{
+  if (bytes > 0)
+  {
+    this->Copy(to, from, bytes, CopyKind::OnDevice);
+  }
+}
+
+bool
+Stream::BeginRecording()
+{
+  return m_Memory->GetTable().BeginRecording(m_Handle) == 0;
+}
+
+std::shared_ptr<const void>
+Stream::EndRecording()
+{
+  void * recording = nullptr;
+  if (m_Memory->GetTable().EndRecording(m_Handle, &recording) != 0)
+  {
+    return nullptr;
+  }
+  return std::shared_ptr<const void>(
+    recording,
+    [memory = m_Memory](const void * made)
+    { static_cast<void>(memory->GetTable().DestroyRecording(const_cast<void *>(made))); });
+}
+
+void
+Stream::Replay(const std::shared_ptr<const void> & recording)
+{
+  m_IsBusy = true;
+  Check(m_Memory->GetTable(),
+        m_Memory->GetTable().Replay(m_Handle, const_cast<void *>(recording.get())),
+        "A recording of cuda:" + std::to_string(m_Memory->GetDevice()));
+  m_Recordings.push_back(recording);
+}
+
+void
 Stream::Clear(void * memory, std::size_t bytes)
 {
   m_IsBusy = true;
@@ -258,6 +297,7 @@ Stream::Wait()
   }
   m_Deliveries.clear();
   m_Staging.clear();
+  m_Recordings.clear();
   itkNNRequireMacro(error.code == 0, "Index " << error.index << " should be in [0, " << error.extent << ')');
 }
 

@@ -47,6 +47,10 @@ public:
 
   void CopyFromHost(void * to, const void * from, std::size_t bytes) override;
   void CopyToHost(void * to, const void * from, std::size_t bytes) override;
+  void CopyOnDevice(void * to, const void * from, std::size_t bytes) override;
+  bool BeginRecording() override;
+  std::shared_ptr<const void> EndRecording() override;
+  void Replay(const std::shared_ptr<const void> & recording) override;
   void Wait() override;
 
   void Clear(void * memory, std::size_t bytes);
@@ -76,7 +80,8 @@ private:
   std::shared_ptr<Memory> m_Memory;
   void * m_Handle = nullptr;
   bool m_IsBusy = false;
-  std::vector<std::shared_ptr<void>> m_Staging; ///< in use until Wait()
+  std::vector<std::shared_ptr<void>> m_Staging;          ///< in use until Wait()
+  std::vector<std::shared_ptr<const void>> m_Recordings; ///< too
   std::vector<Delivery> m_Deliveries;
 };
 

@@ -35,6 +35,19 @@ function(universeg_add_module name)
   set_property(GLOBAL APPEND PROPERTY UNIVERSEG_MODULE_HEADERS ${headers})
 endfunction()
 
+# universeg_test_cuda(<Name>)
+#
+# Lets the tests of a module run on CUDA's emulated device where they ask for
+# test::GetTargets() and no device library is named.
+function(universeg_test_cuda name)
+  if(BUILD_TESTING)
+    add_dependencies(UniverSeg${name}Tests universeg_cuda_emulation)
+    target_compile_definitions(
+      UniverSeg${name}Tests PRIVATE UNIVERSEG_TEST_CUDA_LIBRARY="$<TARGET_FILE:universeg_cuda_emulation>"
+    )
+  endif()
+endfunction()
+
 # universeg_add_tests(<Name> SOURCES ... [LINK ...])
 #
 # GoogleTest driver UniverSeg<Name>Tests of the module in the current folder,

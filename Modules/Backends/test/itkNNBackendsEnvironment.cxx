@@ -15,22 +15,19 @@
  *  limitations under the License.
  *
  *=========================================================================*/
-#include "itkNNRegisterBackends.h"
+#include "itkNNTestTargets.h"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 namespace
 {
-/** CTest runs each test in a process of its own: none may rely on another having registered the backends.
- * Where no device library is named, CUDA's tests run in emulation. */
+/** CTest runs each test in a process of its own: none may rely on another having registered the backends. */
 class BackendsEnvironment : public ::testing::Environment
 {
 public:
   void SetUp() override
   {
-    setenv("UNIVERSEG_CUDA_LIBRARY", UNIVERSEG_TEST_CUDA_LIBRARY, 0);
+    itk::nn::test::UseCudaEmulation();
     itk::nn::RegisterBackends();
   }
 };

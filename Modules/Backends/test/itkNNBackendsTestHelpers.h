@@ -18,9 +18,8 @@
 #ifndef itkNNBackendsTestHelpers_h
 #define itkNNBackendsTestHelpers_h
 
-#include "itkNNExecutionPlan.h"
-#include "itkNNRegisterBackends.h"
 #include "itkNNTestHelpers.h"
+#include "itkNNTestTargets.h"
 
 #include <algorithm>
 #include <cmath>
@@ -34,67 +33,11 @@ namespace nn
 {
 namespace test
 {
-/** A backend and a precision that it serves. */
-struct Target
-{
-  std::string backend;
-  DataType precision = DataType::Float32;
-  Device device = {};
-};
-
-inline std::vector<Target>
-GetTargets()
-{
-  RegisterBackends();
-  std::vector<Target> targets;
-  for (const auto & backend : Backend::GetRegistered())
-  {
-    for (const auto & device : { Device{}, Device::FromString("cuda") })
-    {
-      for (const auto precision : { DataType::Float32, DataType::Float64 })
-      {
-        if (backend->GetUnavailableReason(device, precision).empty())
-        {
-          targets.push_back({ backend->GetBackendName(), precision, device });
-        }
-      }
-    }
-  }
-  return targets;
-}
-
-inline bool
-IsRegistered(const std::string & name)
-{
-  const auto targets = GetTargets();
-  return std::any_of(targets.begin(), targets.end(), [&](const Target & t) { return t.backend == name; });
-}
-
-/** Whether CUDA's device is the host that does as if: see itkNNBackendsEnvironment.cxx. */
-inline bool
-IsCudaEmulated()
-{
-  const char * library = std::getenv("UNIVERSEG_CUDA_LIBRARY");
-  return library != nullptr && std::string(library).find("emulation") != std::string::npos;
-}
-
 /** Values that float32 represents, so that both precisions start from the same. */
 inline Tensor
 RandomValues(const Shape & shape, std::uint32_t seed, double low = -1, double high = 1)
 {
   return RandomTensor(shape, seed, low, high).To(DataType::Float32).To(DataType::Float64);
-}
-
-inline PlanOptions
-OptionsOf(const Target & target, unsigned int threads = 2, bool optimize = true)
-{
-  PlanOptions options;
-  options.backend = target.backend;
-  options.precision = target.precision;
-  options.device = target.device;
-  options.threads = threads;
-  options.optimize = optimize;
-  return options;
 }
 
 inline PlanOptions

@@ -19,6 +19,7 @@
 #include "itkNNNetworkRunner.h"
 #include "itkNNRegisterBackends.h"
 #include "itkNNSafeTensors.h"
+#include "itkNNTestTargets.h"
 #include "itkNNTestGoldens.h"
 #include "itkNNTorchFile.h"
 #include "itkPCTNetNetwork.h"
@@ -89,12 +90,9 @@ TEST_P(MISFMForward, OutputsAgree)
 
   const std::string prefix = golden.prefix;
   const TensorMap inputs{ { "input", io.Get(prefix + "input") } };
-  RegisterBackends();
-  for (const auto & backend : { "reference", "onednn" })
+  for (const auto & target : test::GetTargets(DataType::Float32))
   {
-    PlanOptions options;
-    options.backend = backend;
-    NetworkRunner runner(network, weights, options);
+    NetworkRunner runner(network, weights, test::OptionsOf(target));
     const TensorMap outputs = runner.Run(inputs);
     const bool isMultiscale = configuration["config"]["multiscale_pred"];
     EXPECT_EQ(outputs.size(), isMultiscale ? 4U : 1U);
@@ -102,7 +100,7 @@ TEST_P(MISFMForward, OutputsAgree)
     {
       const std::string number = output.first.substr(std::string("output").size());
       const Tensor & expected = io.Get(prefix + golden.output + number);
-      EXPECT_LE(MaximumDifference(output.second, expected), golden.tolerance) << backend << ' ' << output.first;
+      EXPECT_LE(MaximumDifference(output.second, expected), golden.tolerance) << target.backend << ' ' << output.first;
     }
   }
 }

@@ -15,6 +15,7 @@
  *  limitations under the License.
  *
  *=========================================================================*/
+#include "itkNNTestTargets.h"
 #include "itkNNTestGoldens.h"
 
 #include "itkNNNetworkRunner.h"
@@ -66,21 +67,6 @@ Options(const std::string & backend, DataType precision)
   return options;
 }
 
-std::vector<std::string>
-Float32Backends()
-{
-  RegisterBackends();
-  std::vector<std::string> names;
-  for (const auto & backend : Backend::GetRegistered())
-  {
-    if (backend->GetUnavailableReason(Device{}, DataType::Float32).empty())
-    {
-      names.push_back(backend->GetBackendName());
-    }
-  }
-  return names;
-}
-
 struct GoldenCase
 {
   const char * name;
@@ -114,10 +100,11 @@ TEST_P(UniverSegGolden, LogitsAgree)
 
   const TensorMap inputs = NetworkInputs(io, golden.prefix);
   const Tensor & exact = io.Get(std::string(golden.prefix) + "logits_f64");
-  for (const auto & backend : Float32Backends())
+  const bool isLarge = std::string(golden.name) == "c_release";
+  for (const auto & target : test::GetTargets(DataType::Float32, isLarge))
   {
-    NetworkRunner runner(configured, weights, Options(backend, DataType::Float32));
-    EXPECT_LE(MaximumDifference(runner.Run(inputs).at("logits"), exact), golden.tolerance) << backend;
+    NetworkRunner runner(configured, weights, test::OptionsOf(target));
+    EXPECT_LE(MaximumDifference(runner.Run(inputs).at("logits"), exact), golden.tolerance) << target.backend;
   }
   NetworkRunner runner(configured, weights, Options("reference", DataType::Float64));
   EXPECT_LE(MaximumDifference(runner.Run(inputs).at("logits"), exact), 1e-9);
@@ -266,10 +253,10 @@ TEST(UniverSegGoldenFormula, ReleaseConfigurationAgrees)
   {
     const TensorMap inputs = Formula::Inputs(supports, 128);
     const std::string suffix = "_S" + std::to_string(supports);
-    for (const auto & backend : Float32Backends())
+    for (const auto & target : test::GetTargets(DataType::Float32, true))
     {
-      NetworkRunner runner(network, weights, Options(backend, DataType::Float32));
-      EXPECT_LE(MaximumDifference(runner.Run(inputs).at("logits"), io.Get("logits" + suffix)), 5e-5) << backend;
+      NetworkRunner runner(network, weights, test::OptionsOf(target));
+      EXPECT_LE(MaximumDifference(runner.Run(inputs).at("logits"), io.Get("logits" + suffix)), 5e-5) << target.backend;
     }
     NetworkRunner runner(network, weights, Options("reference", DataType::Float64));
     EXPECT_LE(MaximumDifference(runner.Run(inputs).at("logits"), io.Get("logits_f64" + suffix)), 1e-9);

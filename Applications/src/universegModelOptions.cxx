@@ -23,6 +23,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iostream>
 #include <iterator>
 
 namespace universeg
@@ -51,9 +52,10 @@ AddPlanOptions(CommandLine & commandLine)
 {
   commandLine.AddGroup("Computation")
     .add_options()("backend", Text(), "auto (default), reference, onednn or cuda")(
-      "device", Text(), "cpu (default), cuda or cuda:N")(
-      "precision", Text(), "float32 (default), float64 or what the backend offers")(
-      "threads", Text(), "number of threads; default: all cores");
+      "device", Text(), "cpu (default), cuda, cuda:N, or auto: cuda where there is one")(
+      "precision", Text(), "float32 (default) or float64; on CUDA also tf32, bfloat16 and float16")(
+      "deterministic",
+      "the same bits in every run, on CUDA too")("threads", Text(), "number of threads; default: all cores");
 }
 
 std::string
@@ -138,18 +140,18 @@ GetPlanOptions(const CommandLine & commandLine)
   options.threads = static_cast<unsigned int>(commandLine.GetInteger("threads", 0, 0, mostThreads));
   try
   {
-    options.device = itk::nn::Device::FromString(commandLine.GetText("device", "cpu"));
-    options.precision = itk::nn::DataTypeFromString(commandLine.GetText("precision", "float32"));
+    const std::string reason = itk::nn::SetComputation(
+      options, commandLine.GetText("device", "cpu"), commandLine.GetText("precision", "float32"));
+    if (!reason.empty())
+    {
+      std::cerr << "universeg: --device auto is cpu, " << reason << '\n';
+    }
   }
   catch (const itk::nn::Error & error)
   {
     throw UsageError(error.GetDescription());
   }
-  if (!itk::nn::IsFloatingPoint(options.precision))
-  {
-    throw UsageError(std::string("--precision: ") + itk::nn::ToString(options.precision) +
-                     " is no floating-point type; should be float32 or float64");
-  }
+  options.deterministic = commandLine.Has("deterministic");
   // "cuda" is a name also where this build or machine has no such backend.
   const auto registered = itk::nn::Backend::GetRegistered();
   const bool isKnown = options.backend == "auto" || options.backend == "cuda" ||

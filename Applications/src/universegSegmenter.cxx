@@ -49,7 +49,8 @@ Segmenter::Segment(const Volume & target, const std::function<void(double)> & pr
   filter->SetSeed(m_Settings.seed);
   filter->SetBackend(m_Settings.plan.backend);
   filter->SetDevice(m_Settings.plan.device.ToText());
-  filter->SetPrecision(itk::nn::ToString(m_Settings.plan.precision));
+  filter->SetPrecision(itk::nn::GetPrecisionText(m_Settings.plan));
+  filter->SetDeterministic(m_Settings.plan.deterministic);
   if (m_Settings.plan.threads > 0)
   {
     filter->GetMultiThreader()->SetMaximumNumberOfThreads(m_Settings.plan.threads);

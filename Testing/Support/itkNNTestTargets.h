@@ -59,9 +59,9 @@ IsCudaEmulated()
   return library != nullptr && std::string(library).find("emulation") != std::string::npos;
 }
 
-/** All that float32 and float64 can be computed with here. */
+/** All that float32 and float64 can be computed with here, and 16-bit types if wanted. */
 inline std::vector<Target>
-GetTargets()
+GetTargets(bool withHalves = false)
 {
   UseCudaEmulation();
   RegisterBackends();
@@ -70,9 +70,10 @@ GetTargets()
   {
     for (const auto & device : { Device{}, Device::FromString("cuda") })
     {
-      for (const auto precision : { DataType::Float32, DataType::Float64 })
+      for (const auto precision : { DataType::Float32, DataType::Float64, DataType::Float16, DataType::BFloat16 })
       {
-        if (backend->GetUnavailableReason(device, precision).empty())
+        const bool isWanted = withHalves || precision == DataType::Float32 || precision == DataType::Float64;
+        if (isWanted && backend->GetUnavailableReason(device, precision).empty())
         {
           targets.push_back({ backend->GetBackendName(), precision, device });
         }
@@ -87,7 +88,7 @@ inline std::vector<Target>
 GetTargets(DataType precision, bool isLarge = false)
 {
   std::vector<Target> targets;
-  for (const auto & target : GetTargets())
+  for (const auto & target : GetTargets(true))
   {
     const bool isEmulated = target.device.type == Device::Type::Cuda && IsCudaEmulated();
     if (target.precision == precision && !(isLarge && isEmulated))

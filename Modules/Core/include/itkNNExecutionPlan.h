@@ -64,6 +64,20 @@ struct PlanOptions
   std::vector<std::string> residentInputs;
 };
 
+/** Set device and precision of a plan from texts.
+ * \param device "cpu", "cuda", "cuda:1", or "auto": "cuda" where a backend serves it in this
+ * precision, else "cpu".
+ * \param precision the name of a floating-point type, or "tf32": float32 with
+ * allowTensorFloat32.
+ * \return why "auto" is the cpu, in one line; else empty. Throws Error for other texts.
+ * \ingroup UniverSegCore */
+UniverSegCore_EXPORT std::string SetComputation(PlanOptions & options,
+                                                const std::string & device,
+                                                const std::string & precision);
+
+/** The precision as SetComputation() takes it. \ingroup UniverSegCore */
+UniverSegCore_EXPORT std::string GetPrecisionText(const PlanOptions & options);
+
 /** Called between operators, in the thread that called Run(). */
 struct RunHooks
 {

@@ -63,6 +63,44 @@ IsVerbose()
 }
 } // namespace
 
+std::string
+SetComputation(PlanOptions & options, const std::string & device, const std::string & precision)
+{
+  options.allowTensorFloat32 = precision == "tf32";
+  options.precision = options.allowTensorFloat32 ? DataType::Float32 : DataTypeFromString(precision);
+  itkNNRequireMacro(IsFloatingPoint(options.precision),
+                    "Precision " << precision << " should be a floating-point type or tf32");
+  if (device != "auto")
+  {
+    options.device = Device::FromString(device);
+    return "";
+  }
+  options.device = Device::FromString("cuda");
+  std::string reasons;
+  for (const auto & backend : Backend::GetRegistered())
+  {
+    if (backend->GetDeviceType() != options.device.type ||
+        (options.backend != "auto" && options.backend != backend->GetBackendName()))
+    {
+      continue;
+    }
+    const std::string reason = backend->GetUnavailableReason(options.device, options.precision);
+    if (reason.empty())
+    {
+      return "";
+    }
+    reasons += (reasons.empty() ? "" : "; ") + backend->GetBackendName() + ": " + reason;
+  }
+  options.device = Device{};
+  return reasons.empty() ? "no backend for CUDA devices is registered" : reasons;
+}
+
+std::string
+GetPrecisionText(const PlanOptions & options)
+{
+  return options.allowTensorFloat32 ? "tf32" : ToString(options.precision);
+}
+
 ArenaPool::Arena
 ArenaPool::Acquire(std::size_t bytes, DeviceMemory * device)
 {

@@ -16,6 +16,7 @@
  *
  *=========================================================================*/
 #include "itkNNBackend.h"
+#include "itkNNExecutionPlan.h"
 #include "itkNNTestHelpers.h"
 
 #include <atomic>
@@ -114,6 +115,27 @@ TEST_F(BackendSelection, AutoTakesTheBestThatServes)
   EXPECT_EQ(NamesOf(Backend::Select("auto", {}, DataType::Float64, &notes)), Names{ "reference" });
   EXPECT_EQ(notes, Names{ "backend fast not taken: float32 only" });
   EXPECT_EQ(NamesOf(Backend::Select("auto", Device::FromString("cuda"), DataType::Float32)), Names{ "gpu" });
+}
+
+TEST_F(BackendSelection, ComputationFromTexts)
+{
+  PlanOptions options;
+  EXPECT_EQ(SetComputation(options, "cuda:1", "float64"), "");
+  EXPECT_EQ(options.device, Device::FromString("cuda:1"));
+  EXPECT_EQ(options.precision, DataType::Float64);
+  EXPECT_EQ(GetPrecisionText(options), "float64");
+  EXPECT_EQ(SetComputation(options, "auto", "tf32"), "");
+  EXPECT_EQ(options.device, Device::FromString("cuda"));
+  EXPECT_EQ(options.precision, DataType::Float32);
+  EXPECT_TRUE(options.allowTensorFloat32);
+  EXPECT_EQ(GetPrecisionText(options), "tf32");
+  EXPECT_EQ(SetComputation(options, "cpu", "float32"), "");
+  EXPECT_FALSE(options.allowTensorFloat32);
+  EXPECT_NN_ERROR(SetComputation(options, "gpu", "float32"), "Unknown device 'gpu'");
+  EXPECT_NN_ERROR(SetComputation(options, "cpu", "int32"), "Precision int32 should be a floating-point type or tf32");
+  options.backend = "fast";
+  EXPECT_EQ(SetComputation(options, "auto", "float32"), "no backend for CUDA devices is registered");
+  EXPECT_EQ(options.device, Device{});
 }
 
 TEST_F(BackendSelection, ByName)

@@ -150,17 +150,24 @@ public:
   itkSetMacro(MaximumLogitBytes, SizeValueType);
   itkGetConstMacro(MaximumLogitBytes, SizeValueType);
 
-  /** "auto", the default, or the name of a backend: "reference", "onednn". */
+  /** "auto", the default, or the name of a backend: "reference", "onednn", "cuda". */
   itkSetMacro(Backend, std::string);
   itkGetConstReferenceMacro(Backend, std::string);
 
-  /** "cpu", the default, "cuda" or "cuda:1". */
+  /** "cpu", the default, "cuda", "cuda:1", or "auto": "cuda" where there is one, else "cpu". */
   itkSetMacro(Device, std::string);
   itkGetConstReferenceMacro(Device, std::string);
 
-  /** "float32", the default, or "float64". */
+  /** "float32", the default, or "float64"; on CUDA also "tf32", float32 with factors that are
+   * rounded to 10 bits behind the point, "bfloat16" and "float16". */
   itkSetMacro(Precision, std::string);
   itkGetConstReferenceMacro(Precision, std::string);
+
+  /** The same bits in every run, on CUDA too. Off by default: there the order of some sums
+   * may change. */
+  itkSetMacro(Deterministic, bool);
+  itkGetConstMacro(Deterministic, bool);
+  itkBooleanMacro(Deterministic);
 
   /** Make the probability of ProbabilityClass an output too. Off by default. */
   itkSetMacro(ProduceProbability, bool);
@@ -226,6 +233,7 @@ private:
   std::string m_Backend = "auto";
   std::string m_Device = "cpu";
   std::string m_Precision = "float32";
+  bool m_Deterministic = false;
   bool m_ProduceProbability = false;
   SizeValueType m_ProbabilityClass = 1;
   SizeValueType m_NumberOfWindowsRun = 0;

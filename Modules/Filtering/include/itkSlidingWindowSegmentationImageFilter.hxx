@@ -257,8 +257,8 @@ SlidingWindowSegmentationImageFilter<TInputImage, TOutputImage>::Segment()
 {
   nn::PlanOptions plan;
   plan.backend = m_Backend;
-  plan.device = nn::Device::FromString(m_Device);
-  plan.precision = nn::DataTypeFromString(m_Precision);
+  nn::SetComputation(plan, m_Device, m_Precision);
+  plan.deterministic = m_Deterministic;
   // By default ITK makes several work units a thread, for balance; a plan wants threads.
   plan.threads =
     std::min<unsigned int>(this->GetNumberOfWorkUnits(), this->GetMultiThreader()->GetMaximumNumberOfThreads());
@@ -322,6 +322,7 @@ SlidingWindowSegmentationImageFilter<TInputImage, TOutputImage>::PrintSelf(std::
   os << indent << "Backend: " << m_Backend << '\n';
   os << indent << "Device: " << m_Device << '\n';
   os << indent << "Precision: " << m_Precision << '\n';
+  os << indent << "Deterministic: " << m_Deterministic << '\n';
   os << indent << "ProduceProbability: " << (m_ProduceProbability ? "On" : "Off") << '\n';
   os << indent << "ProbabilityClass: " << m_ProbabilityClass << '\n';
   os << indent << "NumberOfWindowsRun: " << m_NumberOfWindowsRun << '\n';

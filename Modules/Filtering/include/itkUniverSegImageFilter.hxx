@@ -167,8 +167,8 @@ UniverSegImageFilter<TInputImage, TOutputImage>::MakeOptions() const
 {
   UniverSegPredictor::Options options;
   options.plan.backend = m_Backend;
-  options.plan.device = nn::Device::FromString(m_Device);
-  options.plan.precision = nn::DataTypeFromString(m_Precision);
+  nn::SetComputation(options.plan, m_Device, m_Precision);
+  options.plan.deterministic = m_Deterministic;
   // By default ITK makes several work units a thread, for balance; a plan wants threads.
   options.plan.threads =
     std::min<unsigned int>(this->GetNumberOfWorkUnits(), this->GetMultiThreader()->GetMaximumNumberOfThreads());
@@ -339,6 +339,7 @@ UniverSegImageFilter<TInputImage, TOutputImage>::PrintSelf(std::ostream & os, In
   os << indent << "Backend: " << m_Backend << '\n';
   os << indent << "Device: " << m_Device << '\n';
   os << indent << "Precision: " << m_Precision << '\n';
+  os << indent << "Deterministic: " << m_Deterministic << '\n';
   os << indent << "ProduceProbabilities: " << (m_ProduceProbabilities ? "On" : "Off") << '\n';
 }
 } // namespace itk

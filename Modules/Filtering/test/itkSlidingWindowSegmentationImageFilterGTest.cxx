@@ -745,6 +745,9 @@ TEST(SlidingWindowSegmentationImageFilter, SettingsAndPrint)
   EXPECT_EQ(filter->GetBackend(), "auto");
   EXPECT_EQ(filter->GetDevice(), "cpu");
   EXPECT_EQ(filter->GetPrecision(), "float32");
+  EXPECT_FALSE(filter->GetDeterministic());
+  filter->DeterministicOn();
+  EXPECT_TRUE(filter->GetDeterministic());
   EXPECT_FALSE(filter->GetProduceProbability());
   EXPECT_EQ(filter->GetProbabilityClass(), 1U);
   EXPECT_EQ(filter->GetNumberOfWindowsRun(), 0U);

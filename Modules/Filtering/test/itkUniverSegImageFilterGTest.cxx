@@ -20,6 +20,7 @@
 #include "itkCommand.h"
 #include "itkFilteringTestHelpers.h"
 #include "itkNNNumPyRandom.h"
+#include "itkNNTestTargets.h"
 #include "itkStreamingImageFilter.h"
 
 #include <algorithm>
@@ -274,6 +275,43 @@ TEST(UniverSegImageFilter, BatchSizeDoesNotMatter)
       ASSERT_NEAR(actual[i], expected[i], 1e-6);
     }
   }
+}
+
+TEST(UniverSegImageFilter, OnADeviceOfCuda)
+{
+  if (itk::nn::test::GetTargets(itk::nn::DataType::BFloat16).empty())
+  {
+    GTEST_SKIP() << "there is no CUDA device";
+  }
+  const auto filter = MakeFilter();
+  filter->ProduceProbabilitiesOn();
+  filter->Update();
+  const auto expected = GetPixels(filter->GetProbabilityOutput(0));
+  filter->SetDevice("cuda");
+  for (const auto & [precision, tolerance] : std::vector<std::pair<std::string, double>>{
+         { "float32", 1e-5 }, { "tf32", 1e-2 }, { "float64", 1e-5 }, { "bfloat16", 0.05 }, { "float16", 0.01 } })
+  {
+    filter->SetPrecision(precision);
+    filter->SetDeterministic(precision == "float32");
+    // The second time with what was kept of the supports on the device, then replayed.
+    for (int run = 0; run < 4; ++run)
+    {
+      filter->Modified();
+      filter->Update();
+      const auto actual = GetPixels(filter->GetProbabilityOutput(0));
+      for (std::size_t i = 0; i < expected.size(); ++i)
+      {
+        ASSERT_NEAR(actual[i], expected[i], tolerance) << precision;
+      }
+    }
+  }
+  filter->SetPrecision("float32");
+  filter->SetDevice("cuda:77");
+  EXPECT_NE(
+    itk::nn::test::ErrorOf<itk::ExceptionObject>([&] { filter->Update(); }).find("there is no cuda:77; devices: "),
+    std::string::npos);
+  filter->SetDevice("auto");
+  EXPECT_NO_THROW(filter->Update());
 }
 
 TEST(UniverSegImageFilter, KeepsWhatTheSupportsAloneDetermine)

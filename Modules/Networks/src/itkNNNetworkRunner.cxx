@@ -51,6 +51,24 @@ NetworkRunner::NetworkRunner(Network::ConstPointer network,
 
 NetworkRunner::~NetworkRunner() = default;
 
+namespace
+{
+/** What is computed in 16 bits is given in float32. */
+TensorMap
+InSinglePrecision(TensorMap values)
+{
+  for (auto & value : values)
+  {
+    const DataType type = value.second.GetDataType();
+    if (type == DataType::Float16 || type == DataType::BFloat16)
+    {
+      value.second = value.second.To(DataType::Float32);
+    }
+  }
+  return values;
+}
+} // namespace
+
 TensorMap
 NetworkRunner::Run(const TensorMap & inputs, const RunHooks & hooks)
 {
@@ -60,7 +78,7 @@ NetworkRunner::Run(const TensorMap & inputs, const RunHooks & hooks)
     itkNNRequireMacro(input.second.IsDefined(), "Input '" << input.first << "' is undefined");
     shapes.emplace(input.first, input.second.GetShape());
   }
-  return this->GetPlan(shapes)->Run(inputs, hooks);
+  return InSinglePrecision(this->GetPlan(shapes)->Run(inputs, hooks));
 }
 
 std::shared_ptr<const StaticState>
@@ -77,7 +95,7 @@ NetworkRunner::Run(const TensorMap & inputs, const ShapeMap & shapes, const Stat
   itkNNRequireMacro(state.GetKey() == plans.key, "The static state was computed for inputs of other shapes");
   TensorMap all = state.GetValues();
   all.insert(inputs.begin(), inputs.end());
-  return plans.remainder->Run(all, hooks);
+  return InSinglePrecision(plans.remainder->Run(all, hooks));
 }
 
 NetworkRunner::Entry &

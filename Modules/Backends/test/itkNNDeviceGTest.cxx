@@ -145,7 +145,10 @@ class FakeMemory : public DeviceMemory
 public:
   std::shared_ptr<void> Allocate(std::size_t bytes) override
   {
-    itkNNRequireMacro(bytes <= limit, "cuda:0 has no room for " << bytes << " bytes, " << limit << " are free");
+    if (bytes > limit)
+    {
+      throw OutOfDeviceMemory(__FILE__, __LINE__, "cuda:0 has no room for " + std::to_string(bytes) + " bytes");
+    }
     allocated += bytes;
     const auto memory = AllocateAligned(bytes);
     // What was never written is no number.
@@ -590,7 +593,8 @@ TEST_F(DevicePlan, WantOfMemoryIsAnError)
   const DeviceNetwork network;
   const auto plan = ExecutionPlan::Compile(network.graph, network.weights, DeviceOptions());
   FakeBackend::GetMemory().limit = 1000;
-  EXPECT_NN_ERROR(plan->Run(network.inputs), "cuda:0 has no room for ");
+  EXPECT_NN_ERROR(plan->Run(network.inputs), " bytes for its values; cuda:0 has no room for ");
+  EXPECT_THROW(plan->Run(network.inputs), OutOfDeviceMemory);
   FakeBackend::GetMemory().limit = std::size_t{ 1 } << 40;
   ExpectOutputs(plan->Run(network.inputs), network.RunOracle(), 1e-5);
 }

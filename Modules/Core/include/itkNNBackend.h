@@ -84,8 +84,8 @@ public:
   DeviceMemory(const DeviceMemory &) = delete;
   DeviceMemory & operator=(const DeviceMemory &) = delete;
 
-  /** Memory that is aligned to 64 bytes or more. Throws Error, with the device, the
-   * bytes and those that are free, when there is not enough. */
+  /** Memory that is aligned to 64 bytes or more. Throws OutOfDeviceMemory, with the device,
+   * the bytes and those that are free, when there is not enough. */
   virtual std::shared_ptr<void> Allocate(std::size_t bytes) = 0;
 
   /** A stream for one thread. */

@@ -61,6 +61,22 @@ public:
     return "nn::Cancelled";
   }
 };
+
+/** \class OutOfDeviceMemory
+ * \brief A device has not as much memory as is asked for: smaller parts may work.
+ * \ingroup UniverSegCore
+ */
+class UniverSegCore_EXPORT OutOfDeviceMemory : public Error
+{
+public:
+  OutOfDeviceMemory(std::string file, unsigned int line, std::string message);
+  ~OutOfDeviceMemory() override;
+
+  const char * GetNameOfClass() const override
+  {
+    return "nn::OutOfDeviceMemory";
+  }
+};
 } // namespace nn
 } // namespace itk
 

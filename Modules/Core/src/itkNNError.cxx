@@ -32,5 +32,11 @@ Cancelled::Cancelled(std::string file, unsigned int line, std::string message)
 {}
 
 Cancelled::~Cancelled() = default;
+
+OutOfDeviceMemory::OutOfDeviceMemory(std::string file, unsigned int line, std::string message)
+  : Error(std::move(file), line, std::move(message))
+{}
+
+OutOfDeviceMemory::~OutOfDeviceMemory() = default;
 } // namespace nn
 } // namespace itk

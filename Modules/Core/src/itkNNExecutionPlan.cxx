@@ -346,6 +346,22 @@ ExecuteSteps(const PlanData & data,
 
 namespace
 {
+ArenaPool::Arena
+AcquireArena(const PlanData & data)
+{
+  try
+  {
+    return data.resources->arenas.Acquire(data.arenaBytes, data.device.get());
+  }
+  catch (const OutOfDeviceMemory & error)
+  {
+    throw OutOfDeviceMemory(__FILE__,
+                            __LINE__,
+                            "The plan needs " + std::to_string(data.arenaBytes) + " bytes for its values; " +
+                              error.GetDescription());
+  }
+}
+
 /** Bring inputs to where the steps read them. Resident ones that are not on the device are
  * put there: their addresses change.
  * \param uploaded gets the memory of those, for as long as the run lasts. */
@@ -511,7 +527,7 @@ ExecutionPlan::Run(const TensorMap & inputs, const RunHooks & hooks) const
     outputMemory.push_back(result.GetRawData());
     outputs.emplace(output.name, std::move(result));
   }
-  ArenaPool::Arena arena = data.resources->arenas.Acquire(data.arenaBytes, data.device.get());
+  ArenaPool::Arena arena = AcquireArena(data);
   const auto progress = [&](double part)
   {
     if (hooks.progress)

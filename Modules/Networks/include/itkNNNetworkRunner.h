@@ -71,6 +71,9 @@ private:
  * few are kept, and all share their packed weights. Run() may be called from
  * several threads.
  *
+ * Where a device has not enough memory for a batch, its halves are run one after the
+ * other: inputs whose first extent is the batch's.
+ *
  * A network with static inputs can be run in two steps: ComputeStatic() does
  * what those inputs alone determine, and Run() with the state does the rest.
  * \ingroup UniverSegNetworks

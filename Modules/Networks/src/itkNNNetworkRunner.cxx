@@ -67,18 +67,80 @@ InSinglePrecision(TensorMap values)
   }
   return values;
 }
+
+/** The largest extent of the inputs' first axes. */
+std::int64_t
+GetBatch(const TensorMap & inputs)
+{
+  std::int64_t batch = 1;
+  for (const auto & input : inputs)
+  {
+    batch = input.second.GetRank() > 0 ? std::max(batch, input.second.GetShape()[0]) : batch;
+  }
+  return batch;
+}
+
+/** run(inputs, hooks); where a device has no room for the batch, for its halves. Inputs of
+ * another first extent are those of all. */
+template <typename TRun>
+TensorMap
+RunInParts(const TensorMap & inputs, const RunHooks & hooks, const TRun & run)
+{
+  try
+  {
+    return run(inputs, hooks);
+  }
+  catch (const OutOfDeviceMemory &)
+  {
+    if (GetBatch(inputs) < 2)
+    {
+      throw;
+    }
+  }
+  const std::int64_t batch = GetBatch(inputs);
+  const std::int64_t ends[] = { 0, batch / 2, batch };
+  TensorMap results;
+  for (int half = 0; half < 2; ++half)
+  {
+    TensorMap part;
+    for (const auto & [name, tensor] : inputs)
+    {
+      const bool isSplit = tensor.GetRank() > 0 && tensor.GetShape()[0] == batch;
+      part[name] = isSplit ? tensor.Slice(0, ends[half], ends[half + 1]) : tensor;
+    }
+    RunHooks own = hooks;
+    if (hooks.progress)
+    {
+      own.progress = [&hooks, half](double done) { hooks.progress((half + done) / 2); };
+    }
+    for (const auto & [name, tensor] : RunInParts(part, own, run))
+    {
+      Shape shape = tensor.GetShape();
+      shape[0] = batch;
+      const auto whole = results.emplace(name, Tensor()).first;
+      whole->second = whole->second.IsDefined() ? whole->second : Tensor(shape, tensor.GetDataType());
+      whole->second.Slice(0, ends[half], ends[half + 1]).CopyFrom(tensor);
+    }
+  }
+  return results;
+}
 } // namespace
 
 TensorMap
 NetworkRunner::Run(const TensorMap & inputs, const RunHooks & hooks)
 {
-  ShapeMap shapes;
-  for (const auto & input : inputs)
-  {
-    itkNNRequireMacro(input.second.IsDefined(), "Input '" << input.first << "' is undefined");
-    shapes.emplace(input.first, input.second.GetShape());
-  }
-  return InSinglePrecision(this->GetPlan(shapes)->Run(inputs, hooks));
+  return RunInParts(inputs,
+                    hooks,
+                    [this](const TensorMap & part, const RunHooks & own)
+                    {
+                      ShapeMap shapes;
+                      for (const auto & input : part)
+                      {
+                        itkNNRequireMacro(input.second.IsDefined(), "Input '" << input.first << "' is undefined");
+                        shapes.emplace(input.first, input.second.GetShape());
+                      }
+                      return InSinglePrecision(this->GetPlan(shapes)->Run(part, own));
+                    });
 }
 
 std::shared_ptr<const StaticState>
@@ -91,11 +153,22 @@ NetworkRunner::ComputeStatic(const TensorMap & inputs, const ShapeMap & shapes, 
 TensorMap
 NetworkRunner::Run(const TensorMap & inputs, const ShapeMap & shapes, const StaticState & state, const RunHooks & hooks)
 {
-  const SplitPlans plans = this->GetSplitPlans(shapes);
-  itkNNRequireMacro(state.GetKey() == plans.key, "The static state was computed for inputs of other shapes");
-  TensorMap all = state.GetValues();
-  all.insert(inputs.begin(), inputs.end());
-  return InSinglePrecision(plans.remainder->Run(all, hooks));
+  return RunInParts(inputs,
+                    hooks,
+                    [&](const TensorMap & part, const RunHooks & own)
+                    {
+                      ShapeMap ofPart = shapes;
+                      for (const auto & input : part)
+                      {
+                        ofPart[input.first] = input.second.GetShape();
+                      }
+                      const SplitPlans plans = this->GetSplitPlans(ofPart);
+                      itkNNRequireMacro(state.GetKey() == plans.key,
+                                        "The static state was computed for inputs of other shapes");
+                      TensorMap all = state.GetValues();
+                      all.insert(part.begin(), part.end());
+                      return InSinglePrecision(plans.remainder->Run(all, own));
+                    });
 }
 
 NetworkRunner::Entry &

@@ -17,8 +17,11 @@
  *=========================================================================*/
 #include "itkNNNetworkRunner.h"
 #include "itkNNRegisterBackends.h"
+#include "itkNNTestHelpers.h"
+#include "itkNNTestTargets.h"
 #include "itkUniverSegNetwork.h"
 
+#include <algorithm>
 #include <atomic>
 #include <gtest/gtest.h>
 #include <random>
@@ -66,6 +69,89 @@ protected:
   Network::ConstPointer m_Network;
   std::shared_ptr<const StateDict> m_Weights;
 };
+
+TEST_F(NetworkRunnerTest, OnADeviceTheStateStays)
+{
+  for (const auto & target : test::GetTargets(DataType::Float32))
+  {
+    NetworkRunner runner(m_Network, m_Weights, test::OptionsOf(target));
+    const TensorMap inputs = Inputs(3, 16);
+    const Tensor expected = runner.Run(inputs).at("logits");
+    ShapeMap shapes;
+    TensorMap statics;
+    for (const auto & input : inputs)
+    {
+      shapes[input.first] = input.second.GetShape();
+      if (input.first != "target")
+      {
+        statics.insert(input);
+      }
+    }
+    const auto state = runner.ComputeStatic(statics, shapes);
+    EXPECT_GT(state->GetNumberOfBytes(), 0U);
+    for (const auto & value : state->GetValues())
+    {
+      EXPECT_EQ(value.second.IsOnDevice(), target.device.type == Device::Type::Cuda) << value.first;
+    }
+    for (int run = 0; run < 3; ++run)
+    {
+      const Tensor logits = runner.Run({ { "target", inputs.at("target") } }, shapes, *state).at("logits");
+      for (std::int64_t y = 0; y < 16; ++y)
+      {
+        EXPECT_NEAR(logits.GetElement({ 0, 0, y, 5 }), expected.GetElement({ 0, 0, y, 5 }), 1e-5);
+      }
+    }
+  }
+}
+
+TEST_F(NetworkRunnerTest, ABatchThatDoesNotFitIsRunInParts)
+{
+  const auto targets = test::GetTargets(DataType::Float32);
+  const auto cuda = std::find_if(targets.begin(),
+                                 targets.end(),
+                                 [](const test::Target & target) { return target.device.type == Device::Type::Cuda; });
+  if (cuda == targets.end() || !test::IsCudaEmulated())
+  {
+    GTEST_SKIP() << "the memory of an emulated device can be limited, that of another not";
+  }
+  NetworkRunner runner(m_Network, m_Weights, test::OptionsOf(*cuda));
+  TensorMap inputs = Inputs(2, 32);
+  inputs["target"] = Random({ 6, 1, 32, 32 }, 7);
+  for (const auto name : { "support_images", "support_labels" })
+  {
+    inputs[name] = inputs[name].Broadcast({ 6, 2, 1, 32, 32 }).Clone();
+  }
+  const Tensor expected = runner.Run(inputs).at("logits");
+  ShapeMap shapes;
+  for (const auto & input : inputs)
+  {
+    shapes[input.first] = input.second.GetShape();
+  }
+  const std::size_t bytes = runner.GetPlan(shapes)->GetArenaBytes();
+  // Another one, without the memory that was kept.
+  NetworkRunner limited(m_Network, m_Weights, test::OptionsOf(*cuda));
+  runner.ReleaseMemory();
+  setenv("UNIVERSEG_CUDA_EMULATED_BYTES", std::to_string(bytes * 8 / 10).c_str(), 1);
+  double done = 0;
+  RunHooks hooks;
+  hooks.progress = [&](double part)
+  {
+    EXPECT_GE(part, done);
+    done = part;
+  };
+  const Tensor logits = limited.Run(inputs, hooks).at("logits");
+  EXPECT_EQ(done, 1);
+  EXPECT_EQ(logits.GetShape(), expected.GetShape());
+  for (std::int64_t b = 0; b < 6; ++b)
+  {
+    EXPECT_NEAR(logits.GetElement({ b, 0, 3, 4 }), expected.GetElement({ b, 0, 3, 4 }), 1e-5);
+  }
+  limited.ReleaseMemory();
+  setenv("UNIVERSEG_CUDA_EMULATED_BYTES", "1000", 1);
+  EXPECT_EQ(test::ErrorOf([&] { limited.Run(Inputs(2, 32)); }).find("cuda:0 has no room for ") == std::string::npos,
+            false);
+  unsetenv("UNIVERSEG_CUDA_EMULATED_BYTES");
+}
 
 TEST_F(NetworkRunnerTest, KeepsThePlanOfAShape)
 {

@@ -94,8 +94,10 @@ Memory::Allocate(std::size_t bytes)
       const std::string reason = m_Table.GetLastError();
       std::size_t free = 0;
       static_cast<void>(m_Table.GetFreeBytes(m_Device, &free));
-      itkNNThrowMacro("cuda:" << m_Device << " has no room for " << bytes << " bytes, " << free
-                              << " are free: " << reason);
+      throw OutOfDeviceMemory(__FILE__,
+                              __LINE__,
+                              "cuda:" + std::to_string(m_Device) + " has no room for " + std::to_string(bytes) +
+                                " bytes, " + std::to_string(free) + " are free: " + reason);
     }
   }
   // Who has the memory has waited for what uses it.

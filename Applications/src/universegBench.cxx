@@ -67,9 +67,43 @@ GetWeights(const CommandLine & commandLine, const NetworkProblem & problem, std:
                                   : problem.MakeWeights(generator);
 }
 
+/** Runs that are not counted: the first makes the plan; a device records the second, and
+ * the third is the first that it replays. */
+std::int64_t
+GetWarmUps(const PlanOptions & options)
+{
+  return options.device.type == itk::nn::Device::Type::Cpu ? 1 : 3;
+}
+
+/** Put inputs where the plan computes, in its precision, and let outputs stay there. */
+void
+MakeResident(const CommandLine & commandLine, PlanOptions & options, itk::nn::TensorMap & inputs)
+{
+  if (!commandLine.Has("resident"))
+  {
+    return;
+  }
+  const auto backend = itk::nn::Backend::Select(options.backend, options.device, options.precision).front();
+  const auto device = backend->GetDeviceMemory(options.device);
+  if (!device)
+  {
+    throw UsageError("--resident is of no use with --device " + options.device.ToText());
+  }
+  for (auto & [name, tensor] : inputs)
+  {
+    const itk::nn::Tensor converted = tensor.To(options.precision);
+    tensor = itk::nn::Tensor::WrapDevice(device->Upload(converted.GetRawData(), converted.GetNumberOfBytes()),
+                                         converted.GetShape(),
+                                         options.precision,
+                                         device);
+    options.residentInputs.push_back(name);
+  }
+  options.keepOutputsOnDevice = true;
+}
+
 /** Whole runs of a network for volumes. */
 int
-RunBenchOfVolumes(const CommandLine & commandLine, const NetworkProblem & problem, const PlanOptions & options)
+RunBenchOfVolumes(const CommandLine & commandLine, const NetworkProblem & problem, PlanOptions options)
 {
   for (const char * option : { "targets", "cache-limit" })
   {
@@ -80,22 +114,24 @@ RunBenchOfVolumes(const CommandLine & commandLine, const NetworkProblem & proble
   }
   const std::int64_t repeat = commandLine.GetInteger("repeat", 5, 1, 1 << 20);
   std::mt19937_64 generator(networkProblemSeed);
-  itk::nn::NetworkRunner runner(problem.network, GetWeights(commandLine, problem, generator), options);
+  const auto weights = GetWeights(commandLine, problem, generator);
   itk::nn::TensorMap inputs;
   inputs["input"] = MakeUniform(problem.shapes.at("input"), 0, 1, generator);
+  MakeResident(commandLine, options, inputs);
+  itk::nn::NetworkRunner runner(problem.network, weights, options);
+  const std::int64_t warmUps = GetWarmUps(options);
   ProgressBar progress("bench");
   Timing timing;
-  for (std::int64_t i = 0; i <= repeat; ++i)
+  for (std::int64_t i = 0; i < warmUps + repeat; ++i)
   {
     const auto begin = std::chrono::steady_clock::now();
     runner.Run(inputs);
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-    // The first run makes the plan.
-    if (i > 0)
+    if (i >= warmUps)
     {
       timing.seconds.push_back(elapsed.count());
     }
-    progress.Show(static_cast<double>(i + 1) / static_cast<double>(repeat + 1));
+    progress.Show(static_cast<double>(i + 1) / static_cast<double>(warmUps + repeat));
   }
   const auto plan = runner.GetPlan(problem.shapes);
   nlohmann::ordered_json json;
@@ -111,7 +147,7 @@ RunBenchOfVolumes(const CommandLine & commandLine, const NetworkProblem & proble
   json["threads"] = plan->GetNumberOfThreads();
   json["backend"] = GetBackendName(options);
   json["device"] = options.device.ToText();
-  json["precision"] = itk::nn::ToString(options.precision);
+  json["precision"] = itk::nn::GetPrecisionText(options);
   if (commandLine.Has("json"))
   {
     std::cout << json.dump() << std::endl;
@@ -151,6 +187,7 @@ RunBench(const Arguments & arguments)
       "targets", Text(), "also segment so many targets with one support set, one after the other")(
       "cache-limit", Text(), "MiB that a support set's own part may have (default 600, as for filters)")(
       "model", Text(), "file with the weights; default: random ones")(
+      "resident", "with --device cuda: inputs are there before, results stay there")(
       "training", "measure steps of training instead: gradients and Adam")(
       "recompute", "with --training: less memory for more work, see 'train'")("json", "print a JSON object");
   AddPlanOptions(commandLine);
@@ -171,7 +208,7 @@ RunBench(const Arguments & arguments)
     }
     return RunBenchTraining(commandLine);
   }
-  const PlanOptions options = GetPlanOptions(commandLine);
+  PlanOptions options = GetPlanOptions(commandLine);
   const NetworkProblem problem = GetNetworkProblem(commandLine);
   if (problem.IsOfVolumes())
   {
@@ -184,7 +221,7 @@ RunBench(const Arguments & arguments)
   const Network::ConstPointer network = problem.network;
   const itk::nn::ShapeMap & shapes = problem.shapes;
   std::mt19937_64 generator(networkProblemSeed);
-  itk::nn::NetworkRunner runner(network, GetWeights(commandLine, problem, generator), options);
+  const auto weights = GetWeights(commandLine, problem, generator);
   itk::nn::TensorMap inputs;
   inputs["target"] = MakeUniform(shapes.at("target"), 0, 1, generator);
   inputs["support_images"] = MakeUniform(shapes.at("support_images"), 0, 1, generator);
@@ -192,6 +229,9 @@ RunBench(const Arguments & arguments)
   float * labels = inputs["support_labels"].GetData<float>();
   const auto count = inputs["support_labels"].GetNumberOfElements();
   std::transform(labels, labels + count, labels, [](float value) { return value < 0.5F ? 0.0F : 1.0F; });
+
+  MakeResident(commandLine, options, inputs);
+  itk::nn::NetworkRunner runner(network, weights, options);
 
   const itk::nn::TensorMap target{ { "target", inputs["target"] } };
   const itk::nn::TensorMap supportSet{ { "support_images", inputs["support_images"] },
@@ -205,7 +245,8 @@ RunBench(const Arguments & arguments)
     plans.remainder = runner.GetPlan(shapes);
   }
   ProgressBar progress("bench");
-  const double total = static_cast<double>((2 + targets) * repeat + 1);
+  const std::int64_t warmUps = GetWarmUps(options);
+  const double total = static_cast<double>((2 + targets) * repeat + warmUps);
   double done = 0;
   std::shared_ptr<const itk::nn::StaticState> state;
   const auto measure = [&](bool isNew)
@@ -226,7 +267,10 @@ RunBench(const Arguments & arguments)
     progress.Show(++done / total);
     return elapsed.count();
   };
-  measure(true);
+  for (std::int64_t i = 0; i < warmUps; ++i)
+  {
+    measure(true);
+  }
   Timing newSupport;
   Timing cachedSupport;
   for (std::int64_t i = 0; i < repeat; ++i)
@@ -269,7 +313,7 @@ RunBench(const Arguments & arguments)
   json["threads"] = plans.remainder->GetNumberOfThreads();
   json["backend"] = GetBackendName(options);
   json["device"] = options.device.ToText();
-  json["precision"] = itk::nn::ToString(options.precision);
+  json["precision"] = itk::nn::GetPrecisionText(options);
   if (commandLine.Has("json"))
   {
     std::cout << json.dump() << std::endl;

@@ -211,7 +211,7 @@ TEST(CudaLibrary, SaysWhyItIsNotThere)
 
 TEST(CudaLibrary, AnotherVersionHasNoTable)
 {
-  const auto handle = itksys::DynamicLoader::OpenLibrary(UNIVERSEG_TEST_CUDA_LIBRARY);
+  const auto handle = itksys::DynamicLoader::OpenLibrary(std::getenv("UNIVERSEG_CUDA_LIBRARY"));
   ASSERT_TRUE(handle);
   const auto get =
     reinterpret_cast<cuda::GetTableFunction>(itksys::DynamicLoader::GetSymbolAddress(handle, cuda::getTableName));
@@ -235,14 +235,16 @@ TEST(CudaLibrary, AnotherVersionHasNoTable)
 TEST(CudaLibrary, TheDeviceLibraryOpensOrSaysWhy)
 {
 #ifdef UNIVERSEG_TEST_CUDA_DEVICE_LIBRARY
-  const cuda::Library library = cuda::Library::Open(UNIVERSEG_TEST_CUDA_DEVICE_LIBRARY);
+  const std::string file =
+    IsCudaEmulated() ? UNIVERSEG_TEST_CUDA_DEVICE_LIBRARY : std::getenv("UNIVERSEG_CUDA_LIBRARY");
+  const cuda::Library library = cuda::Library::Open(file);
   EXPECT_EQ(library.GetTable() != nullptr, library.GetReason().empty());
   EXPECT_EQ(library.GetTable() != nullptr, library.GetNumberOfDevices() > 0);
   EXPECT_EQ(library.GetReason().find('\n'), std::string::npos);
   EXPECT_EQ(library.GetReason().find("device library"), std::string::npos) << library.GetReason();
 
   // cuDNN and cuBLAS have all functions, whatever else is missing.
-  const auto handle = itksys::DynamicLoader::OpenLibrary(UNIVERSEG_TEST_CUDA_DEVICE_LIBRARY);
+  const auto handle = itksys::DynamicLoader::OpenLibrary(file);
   const cuda::Table * table = reinterpret_cast<cuda::GetTableFunction>(
     itksys::DynamicLoader::GetSymbolAddress(handle, cuda::getTableName))(cuda::tableVersion);
   ASSERT_NE(table, nullptr);

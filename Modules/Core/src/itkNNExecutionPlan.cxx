@@ -415,13 +415,13 @@ PassOutputs(const PlanData & data,
     const OutputInfo & output = data.outputs[i];
     const std::size_t bytes = CountBytes(output.type, output.layout);
     const void * memory = GetBufferMemory(data, output.buffer, inputs, outputs, arena);
-    if (!data.keepOutputsOnDevice)
-    {
-      stream.CopyToHost(outputs[i], memory, bytes);
-    }
-    else if (memory != outputs[i])
+    if (data.keepOutputsOnDevice)
     {
       stream.CopyOnDevice(outputs[i], memory, bytes);
+    }
+    else
+    {
+      stream.CopyToHost(outputs[i], memory, bytes);
     }
   }
 }
@@ -437,8 +437,7 @@ ExecuteOnDevice(const PlanData & data,
                 DeviceStream & stream)
 {
   const auto run = [&] { return ExecuteSteps(data, inputs, outputs, arena, progress, nullptr, &stream); };
-  // Outputs that stay on the device are elsewhere each time.
-  if (data.verbose || data.keepOutputsOnDevice)
+  if (data.verbose)
   {
     return run();
   }

@@ -554,9 +554,9 @@ private:
       const std::size_t bytes = CountBytes(m_Data.outputs.back().type, layout);
       const bool hasParts = std::any_of(
         m_Data.buffers.begin(), m_Data.buffers.end(), [buffer](const Buffer & part) { return part.whole == buffer; });
-      const bool isDirect = !m_Data.device || m_Data.keepOutputsOnDevice;
-      if (isDirect && m_Data.buffers[buffer].place == Buffer::Place::Arena && m_Data.buffers[buffer].bytes == bytes &&
-          !hasParts)
+      // On a device outputs are copied behind the steps, which then always have the same memory.
+      if (!m_Data.device && m_Data.buffers[buffer].place == Buffer::Place::Arena &&
+          m_Data.buffers[buffer].bytes == bytes && !hasParts)
       {
         m_Data.buffers[buffer].place = Buffer::Place::Output;
         m_Data.buffers[buffer].index = m_Data.outputs.size() - 1;

@@ -53,14 +53,15 @@ NetworkRunner::~NetworkRunner() = default;
 
 namespace
 {
-/** What is computed in 16 bits is given in float32. */
+/** What is computed in 16 bits is given in float32 on the host. */
 TensorMap
 InSinglePrecision(TensorMap values)
 {
   for (auto & value : values)
   {
     const DataType type = value.second.GetDataType();
-    if (type == DataType::Float16 || type == DataType::BFloat16)
+    const bool isHalf = type == DataType::Float16 || type == DataType::BFloat16;
+    if (isHalf && !value.second.IsOnDevice())
     {
       value.second = value.second.To(DataType::Float32);
     }
@@ -92,7 +93,9 @@ RunInParts(const TensorMap & inputs, const RunHooks & hooks, const TRun & run)
   }
   catch (const OutOfDeviceMemory &)
   {
-    if (GetBatch(inputs) < 2)
+    const bool isOnDevice =
+      std::any_of(inputs.begin(), inputs.end(), [](const auto & input) { return input.second.IsOnDevice(); });
+    if (GetBatch(inputs) < 2 || isOnDevice)
     {
       throw;
     }
@@ -266,7 +269,7 @@ NetworkRunner::GetSplitPlans(const ShapeMap & inputs)
     SplitPlans plans;
     plans.prologue = ExecutionPlan::Compile(split.prologue, *m_Weights, options, m_Resources);
     options.keepOutputLayouts = false;
-    options.keepOutputsOnDevice = false;
+    options.keepOutputsOnDevice = m_Options.keepOutputsOnDevice;
     options.inputLayouts = plans.prologue->GetOutputLayouts();
     for (const auto & output : options.inputLayouts)
     {

@@ -323,6 +323,12 @@ GradientRunner::Run(const TensorMap & inputs, const StateDict & weights, const R
     }
   }
   TensorMap outputs = entry.plan->Run(all, hooks);
+  for (auto & output : outputs)
+  {
+    // What is computed in 16 bits goes to weights in float32.
+    const bool isDouble = output.second.GetDataType() == DataType::Float64;
+    output.second = isDouble ? output.second : output.second.To(DataType::Float32);
+  }
   GradientResult result;
   result.loss = outputs.at(lossName).ToVector<double>()[0];
   result.logits = outputs.at(m_Options.output);

@@ -21,6 +21,7 @@
 #include "itkNNOptimizer.h"
 #include "itkNNRegisterBackends.h"
 #include "itkNNSafeTensors.h"
+#include "itkNNTestTargets.h"
 #include "itkNNTestGoldens.h"
 #include "itkNNTestHelpers.h"
 #include "itkUniverSegNetwork.h"
@@ -77,12 +78,23 @@ LargestDifference(const Tensor & a, const Tensor & b)
 class GradientGolden : public ::testing::TestWithParam<std::string>
 {
 protected:
+  void SetUp() override
+  {
+    const auto targets = test::GetTargets(DataType::Float32);
+    const bool isThere =
+      std::any_of(targets.begin(), targets.end(), [](const test::Target & t) { return t.backend == GetParam(); });
+    if (!isThere)
+    {
+      GTEST_SKIP() << "there is no backend " << GetParam();
+    }
+  }
+
   GradientOptions GetOptions(LossFunction function) const
   {
-    RegisterBackends();
     GradientOptions options;
     options.losses = { MakeLoss(function) };
     options.plan.backend = GetParam();
+    options.plan.device = Device::FromString(GetParam() == "cuda" ? "cuda" : "cpu");
     options.plan.threads = 2;
     return options;
   }
@@ -137,7 +149,36 @@ TEST_P(GradientGolden, ThreeStepsOfAdam)
             1e-5);
 }
 
-INSTANTIATE_TEST_SUITE_P(Backends, GradientGolden, ::testing::Values("reference", "auto"));
+TEST_P(GradientGolden, InBFloat16OnADevice)
+{
+  if (GetParam() != "cuda")
+  {
+    return; // computes in float32 and float64
+  }
+  const Golden golden;
+  GradientOptions options = this->GetOptions(LossFunction::Dice);
+  options.plan.precision = DataType::BFloat16;
+  GradientRunner runner(golden.network, options);
+  const GradientResult result = runner.Run(golden.GetInputs(), golden.weights);
+  EXPECT_NEAR(result.loss, golden.figures.at("soft_dice").get<double>(), 0.02);
+  for (const auto & [weight, tensor] : result.gradients)
+  {
+    EXPECT_EQ(tensor.GetDataType(), DataType::Float32) << "for weights in float32";
+    const Tensor & expected = golden.training.Get("grad.soft_dice." + weight);
+    double norm = 0;
+    double difference = 0;
+    const auto values = tensor.ToVector<double>();
+    const auto wanted = expected.ToVector<double>();
+    for (std::size_t i = 0; i < values.size(); ++i)
+    {
+      norm += wanted[i] * wanted[i];
+      difference += (values[i] - wanted[i]) * (values[i] - wanted[i]);
+    }
+    EXPECT_LE(std::sqrt(difference), 0.25 * std::sqrt(norm) + 1e-4) << weight;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, GradientGolden, ::testing::Values("reference", "onednn", "cuda"));
 
 namespace
 {

@@ -198,6 +198,54 @@ TEST(CudaGeometry, AxesThatLieOneInTheOtherAreOne)
   EXPECT_FALSE(many.Build());
 }
 
+TEST(CudaGeometry, PacksOfElementsSideBySide)
+{
+  const Shape shape{ 2, 6, 8 };
+  const auto make = [&](const Shape & other)
+  {
+    cuda::SpaceBuilder builder(shape);
+    builder.Add(ContiguousStrides(shape));
+    builder.Add(other);
+    EXPECT_TRUE(builder.Build());
+    return builder;
+  };
+  auto channels = make({ 0, 1, 0 });
+  EXPECT_FALSE(channels.Pack(4, true));
+  EXPECT_FALSE(channels.Pack(3));
+  ASSERT_TRUE(channels.Pack(4));
+  EXPECT_EQ(channels.GetSpace().count, 24);
+  EXPECT_EQ(channels.GetStrides(0).of[channels.GetSpace().rank - 1], 4);
+  EXPECT_EQ(channels.GetStrides(1).of[channels.GetSpace().rank - 1], 0);
+  EXPECT_TRUE(make({ 0, 0, 1 }).Pack(4));
+  EXPECT_FALSE(make({ 66, 11, 1 }).Pack(4)) << "lines begin anywhere";
+  EXPECT_FALSE(make({ 96, 16, 2 }).Pack(4)) << "every second element";
+  EXPECT_TRUE(make({ 96, 16, 1 }).Pack(4));
+}
+
+TEST_F(CudaDevice, TensorsThatBeginAnywhere)
+{
+  const auto backend = Backend::Select("cuda", cudaDevice, DataType::Float32).front();
+  const auto device = backend->GetDeviceMemory(cudaDevice);
+  Graph graph;
+  const ValueId x = graph.AddInput("x", { 4, 8 });
+  graph.AddOutput("sum", graph.Apply(UnaryFunction::Tanh, graph.Apply(UnaryFunction::Square, x)));
+  graph.AddOutput("part", graph.Add(Slice{ { 1, 0 }, { 3, 8 }, {} }, { x }));
+  PlanOptions options = CudaOptions();
+  options.residentInputs = { "x" };
+  const auto plan = ExecutionPlan::Compile(graph, {}, options);
+  const Tensor values = RandomValues({ 33 }, 5).To(DataType::Float32);
+  const auto memory = device->Upload(values.GetRawData(), values.GetNumberOfBytes());
+  for (const std::int64_t begin : { 0, 1 })
+  {
+    const std::shared_ptr<void> first(memory, static_cast<float *>(memory.get()) + begin);
+    const auto result = plan->Run({ { "x", Tensor::WrapDevice(first, { 4, 8 }, DataType::Float32, device) } });
+    const Tensor own = values.Slice(0, begin, begin + 32).Reshape({ 4, 8 });
+    const auto expected = ExecutionPlan::Compile(graph, {}, OracleOptions())->Run({ { "x", own } });
+    EXPECT_TRUE(IsClose(result.at("sum"), expected.at("sum"), 1e-6)) << begin;
+    EXPECT_TRUE(IsClose(result.at("part"), expected.at("part"), 0)) << begin;
+  }
+}
+
 TEST(CudaLibrary, SaysWhyItIsNotThere)
 {
   EXPECT_NE(cuda::Library::Open("/nowhere/libuniverseg_cuda.so").GetReason().find("the device library is not there: "),

@@ -310,27 +310,78 @@ EvaluateBinary(BinaryFunction function, C alpha, C a, C b)
   return a;
 }
 
-/** The post-operations on the value of one item. */
-template <typename T>
-UNIVERSEG_DEVICE ComputeType<T>
-Apply(const Chain & chain, const Space & space, const Coordinates & place, ComputeType<T> value)
+/** Elements side by side, moved at once. */
+template <typename T, int VWidth>
+struct alignas(sizeof(T) * VWidth) Pack
+{
+  T elements[VWidth];
+};
+
+/** Elements of an operand for an item of VWidth: side by side, or one for all of them. */
+template <typename T, int VWidth>
+UNIVERSEG_DEVICE Pack<T, VWidth>
+LoadPack(const T * from, bool isOne)
+{
+  if (VWidth > 1 && !isOne)
+  {
+    return *reinterpret_cast<const Pack<T, VWidth> *>(from);
+  }
+  Pack<T, VWidth> pack;
+  for (T & element : pack.elements)
+  {
+    element = *from;
+  }
+  return pack;
+}
+
+/** Whether an operand has one element for all of a pack. */
+UNIVERSEG_DEVICE bool
+IsOne(const Space & space, const Strides & strides)
+{
+  return space.rank == 0 || strides.of[space.rank - 1] == 0;
+}
+
+/** The post-operations on the values of one item. */
+template <typename T, int VWidth>
+UNIVERSEG_DEVICE void
+Apply(const Chain & chain, const Space & space, const Coordinates & place, ComputeType<T> (&values)[VWidth])
 {
   using C = ComputeType<T>;
   for (int s = 0; s < chain.steps; ++s)
   {
     const ChainStep & step = chain.step[s];
+    const C alpha = C(step.alpha);
+    const C beta = C(step.beta);
     if (step.operand < 0)
     {
-      value = EvaluateUnary<C>(static_cast<UnaryFunction>(step.function), C(step.alpha), C(step.beta), value);
+      const auto function = static_cast<UnaryFunction>(step.function);
+      for (C & value : values)
+      {
+        value = EvaluateUnary<C>(function, alpha, beta, value);
+      }
     }
     else
     {
-      const auto * operand = static_cast<const T *>(chain.operand[step.operand]);
-      const C other = Load(operand[OffsetOf(space, place, chain.strides[step.operand])]);
-      value = EvaluateBinary<C>(static_cast<BinaryFunction>(step.function), C(step.alpha), value, other);
+      const auto function = static_cast<BinaryFunction>(step.function);
+      const Strides & strides = chain.strides[step.operand];
+      const auto * from = static_cast<const T *>(chain.operand[step.operand]) + OffsetOf(space, place, strides);
+      const Pack<T, VWidth> operand = LoadPack<T, VWidth>(from, IsOne(space, strides));
+      for (int i = 0; i < VWidth; ++i)
+      {
+        values[i] = EvaluateBinary<C>(function, alpha, values[i], Load(operand.elements[i]));
+      }
     }
   }
-  return value;
+}
+
+/** Of one element. */
+template <typename T>
+UNIVERSEG_DEVICE ComputeType<T>
+Apply(const Chain & chain, const Space & space, const Coordinates & place, ComputeType<T> value)
+{
+  ComputeType<T> values[1] = { value };
+  Apply<T, 1>(chain, space, place, values);
+  return values[0];
 }
 } // namespace cuda
 } // namespace nn

@@ -193,10 +193,35 @@ struct PointwiseKernel
   template <typename TTeam>
   UNIVERSEG_DEVICE static void Run(const Parameters & p, std::int64_t item, const TTeam &, KernelError *)
   {
-    const Coordinates place = Locate(p.space, item);
+    if (p.isPacked != 0)
+    {
+      RunPack<packWidth>(p, Locate(p.space, item));
+    }
+    else
+    {
+      RunPack<1>(p, Locate(p.space, item));
+    }
+  }
+
+private:
+  template <int VWidth>
+  UNIVERSEG_DEVICE static void RunPack(const Parameters & p, const Coordinates & place)
+  {
     const T * src = static_cast<const T *>(p.src) + OffsetOf(p.space, place, p.srcStrides);
     T * dst = static_cast<T *>(p.dst) + OffsetOf(p.space, place, p.dstStrides);
-    *dst = Store<T>(Apply<T>(p.chain, p.space, place, Load(*src)));
+    const Pack<T, VWidth> loaded = LoadPack<T, VWidth>(src, IsOne(p.space, p.srcStrides));
+    ComputeType<T> values[VWidth];
+    for (int i = 0; i < VWidth; ++i)
+    {
+      values[i] = Load(loaded.elements[i]);
+    }
+    Apply<T, VWidth>(p.chain, p.space, place, values);
+    Pack<T, VWidth> result;
+    for (int i = 0; i < VWidth; ++i)
+    {
+      result.elements[i] = Store<T>(values[i]);
+    }
+    *reinterpret_cast<Pack<T, VWidth> *>(dst) = result;
   }
 };
 
@@ -968,6 +993,8 @@ DispatchMoved(ElementType type, TFunction && f)
       return f.template Run<TKernel<std::uint32_t>>();
     case ElementType::Bits64:
       return f.template Run<TKernel<std::uint64_t>>();
+    case ElementType::Bits128:
+      return f.template Run<TKernel<Pack<std::uint64_t, 2>>>();
     default:
       return -1;
   }

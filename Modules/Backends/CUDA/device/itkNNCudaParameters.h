@@ -47,7 +47,8 @@ enum class ElementType : std::int32_t
   Bits8, ///< of kernels that only move elements
   Bits16,
   Bits32,
-  Bits64
+  Bits64,
+  Bits128
 };
 
 enum class KernelId : std::int32_t
@@ -117,9 +118,16 @@ struct Chain
   Strides strides[maximumOperands];
 };
 
+/** Elements that one thread computes when they lie side by side. */
+constexpr int packWidth = 4;
+
+/** With `isPacked` an item is packWidth elements along the last axis, which the space has
+ * in packs: strides along it are those of packs, and 0 or packWidth. Addresses of packs are
+ * multiples of their bytes. */
 struct PointwiseParameters
 {
   Space space;
+  std::int32_t isPacked;
   const void * src;
   void * dst;
   Strides srcStrides;

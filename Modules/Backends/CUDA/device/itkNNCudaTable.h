@@ -40,7 +40,7 @@ namespace cuda
 {
 /** Changed with every change of this file, of itkNNCudaParameters.h or of an enumeration
  * of itkNNOperator.h. */
-constexpr std::uint32_t tableVersion = 2;
+constexpr std::uint32_t tableVersion = 3;
 
 /** What a device is. */
 struct DeviceProperties

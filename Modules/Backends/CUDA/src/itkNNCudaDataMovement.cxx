@@ -31,6 +31,9 @@ namespace
 struct StridedCopy
 {
   CopyParameters parameters{};
+  /** The same of 16 bytes at a time, `packed` elements; 0: they do not lie so. */
+  CopyParameters packedParameters{};
+  std::int64_t packed = 0;
   std::size_t input = 0;
   std::int64_t srcOffset = 0;
   std::int64_t dstOffset = 0;
@@ -38,7 +41,7 @@ struct StridedCopy
 
 /** False when there are more axes than kernels know. */
 bool
-MakeCopy(const Shape & extents, const Shape & srcStrides, const Shape & dstStrides, StridedCopy & copy)
+MakeCopy(const Shape & extents, const Shape & srcStrides, const Shape & dstStrides, DataType type, StridedCopy & copy)
 {
   SpaceBuilder builder(extents);
   builder.Add(dstStrides);
@@ -50,17 +53,33 @@ MakeCopy(const Shape & extents, const Shape & srcStrides, const Shape & dstStrid
   copy.parameters.space = builder.GetSpace();
   copy.parameters.dstStrides = builder.GetStrides(0);
   copy.parameters.srcStrides = builder.GetStrides(1);
+  const auto width = static_cast<std::int64_t>(BytesOf(ElementType::Bits128) / SizeOf(type));
+  if (builder.Pack(width, true))
+  {
+    copy.packed = width;
+    copy.packedParameters.space = builder.GetSpace();
+    // Counted in packs.
+    for (int d = 0; d < copy.packedParameters.space.rank; ++d)
+    {
+      copy.packedParameters.dstStrides.of[d] = builder.GetStrides(0).of[d] / width;
+      copy.packedParameters.srcStrides.of[d] = builder.GetStrides(1).of[d] / width;
+    }
+  }
   return true;
 }
 
 void
 Launch(const StridedCopy & copy, DataType type, Stream & stream, const KernelArguments & arguments)
 {
-  CopyParameters p = copy.parameters;
   const auto size = static_cast<std::int64_t>(SizeOf(type));
-  p.src = static_cast<const char *>(arguments.inputs[copy.input]) + copy.srcOffset * size;
-  p.dst = static_cast<char *>(arguments.output) + copy.dstOffset * size;
-  stream.Launch(KernelId::Copy, ToBits(type), p);
+  const void * src = static_cast<const char *>(arguments.inputs[copy.input]) + copy.srcOffset * size;
+  void * dst = static_cast<char *>(arguments.output) + copy.dstOffset * size;
+  const std::size_t bytes = BytesOf(ElementType::Bits128);
+  const bool isPacked = copy.packed > 1 && IsAligned(src, bytes) && IsAligned(dst, bytes);
+  CopyParameters p = isPacked ? copy.packedParameters : copy.parameters;
+  p.src = src;
+  p.dst = dst;
+  stream.Launch(KernelId::Copy, isPacked ? ElementType::Bits128 : ToBits(type), p);
 }
 
 Proposal
@@ -95,7 +114,7 @@ ProposeCopy(const OperatorCase & operatorCase,
   const Shape & shape = operatorCase.output.shape;
   StridedCopy copy;
   copy.srcOffset = srcOffset;
-  if (!MakeCopy(shape, srcStrides, GetStrides(shape, outputLayout), copy))
+  if (!MakeCopy(shape, srcStrides, GetStrides(shape, outputLayout), operatorCase.output.type, copy))
   {
     return Proposal::Unsupported("the axes are too many that do not lie one in the other");
   }
@@ -151,7 +170,8 @@ Propose(const Concatenation & op, const OperatorCase & operatorCase)
     {
       continue;
     }
-    if (!MakeCopy(part, GetBroadcastStrides(input.type.shape, AcceptedLayout(input), part), strides, copy))
+    const Shape from = GetBroadcastStrides(input.type.shape, AcceptedLayout(input), part);
+    if (!MakeCopy(part, from, strides, operatorCase.output.type, copy))
     {
       return Proposal::Unsupported("the axes are too many that do not lie one in the other");
     }
@@ -180,9 +200,10 @@ Propose(const Insertion & op, const OperatorCase & operatorCase)
   StridedCopy part;
   part.input = 1;
   part.dstOffset = Dot(place.begin, strides);
-  if (!MakeCopy(shape, strides, strides, whole) ||
+  const DataType type = operatorCase.output.type;
+  if (!MakeCopy(shape, strides, strides, type, whole) ||
       !MakeCopy(
-        patch.type.shape, GetStrides(patch.type.shape, AcceptedLayout(patch)), Times(strides, place.step), part))
+        patch.type.shape, GetStrides(patch.type.shape, AcceptedLayout(patch)), Times(strides, place.step), type, part))
   {
     return Proposal::Unsupported("the axes are too many that do not lie one in the other");
   }
@@ -247,7 +268,7 @@ MakeReorderKernel(const ValueType & type, const Layout & from, const Layout & to
 {
   StridedCopy copy;
   if (from.GetBlock() > 0 || to.GetBlock() > 0 ||
-      !MakeCopy(type.shape, GetStrides(type.shape, from), GetStrides(type.shape, to), copy))
+      !MakeCopy(type.shape, GetStrides(type.shape, from), GetStrides(type.shape, to), type.type, copy))
   {
     return nullptr;
   }

@@ -17,6 +17,8 @@
  *=========================================================================*/
 #include "itkNNCudaKernel.h"
 
+#include <algorithm>
+
 namespace itk
 {
 namespace nn
@@ -63,14 +65,23 @@ ChainPasses::Add(std::size_t part, const OperatorCase & operatorCase, const Shap
   {
     return false;
   }
-  Pass pass{ part, {} };
-  pass.parameters.space = builder.GetSpace();
-  pass.parameters.dstStrides = builder.GetStrides(0);
-  pass.parameters.srcStrides = builder.GetStrides(1);
-  pass.parameters.chain = m_Chain.GetChain(part);
-  for (std::size_t i = 0; i < m_Chain.GetOperands(part).size(); ++i)
+  const auto fill = [&](PointwiseParameters & p)
   {
-    pass.parameters.chain.strides[i] = builder.GetStrides(i + 2);
+    p.space = builder.GetSpace();
+    p.dstStrides = builder.GetStrides(0);
+    p.srcStrides = builder.GetStrides(1);
+    p.chain = m_Chain.GetChain(part);
+    for (std::size_t i = 0; i < m_Chain.GetOperands(part).size(); ++i)
+    {
+      p.chain.strides[i] = builder.GetStrides(i + 2);
+    }
+  };
+  Pass pass{ part, {}, {} };
+  fill(pass.parameters);
+  if (builder.Pack(packWidth))
+  {
+    fill(pass.packed);
+    pass.packed.isPacked = 1;
   }
   m_Passes.push_back(pass);
   return true;
@@ -81,10 +92,19 @@ ChainPasses::Launch(Stream & stream, const void * src, const KernelArguments & a
 {
   for (const auto & pass : m_Passes)
   {
-    PointwiseParameters p = pass.parameters;
-    p.src = &pass == m_Passes.data() ? src : arguments.output;
+    const void * from = &pass == m_Passes.data() ? src : arguments.output;
+    const auto & operands = m_Chain.GetOperands(pass.part);
+    // Tensors of others may begin anywhere.
+    const std::size_t bytes = packWidth * BytesOf(m_Type);
+    const bool areAligned =
+      IsAligned(from, bytes) && IsAligned(arguments.output, bytes) &&
+      std::all_of(operands.begin(),
+                  operands.end(),
+                  [&](const ChainOperand & operand) { return IsAligned(arguments.inputs[operand.input], bytes); });
+    PointwiseParameters p = pass.packed.isPacked != 0 && areAligned ? pass.packed : pass.parameters;
+    p.src = from;
     p.dst = arguments.output;
-    ChainBuilder::Bind(p.chain, m_Chain.GetOperands(pass.part), arguments);
+    ChainBuilder::Bind(p.chain, operands, arguments);
     stream.Launch(KernelId::Pointwise, m_Type, p);
   }
 }

@@ -61,6 +61,29 @@ ToBits(DataType type)
   }
 }
 
+std::size_t
+BytesOf(ElementType type)
+{
+  switch (type)
+  {
+    case ElementType::Bits8:
+      return 1;
+    case ElementType::Bits16:
+    case ElementType::Half:
+    case ElementType::BFloat16:
+      return 2;
+    case ElementType::Bits32:
+    case ElementType::Float:
+      return 4;
+    case ElementType::Bits64:
+    case ElementType::Double:
+      return 8;
+    case ElementType::Bits128:
+      break;
+  }
+  return 16;
+}
+
 Layout
 AcceptedLayout(const Operand & operand)
 {
@@ -208,6 +231,38 @@ SpaceBuilder::Build()
   for (std::size_t operand = 0; operand < strides.size(); ++operand)
   {
     std::copy(strides[operand].begin(), strides[operand].end(), m_Result[operand].of);
+  }
+  return true;
+}
+
+bool
+SpaceBuilder::Pack(std::int64_t width, bool isStrict)
+{
+  const int last = m_Space.rank - 1;
+  if (last < 0 || m_Space.extents[last].divisor % width != 0)
+  {
+    return false;
+  }
+  for (const auto & strides : m_Result)
+  {
+    const bool isOne = strides.of[last] == 0;
+    const bool isSideBySide =
+      strides.of[last] == 1 &&
+      std::all_of(strides.of, strides.of + last, [width](std::int64_t stride) { return stride % width == 0; });
+    if ((!isOne || isStrict) && !isSideBySide)
+    {
+      return false;
+    }
+  }
+  Shape extents;
+  for (int d = 0; d <= last; ++d)
+  {
+    extents.push_back(m_Space.extents[d].divisor / (d == last ? width : 1));
+  }
+  m_Space = MakeSpace(extents);
+  for (auto & strides : m_Result)
+  {
+    strides.of[last] *= width;
   }
   return true;
 }

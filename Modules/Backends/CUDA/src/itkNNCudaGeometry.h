@@ -35,6 +35,14 @@ ElementType ToElementType(DataType type);
 /** Of kernels that only move elements. */
 ElementType ToBits(DataType type);
 
+std::size_t BytesOf(ElementType type);
+
+inline bool
+IsAligned(const void * address, std::size_t bytes)
+{
+  return reinterpret_cast<std::uintptr_t>(address) % bytes == 0;
+}
+
 /** The layout in which kernels take an input: its own when that is a matter of
  * strides, else plain. */
 Layout AcceptedLayout(const Operand & operand);
@@ -68,6 +76,11 @@ public:
 
   /** False when there are more axes than kernels know. */
   bool Build();
+
+  /** Behind Build(): make packs of elements along the last axis. False, and nothing is
+   * changed, when an operand is neither side by side in packs along it nor the same for all
+   * of it. \param isStrict the latter is not enough. */
+  bool Pack(std::int64_t width, bool isStrict = false);
 
   const Space & GetSpace() const
   {

@@ -90,6 +90,7 @@ private:
   {
     std::size_t part;
     PointwiseParameters parameters;
+    PointwiseParameters packed; ///< where isPacked: for addresses that are multiples of packs
   };
 
   ElementType m_Type;

@@ -577,18 +577,45 @@ PrepareConvolution(int device, const ConvolutionDescription * description, void 
   return 0;
 }
 
+namespace
+{
+int
+MakeHandle(Stream & stream)
+{
+  if (stream.convolutions == nullptr)
+  {
+    cudnnHandle_t handle = nullptr;
+    UNIVERSEG_CUDNN_CHECK(GetFunctions().create(&handle), "a handle");
+    stream.convolutions = handle;
+    UNIVERSEG_CUDNN_CHECK(GetFunctions().setStream(handle, stream.stream), "a handle's stream");
+  }
+  return 0;
+}
+} // namespace
+
+int
+PrepareLibraries(Stream & stream)
+{
+  {
+    const std::lock_guard<std::mutex> lock(GetPreparation().mutex);
+    if (GetPreparation().handles.count(stream.device) == 0)
+    {
+      return 0;
+    }
+  }
+  return MakeHandle(stream);
+}
+
 int
 RunConvolution(void * to, const void * prepared, void * x, void * w, void * y, const void * bias, void * workspace)
 {
   auto & stream = *static_cast<Stream *>(to);
   UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream.device));
-  auto handle = static_cast<cudnnHandle_t>(stream.convolutions);
-  if (handle == nullptr)
+  if (const int failed = MakeHandle(stream); failed != 0)
   {
-    UNIVERSEG_CUDNN_CHECK(GetFunctions().create(&handle), "a handle");
-    stream.convolutions = handle;
-    UNIVERSEG_CUDNN_CHECK(GetFunctions().setStream(handle, stream.stream), "a handle's stream");
+    return failed;
   }
+  const auto handle = static_cast<cudnnHandle_t>(stream.convolutions);
   return static_cast<const ConvolutionGraph *>(prepared)->Run(handle, x, w, y, bias, workspace);
 }
 

@@ -105,7 +105,9 @@ int PrepareProduct(int device, const ProductDescription * description, void ** p
 int RunProduct(void * stream, const void * prepared, const void * a, const void * b, void * dst, void * workspace);
 int DestroyProduct(void * prepared);
 
-/** What the libraries keep with a stream. */
+/** Make what the libraries keep with a stream, where they were used: not while a recording
+ * is made. */
+int PrepareLibraries(Stream & stream);
 void ReleaseLibraries(Stream & stream);
 } // namespace cuda
 } // namespace nn

@@ -393,6 +393,10 @@ BeginRecording(void * handle)
 {
   auto * stream = static_cast<Stream *>(handle);
   UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream->device));
+  if (const int failed = PrepareLibraries(*stream); failed != 0)
+  {
+    return failed;
+  }
   auto * recording = new Recording;
   if (MakeSlot(recording->slot) != 0 ||
       Check(cudaStreamBeginCapture(stream->stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture") != 0)

@@ -253,7 +253,7 @@ RecordingCache::Ask(const Key & key, std::shared_ptr<const void> & recording)
 }
 
 void
-RecordingCache::Store(const Key & key, std::shared_ptr<const void> recording)
+RecordingCache::Store(const Key & key, const std::shared_ptr<const void> & recording)
 {
   const std::lock_guard<std::mutex> lock(m_Mutex);
   m_IsPossible = recording != nullptr;

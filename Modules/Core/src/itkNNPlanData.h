@@ -100,7 +100,7 @@ public:
   Advice Ask(const Key & key, std::shared_ptr<const void> & recording);
 
   /** \param recording null: the steps cannot be recorded. */
-  void Store(const Key & key, std::shared_ptr<const void> recording);
+  void Store(const Key & key, const std::shared_ptr<const void> & recording);
 
 private:
   struct Entry

@@ -213,20 +213,6 @@ CountDevices(int * count)
 }
 
 int
-GetProperties(int device, DeviceProperties * properties)
-{
-  if (device < 0 || device > 1)
-  {
-    return Fail("There are 2 devices");
-  }
-  *properties = {};
-  std::strcpy(properties->name, "emulated device");
-  properties->multiprocessors = 1;
-  properties->bytes = GetMemoryBytes();
-  return 0;
-}
-
-int
 GetFreeBytes(int, std::size_t * bytes)
 {
   *bytes = GetMemoryBytes() - std::min<std::size_t>(usedBytes, GetMemoryBytes());
@@ -299,13 +285,6 @@ int
 Copy(void * stream, void * to, const void * from, std::size_t bytes, CopyKind)
 {
   static_cast<Stream *>(stream)->Add([=] { std::memcpy(to, from, bytes); });
-  return 0;
-}
-
-int
-Clear(void * stream, void * memory, std::size_t bytes)
-{
-  static_cast<Stream *>(stream)->Add([=] { std::memset(memory, 0, bytes); });
   return 0;
 }
 
@@ -613,10 +592,10 @@ DestroyRecording(void * recording)
 }
 
 const Table table = {
-  tableVersion,   "emulation",    GetLastErrorText,   CountDevices,   GetProperties,      GetFreeBytes,   Allocate,
-  Release,        AllocateHost,   ReleaseHost,        MakeStream,     DestroyStream,      Copy,           Clear,
-  Wait,           Launch,         PrepareConvolution, RunConvolution, DestroyConvolution, PrepareProduct, RunProduct,
-  DestroyProduct, BeginRecording, EndRecording,       Replay,         DestroyRecording
+  tableVersion,       "emulation",    GetLastErrorText,   CountDevices,   GetFreeBytes, Allocate,       Release,
+  AllocateHost,       ReleaseHost,    MakeStream,         DestroyStream,  Copy,         Wait,           Launch,
+  PrepareConvolution, RunConvolution, DestroyConvolution, PrepareProduct, RunProduct,   DestroyProduct, BeginRecording,
+  EndRecording,       Replay,         DestroyRecording
 };
 } // namespace
 } // namespace cuda

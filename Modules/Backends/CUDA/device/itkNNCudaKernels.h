@@ -645,6 +645,24 @@ CountInWindow(const PoolingParameters & p, const WindowPart & part)
          : (part.end[0] - part.begin[0]) * (part.end[1] - part.begin[1]) * (part.end[2] - part.begin[2]);
 }
 
+/** f(value, z, y, x) of the elements that a window sees, in row-major order. */
+template <typename T, typename TFunction>
+UNIVERSEG_DEVICE void
+ForEachInWindow(const PoolingParameters & p, const WindowPart & part, const ImagePlace & place, TFunction && f)
+{
+  const T * src = static_cast<const T *>(p.srcData) + place.at[0] * p.src.strides[0] + place.at[1] * p.src.strides[1];
+  for (std::int64_t z = part.begin[0]; z < part.end[0]; ++z)
+  {
+    for (std::int64_t y = part.begin[1]; y < part.end[1]; ++y)
+    {
+      for (std::int64_t x = part.begin[2]; x < part.end[2]; ++x)
+      {
+        f(Load(src[z * p.src.strides[2] + y * p.src.strides[3] + x * p.src.strides[4]]), z, y, x);
+      }
+    }
+  }
+}
+
 template <typename T>
 struct PoolingKernel
 {
@@ -661,24 +679,19 @@ struct PoolingKernel
   {
     const ImagePlace place = LocateInImage(p.items, item);
     const WindowPart part = FindWindow(p.window, place.at + 2, p.src.extents + 2);
-    const T * src = static_cast<const T *>(p.srcData) + place.at[0] * p.src.strides[0] + place.at[1] * p.src.strides[1];
     bool isFirst = true;
     C maximum = 0;
     C sum = 0;
-    for (std::int64_t z = part.begin[0]; z < part.end[0]; ++z)
-    {
-      for (std::int64_t y = part.begin[1]; y < part.end[1]; ++y)
-      {
-        for (std::int64_t x = part.begin[2]; x < part.end[2]; ++x)
-        {
-          const C value = Load(src[z * p.src.strides[2] + y * p.src.strides[3] + x * p.src.strides[4]]);
-          // A NaN stays the maximum, as in the frameworks.
-          maximum = isFirst || value > maximum || std::isnan(value) ? value : maximum;
-          sum += value;
-          isFirst = false;
-        }
-      }
-    }
+    ForEachInWindow<T>(p,
+                       part,
+                       place,
+                       [&](C value, std::int64_t, std::int64_t, std::int64_t)
+                       {
+                         // A NaN stays the maximum, as in the frameworks.
+                         maximum = isFirst || value > maximum || std::isnan(value) ? value : maximum;
+                         sum += value;
+                         isFirst = false;
+                       });
     const bool isMaximum = static_cast<PoolingFunction>(p.function) == PoolingFunction::Maximum;
     static_cast<T *>(p.dstData)[OffsetIn(p.pooled, place)] =
       Store<T>(isMaximum ? maximum : sum / C(CountInWindow(p, part)));
@@ -742,26 +755,21 @@ private:
   /** Whether the first maximum of a window is at a place. */
   UNIVERSEG_DEVICE static bool HasMaximum(const Parameters & p, const WindowPart & part, const ImagePlace & place)
   {
-    const T * src = static_cast<const T *>(p.srcData) + place.at[0] * p.src.strides[0] + place.at[1] * p.src.strides[1];
     bool isFirst = true;
     bool isHere = false;
     C best = 0;
-    for (std::int64_t z = part.begin[0]; z < part.end[0]; ++z)
-    {
-      for (std::int64_t y = part.begin[1]; y < part.end[1]; ++y)
-      {
-        for (std::int64_t x = part.begin[2]; x < part.end[2]; ++x)
-        {
-          const C value = Load(src[z * p.src.strides[2] + y * p.src.strides[3] + x * p.src.strides[4]]);
-          if (isFirst || value > best || (std::isnan(value) && !std::isnan(best)))
-          {
-            best = value;
-            isHere = z == place.at[2] && y == place.at[3] && x == place.at[4];
-          }
-          isFirst = false;
-        }
-      }
-    }
+    ForEachInWindow<T>(p,
+                       part,
+                       place,
+                       [&](C value, std::int64_t z, std::int64_t y, std::int64_t x)
+                       {
+                         if (isFirst || value > best || (std::isnan(value) && !std::isnan(best)))
+                         {
+                           best = value;
+                           isHere = z == place.at[2] && y == place.at[3] && x == place.at[4];
+                         }
+                         isFirst = false;
+                       });
     return isHere;
   }
 };

@@ -214,20 +214,6 @@ CountDevices(int * count)
 }
 
 int
-GetProperties(int device, DeviceProperties * properties)
-{
-  cudaDeviceProp found;
-  UNIVERSEG_CUDA_CHECK(cudaGetDeviceProperties(&found, device));
-  std::copy_n(found.name, sizeof properties->name, properties->name);
-  properties->name[sizeof properties->name - 1] = '\0';
-  properties->major = found.major;
-  properties->minor = found.minor;
-  properties->multiprocessors = found.multiProcessorCount;
-  properties->bytes = found.totalGlobalMem;
-  return 0;
-}
-
-int
 GetFreeBytes(int device, std::size_t * bytes)
 {
   std::size_t total = 0;
@@ -329,15 +315,6 @@ Copy(void * handle, void * to, const void * from, std::size_t bytes, CopyKind ki
                                  : kind == CopyKind::ToHost   ? cudaMemcpyDeviceToHost
                                                               : cudaMemcpyDeviceToDevice;
   UNIVERSEG_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, direction, stream->stream));
-  return 0;
-}
-
-int
-Clear(void * handle, void * memory, std::size_t bytes)
-{
-  const auto * stream = static_cast<const Stream *>(handle);
-  UNIVERSEG_CUDA_CHECK(cudaSetDevice(stream->device));
-  UNIVERSEG_CUDA_CHECK(cudaMemsetAsync(memory, 0, bytes, stream->stream));
   return 0;
 }
 
@@ -447,10 +424,10 @@ Replay(void * handle, void * recorded)
 }
 
 const Table table = {
-  tableVersion,   "CUDA",         GetLastErrorText,   CountDevices,   GetProperties,      GetFreeBytes,   Allocate,
-  Release,        AllocateHost,   ReleaseHost,        MakeStream,     DestroyStream,      Copy,           Clear,
-  Wait,           Launch,         PrepareConvolution, RunConvolution, DestroyConvolution, PrepareProduct, RunProduct,
-  DestroyProduct, BeginRecording, EndRecording,       Replay,         DestroyRecording
+  tableVersion,       "CUDA",         GetLastErrorText,   CountDevices,   GetFreeBytes, Allocate,       Release,
+  AllocateHost,       ReleaseHost,    MakeStream,         DestroyStream,  Copy,         Wait,           Launch,
+  PrepareConvolution, RunConvolution, DestroyConvolution, PrepareProduct, RunProduct,   DestroyProduct, BeginRecording,
+  EndRecording,       Replay,         DestroyRecording
 };
 } // namespace
 } // namespace cuda

@@ -40,17 +40,7 @@ namespace cuda
 {
 /** Changed with every change of this file, of itkNNCudaParameters.h or of an enumeration
  * of itkNNOperator.h. */
-constexpr std::uint32_t tableVersion = 3;
-
-/** What a device is. */
-struct DeviceProperties
-{
-  char name[256];
-  int major; ///< compute capability
-  int minor;
-  int multiprocessors;
-  std::size_t bytes; ///< of its memory
-};
+constexpr std::uint32_t tableVersion = 4;
 
 /** Written by kernels when an index is outside of its axis. */
 struct KernelError
@@ -119,7 +109,6 @@ struct Table
   const char * (*GetLastError)();
   /** Fails where there is no driver. */
   int (*CountDevices)(int * count);
-  int (*GetProperties)(int device, DeviceProperties * properties);
   int (*GetFreeBytes)(int device, std::size_t * bytes);
 
   int (*Allocate)(int device, std::size_t bytes, void ** memory);
@@ -131,7 +120,6 @@ struct Table
   int (*MakeStream)(int device, void ** stream);
   int (*DestroyStream)(void * stream);
   int (*Copy)(void * stream, void * to, const void * from, std::size_t bytes, CopyKind kind);
-  int (*Clear)(void * stream, void * memory, std::size_t bytes);
   /** Until all work of the stream is done; error is what kernels wrote, those of the
    * recordings that it replayed too. */
   int (*Wait)(void * stream, KernelError * error);

@@ -253,13 +253,6 @@ Stream::Replay(const std::shared_ptr<const void> & recording)
 }
 
 void
-Stream::Clear(void * memory, std::size_t bytes)
-{
-  m_IsBusy = true;
-  Check(m_Memory->GetTable(), m_Memory->GetTable().Clear(m_Handle, memory, bytes), "Clearing memory");
-}
-
-void
 Stream::RunConvolution(const void * prepared, void * x, void * w, void * y, const void * bias, void * workspace)
 {
   m_IsBusy = true;

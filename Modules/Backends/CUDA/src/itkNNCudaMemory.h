@@ -53,8 +53,6 @@ public:
   void Replay(const std::shared_ptr<const void> & recording) override;
   void Wait() override;
 
-  void Clear(void * memory, std::size_t bytes);
-
   /** What the table's functions prepared. */
   void RunConvolution(const void * prepared, void * x, void * w, void * y, const void * bias, void * workspace);
   void RunProduct(const void * prepared, const void * a, const void * b, void * dst, void * workspace);

@@ -25,46 +25,6 @@ namespace itk
 {
 namespace nn
 {
-DeviceStream::~DeviceStream() = default;
-
-bool
-DeviceStream::BeginRecording()
-{
-  return false;
-}
-
-std::shared_ptr<const void>
-DeviceStream::EndRecording()
-{
-  return nullptr;
-}
-
-void
-DeviceStream::Replay(const std::shared_ptr<const void> &)
-{
-  itkNNThrowMacro("The device's streams have no recordings");
-}
-
-DeviceMemory::~DeviceMemory() = default;
-
-std::shared_ptr<void>
-DeviceMemory::Upload(const void * from, std::size_t bytes)
-{
-  auto memory = this->Allocate(bytes);
-  const auto stream = this->MakeStream();
-  stream->CopyFromHost(memory.get(), from, bytes);
-  stream->Wait();
-  return memory;
-}
-
-void
-DeviceMemory::Download(void * to, const void * from, std::size_t bytes)
-{
-  const auto stream = this->MakeStream();
-  stream->CopyToHost(to, from, bytes);
-  stream->Wait();
-}
-
 std::shared_ptr<const void>
 WeightCache::GetOrCreate(const std::string & key,
                          std::size_t bytes,

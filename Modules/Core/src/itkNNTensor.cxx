@@ -17,7 +17,7 @@
  *=========================================================================*/
 #include "itkNNTensor.h"
 
-#include "itkNNBackend.h"
+#include "itkNNDeviceMemory.h"
 
 #include <cmath>
 #include <cstring>

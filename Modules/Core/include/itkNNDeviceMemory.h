@@ -1,0 +1,92 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkNNDeviceMemory_h
+#define itkNNDeviceMemory_h
+
+#include "UniverSegCoreExport.h"
+
+#include <cstddef>
+#include <memory>
+
+namespace itk
+{
+namespace nn
+{
+/** \class DeviceStream
+ * \brief Work for a device, which is done in the order in which it was given.
+ *
+ * Calls return before the work is done; the memory of the host should stay until Wait().
+ * \ingroup UniverSegCore
+ */
+class UniverSegCore_EXPORT DeviceStream
+{
+public:
+  DeviceStream() = default;
+  virtual ~DeviceStream();
+  DeviceStream(const DeviceStream &) = delete;
+  DeviceStream & operator=(const DeviceStream &) = delete;
+
+  virtual void CopyFromHost(void * to, const void * from, std::size_t bytes) = 0;
+  virtual void CopyToHost(void * to, const void * from, std::size_t bytes) = 0;
+  virtual void CopyOnDevice(void * to, const void * from, std::size_t bytes) = 0;
+
+  /** Collect the work that is put into the stream from now on instead of doing it. False
+   * when the device cannot. */
+  virtual bool BeginRecording();
+
+  /** What was collected, to be replayed any number of times by streams of the device, one
+   * at a time; null when some of the work cannot be, which then was not done. */
+  virtual std::shared_ptr<const void> EndRecording();
+
+  virtual void Replay(const std::shared_ptr<const void> & recording);
+
+  /** Until all work is done. Throws Error when some of it has failed. */
+  virtual void Wait() = 0;
+};
+
+/** \class DeviceMemory
+ * \brief Memory that the host cannot read, of a device which is not the host.
+ *
+ * Safe to use from several threads.
+ * \ingroup UniverSegCore
+ */
+class UniverSegCore_EXPORT DeviceMemory
+{
+public:
+  DeviceMemory() = default;
+  virtual ~DeviceMemory();
+  DeviceMemory(const DeviceMemory &) = delete;
+  DeviceMemory & operator=(const DeviceMemory &) = delete;
+
+  /** Memory that is aligned to 64 bytes or more. Throws OutOfDeviceMemory, with the device,
+   * the bytes and those that are free, when there is not enough. */
+  virtual std::shared_ptr<void> Allocate(std::size_t bytes) = 0;
+
+  /** A stream for one thread. */
+  virtual std::shared_ptr<DeviceStream> MakeStream() = 0;
+
+  /** Copy from the host, and wait for it. */
+  std::shared_ptr<void> Upload(const void * from, std::size_t bytes);
+
+  /** Copy to the host, and wait for it. */
+  void Download(void * to, const void * from, std::size_t bytes);
+};
+} // namespace nn
+} // namespace itk
+
+#endif // itkNNDeviceMemory_h

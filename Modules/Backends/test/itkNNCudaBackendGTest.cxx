@@ -246,6 +246,44 @@ TEST_F(CudaDevice, TensorsThatBeginAnywhere)
   }
 }
 
+TEST_F(CudaDevice, ConvertsElementsWhereTheyAre)
+{
+  const auto device = Backend::Select("cuda", cudaDevice, DataType::Float32).front()->GetDeviceMemory(cudaDevice);
+  const Tensor values = RandomValues({ 77 }, 5, -300, 300);
+  const DataType types[] = { DataType::Float32, DataType::Float64, DataType::Float16, DataType::BFloat16 };
+  for (const DataType from : types)
+  {
+    const Tensor given = values.To(from);
+    for (const DataType to : types)
+    {
+      const Tensor converted = given.ToDevice(device).To(to);
+      EXPECT_TRUE(converted.IsOnDevice());
+      EXPECT_EQ(converted.GetDataType(), to);
+      EXPECT_TRUE(IsClose(converted.ToHost(), given.To(to), 0)) << ToString(from) << " to " << ToString(to);
+    }
+  }
+  // What no kernel computes with.
+  const Tensor labels = Tensor::FromVector<std::uint8_t>({ 3 }, { 0, 7, 255 });
+  EXPECT_TRUE(IsClose(labels.ToDevice(device).To(DataType::Float32).ToHost(), labels, 0));
+}
+
+TEST_F(CudaDevice, InputsOfAnotherTypeAreConvertedOnTheDevice)
+{
+  const auto device = Backend::Select("cuda", cudaDevice, DataType::Float32).front()->GetDeviceMemory(cudaDevice);
+  Graph graph;
+  graph.AddOutput("y", graph.Apply(UnaryFunction::Linear, graph.AddInput("x", { 40 }), 2, 1));
+  const Tensor values = RandomValues({ 40 }, 5).To(DataType::Float32);
+  for (const bool isResident : { true, false })
+  {
+    PlanOptions options = CudaOptions();
+    options.precision = DataType::BFloat16;
+    options.residentInputs = { isResident ? "x" : "other" };
+    const auto plan = ExecutionPlan::Compile(graph, {}, options);
+    const Tensor onHost = plan->Run({ { "x", values } }).at("y");
+    EXPECT_TRUE(IsClose(plan->Run({ { "x", values.ToDevice(device) } }).at("y"), onHost, 0)) << isResident;
+  }
+}
+
 TEST(CudaLibrary, SaysWhyItIsNotThere)
 {
   EXPECT_NE(cuda::Library::Open("/nowhere/libuniverseg_cuda.so").GetReason().find("the device library is not there: "),

@@ -553,7 +553,6 @@ TEST_F(DevicePlan, OutputsThatStayAreInputsThatAreThere)
     EXPECT_TRUE(IsOnDevice(on.GetRawData())) << name;
     EXPECT_TRUE(IsClose(on.ToHost(), tensor, 1e-5)) << name;
     EXPECT_NN_ERROR(on.ToVector<float>(), "is in memory of a device");
-    EXPECT_NN_ERROR(on.Clone(), "is in memory of a device");
     EXPECT_NN_ERROR(on.GetElement(Shape(on.GetShape().size(), 0)), "is in memory of a device");
   }
 
@@ -586,6 +585,40 @@ TEST_F(DevicePlan, OutputsThatStayAreInputsThatAreThere)
                   ->Run({ { "a", kept.at("probabilities") }, { "b", kept.at("x") } }),
                 wanted,
                 1e-5);
+}
+
+TEST_F(DevicePlan, TensorsAreCopiedToFromAndOnDevices)
+{
+  const auto device =
+    Backend::Select("fake", Device::FromString("cuda"), DataType::Float32).front()->GetDeviceMemory({});
+  const Tensor values = RandomValues({ 3, 8 }, 7).To(DataType::Float32);
+  const Tensor on = values.ToDevice(device);
+  EXPECT_EQ(on.GetDevice(), device);
+  EXPECT_TRUE(IsOnDevice(on.GetRawData()));
+  EXPECT_EQ(on.ToDevice(device).GetRawData(), on.GetRawData()) << "it is there";
+  EXPECT_TRUE(IsClose(on.ToHost(), values, 0));
+  EXPECT_TRUE(IsClose(values.Permute({ 1, 0 }).ToDevice(device).ToHost(), values.Permute({ 1, 0 }), 0));
+  EXPECT_TRUE(IsClose(on.Slice(0, 1, 3).Reshape({ 16 }).ToHost(), values.Slice(0, 1, 3).Reshape({ 16 }), 0));
+
+  const Tensor halves = on.To(DataType::BFloat16);
+  EXPECT_TRUE(halves.IsOnDevice());
+  EXPECT_EQ(halves.GetDataType(), DataType::BFloat16);
+  EXPECT_TRUE(IsClose(halves.ToHost(), values.To(DataType::BFloat16), 0));
+  Tensor copy = on.Clone();
+  EXPECT_TRUE(copy.IsOnDevice());
+  EXPECT_NE(copy.GetRawData(), on.GetRawData());
+  EXPECT_TRUE(IsClose(copy.ToHost(), values, 0));
+  copy.CopyFrom(halves);
+  EXPECT_TRUE(IsClose(copy.ToHost(), values.To(DataType::BFloat16), 0));
+  copy.CopyFrom(values.To(DataType::Float64));
+  EXPECT_TRUE(IsClose(copy.ToHost(), values, 0));
+  Tensor host({ 3, 8 }, DataType::Float64);
+  host.CopyFrom(halves);
+  EXPECT_TRUE(IsClose(host, values.To(DataType::BFloat16), 0));
+
+  EXPECT_NN_ERROR(values.ToDevice(nullptr), "A tensor and a device are needed");
+  EXPECT_NN_ERROR(on.Permute({ 1, 0 }).ToHost(), "should be contiguous to be copied to, from or on a device");
+  EXPECT_NN_ERROR(copy.CopyFrom(values.Reshape({ 24 })), "cannot be copied to one of shape [3, 8]");
 }
 
 TEST_F(DevicePlan, WantOfMemoryIsAnError)

@@ -19,8 +19,10 @@
 #define itkNNDeviceMemory_h
 
 #include "UniverSegCoreExport.h"
+#include "itkNNDataType.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 namespace itk
@@ -44,6 +46,9 @@ public:
   virtual void CopyFromHost(void * to, const void * from, std::size_t bytes) = 0;
   virtual void CopyToHost(void * to, const void * from, std::size_t bytes) = 0;
   virtual void CopyOnDevice(void * to, const void * from, std::size_t bytes) = 0;
+
+  /** Copy elements on the device, as another type. Here by way of the host, which waits. */
+  virtual void Convert(void * to, DataType toType, const void * from, DataType fromType, std::int64_t count);
 
   /** Collect the work that is put into the stream from now on instead of doing it. False
    * when the device cannot. */

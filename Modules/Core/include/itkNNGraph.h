@@ -92,6 +92,8 @@ public:
   ValueId Add(Operator op, std::vector<ValueId> inputs, const std::string & name = "");
 
   void AddOutput(const std::string & name, ValueId value);
+  /** The value stays. Throws Error when there is no such output. */
+  void RemoveOutput(const std::string & name);
 
   /** Shorthands for Add(). */
   ValueId Convolve(

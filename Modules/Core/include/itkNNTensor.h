@@ -44,8 +44,9 @@ class DeviceMemory;
  * even a shape.
  *
  * A tensor may be in memory of a device which is not the host: it has a shape and an
- * address there, goes in and out of plans of that device, and ToHost() brings it back.
- * What would read or write its elements here throws Error.
+ * address there, and goes in and out of plans of that device. ToDevice(), ToHost(), To(),
+ * Clone() and CopyFrom() copy contiguous ones, and wait for it; what else would read or write the
+ * elements throws Error.
  *
  * Reading the same elements from several threads is safe; writing is the
  * caller's to order.
@@ -90,6 +91,8 @@ public:
   }
   /** *this on the host, else a copy there. */
   Tensor ToHost() const;
+  /** *this on that device, else a copy there. */
+  Tensor ToDevice(const std::shared_ptr<DeviceMemory> & device) const;
 
   bool IsDefined() const
   {
@@ -164,6 +167,9 @@ public:
   void CopyFrom(const Tensor & source);
 
 private:
+  /** Of that type and this shape, where this is. */
+  Tensor AllocateLike(DataType type) const;
+  void CopyBetweenDevices(const Tensor & source);
   void CheckType(DataType requested) const;
   void CheckIsOnHost() const;
 

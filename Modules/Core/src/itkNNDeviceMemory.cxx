@@ -17,13 +17,24 @@
  *=========================================================================*/
 #include "itkNNDeviceMemory.h"
 
-#include "itkNNError.h"
+#include "itkNNTensor.h"
 
 namespace itk
 {
 namespace nn
 {
 DeviceStream::~DeviceStream() = default;
+
+void
+DeviceStream::Convert(void * to, DataType toType, const void * from, DataType fromType, std::int64_t count)
+{
+  Tensor values({ count }, fromType);
+  this->CopyToHost(values.GetRawData(), from, values.GetNumberOfBytes());
+  this->Wait();
+  const Tensor converted = values.To(toType);
+  this->CopyFromHost(to, converted.GetRawData(), converted.GetNumberOfBytes());
+  this->Wait();
+}
 
 bool
 DeviceStream::BeginRecording()

@@ -496,9 +496,8 @@ ExecutionPlan::Run(const TensorMap & inputs, const RunHooks & hooks) const
     itkNNRequireMacro(found->second.GetShape() == shape,
                       "Input '" << info.name << "' has shape " << ToString(found->second.GetShape())
                                 << "; the plan was made for " << ToString(shape));
-    const bool isThere = found->second.IsOnDevice() && found->second.GetDevice() == data.device &&
-                         found->second.GetDataType() == info.type.type && found->second.IsContiguous();
-    bound.push_back(isThere ? found->second : found->second.ToHost().To(info.type.type).Contiguous());
+    const bool isThere = found->second.IsOnDevice() && found->second.GetDevice() == data.device;
+    bound.push_back((isThere ? found->second : found->second.ToHost()).To(info.type.type).Contiguous());
     inputMemory.push_back(bound.back().GetRawData());
   }
   for (const auto & input : inputs)

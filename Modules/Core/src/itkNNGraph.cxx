@@ -134,6 +134,15 @@ Graph::AddOutput(const std::string & name, ValueId value)
   m_Outputs.push_back({ name, value });
 }
 
+void
+Graph::RemoveOutput(const std::string & name)
+{
+  const auto found =
+    std::find_if(m_Outputs.begin(), m_Outputs.end(), [&name](const Output & output) { return output.name == name; });
+  itkNNRequireMacro(found != m_Outputs.end(), "The graph has no output '" << name << "' to remove");
+  m_Outputs.erase(found);
+}
+
 ValueId
 Graph::Convolve(ValueId src, ValueId weights, std::optional<ValueId> bias, Convolution op, const std::string & name)
 {

@@ -304,9 +304,22 @@ Tensor::ToHost() const
   {
     return *this;
   }
-  itkNNRequireMacro(this->IsContiguous(), "A tensor of a device should be contiguous to be copied to the host");
   Tensor copy(m_Shape, m_Type);
-  m_Device->Download(copy.m_Data, m_Data, this->GetNumberOfBytes());
+  copy.CopyFrom(*this);
+  return copy;
+}
+
+Tensor
+Tensor::ToDevice(const std::shared_ptr<DeviceMemory> & device) const
+{
+  itkNNRequireMacro(device != nullptr && this->IsDefined(),
+                    "A tensor and a device are needed to copy one to the other");
+  if (m_Device == device)
+  {
+    return *this;
+  }
+  Tensor copy = WrapDevice(device->Allocate(this->GetNumberOfBytes()), m_Shape, m_Type, device);
+  copy.CopyFrom(this->IsOnDevice() ? *this : this->Contiguous());
   return copy;
 }
 
@@ -373,9 +386,20 @@ Tensor
 Tensor::Clone() const
 {
   itkNNRequireMacro(this->IsDefined(), "An undefined tensor cannot be cloned");
-  Tensor copy(m_Shape, m_Type);
+  Tensor copy = this->AllocateLike(m_Type);
   copy.CopyFrom(*this);
   return copy;
+}
+
+Tensor
+Tensor::AllocateLike(DataType type) const
+{
+  if (!this->IsOnDevice())
+  {
+    return Tensor(m_Shape, type);
+  }
+  const auto bytes = static_cast<std::size_t>(m_NumberOfElements) * SizeOf(type);
+  return WrapDevice(m_Device->Allocate(bytes), m_Shape, type, m_Device);
 }
 
 Tensor
@@ -386,7 +410,7 @@ Tensor::To(DataType type) const
   {
     return *this;
   }
-  Tensor converted(m_Shape, type);
+  Tensor converted = this->AllocateLike(type);
   converted.CopyFrom(*this);
   return converted;
 }
@@ -473,16 +497,55 @@ Tensor::Broadcast(const Shape & shape) const
 }
 
 void
+Tensor::CopyBetweenDevices(const Tensor & source)
+{
+  itkNNRequireMacro(this->IsContiguous() && source.IsContiguous(),
+                    "Tensors should be contiguous to be copied to, from or on a device");
+  const std::size_t bytes = source.GetNumberOfBytes();
+  if (!source.IsOnDevice() || (this->IsOnDevice() && m_Device != source.m_Device))
+  {
+    const Tensor host = source.ToHost().To(m_Type);
+    const auto stream = m_Device->MakeStream();
+    stream->CopyFromHost(m_Data, host.m_Data, host.GetNumberOfBytes());
+    stream->Wait();
+    return;
+  }
+  if (!this->IsOnDevice())
+  {
+    Tensor host = m_Type == source.m_Type ? *this : Tensor(m_Shape, source.m_Type);
+    source.m_Device->Download(host.m_Data, source.m_Data, bytes);
+    if (m_Type != source.m_Type)
+    {
+      this->CopyFrom(host);
+    }
+    return;
+  }
+  const auto stream = m_Device->MakeStream();
+  if (m_Type == source.m_Type)
+  {
+    stream->CopyOnDevice(m_Data, source.m_Data, bytes);
+  }
+  else
+  {
+    stream->Convert(m_Data, m_Type, source.m_Data, source.m_Type, m_NumberOfElements);
+  }
+  stream->Wait();
+}
+
+void
 Tensor::CopyFrom(const Tensor & source)
 {
   itkNNRequireMacro(this->IsDefined() && source.IsDefined(), "An undefined tensor cannot be copied");
-  this->CheckIsOnHost();
-  source.CheckIsOnHost();
   itkNNRequireMacro(m_Shape == source.m_Shape,
                     "A tensor of shape " << nn::ToString(source.m_Shape) << " cannot be copied to one of shape "
                                          << nn::ToString(m_Shape));
   if (m_NumberOfElements == 0)
   {
+    return;
+  }
+  if (this->IsOnDevice() || source.IsOnDevice())
+  {
+    this->CopyBetweenDevices(source);
     return;
   }
   if (m_Type == source.m_Type && this->IsContiguous() && source.IsContiguous())

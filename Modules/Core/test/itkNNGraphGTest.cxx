@@ -128,6 +128,10 @@ TEST(Graph, ErrorsNameTheThing)
   EXPECT_NN_ERROR(graph.AddOutput("o", 3), "no value 3");
   graph.AddOutput("o", x);
   EXPECT_NN_ERROR(graph.AddOutput("o", x), "The graph has an output 'o' already");
+  EXPECT_NN_ERROR(graph.RemoveOutput("p"), "The graph has no output 'p' to remove");
+  graph.RemoveOutput("o");
+  EXPECT_TRUE(graph.GetOutputs().empty());
+  graph.AddOutput("o", x);
   const Graph::Scope scope(graph, "decoder");
   const ValueId w = graph.AddParameter("w", { 4, 2, 3, 3 });
   EXPECT_NN_ERROR(graph.Convolve(x, w, std::nullopt, {}, "conv"),

@@ -19,6 +19,7 @@
 #define itkNNCommunicator_h
 
 #include "UniverSegTrainingExport.h"
+#include "itkNNTensor.h"
 
 #include <cstdint>
 #include <vector>
@@ -54,6 +55,10 @@ public:
    * with equally many. The sums are the same in all of them. Throws Error when a
    * process is lost. */
   virtual void Sum(std::vector<float> & values) const;
+
+  /** The same for a contiguous tensor of float32, which may be on a device. Here by way of
+   * the host. */
+  virtual void SumTensor(Tensor & values) const;
 };
 } // namespace nn
 } // namespace itk

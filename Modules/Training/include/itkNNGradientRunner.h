@@ -19,7 +19,9 @@
 #define itkNNGradientRunner_h
 
 #include "UniverSegTrainingExport.h"
+#include "itkNNDifferentiation.h"
 #include "itkNNExecutionPlan.h"
+#include "itkNNJoinedTensors.h"
 #include "itkNNLosses.h"
 #include "itkNNNetwork.h"
 #include "itkNNRandomStream.h"
@@ -37,9 +39,13 @@ namespace nn
 struct GradientResult
 {
   double loss = 0;
-  TensorMap gradients;  ///< by the name of their weight; weights that do not matter have none
-  Tensor logits;        ///< the network's output
-  TensorMap statistics; ///< new values of the weights that are not learned by gradients
+  TensorMap gradients; ///< by the name of their weight; weights that do not matter have none
+  /** With GradientOptions::joinGradients, in the place of `gradients`: all of them, where the
+   * plan's device has them. */
+  Tensor joinedGradients;
+  std::shared_ptr<const JoinedTensors> parts; ///< of joinedGradients
+  Tensor logits;                              ///< the network's output
+  TensorMap statistics;                       ///< new values of the weights that are not learned by gradients
 };
 
 /** How outputs of coarser scales are compared with the target.
@@ -72,7 +78,8 @@ struct GradientOptions
   /** Compute parts again instead of keeping their results: less memory, up to a
    * third more time. The parts are those of DifferentiationOptions::recompute. */
   std::vector<std::string> recompute;
-  PlanOptions plan; ///< loops are not made: values wait for their gradients
+  bool joinGradients = false; ///< into one tensor, float32
+  PlanOptions plan;           ///< loops are not made: values wait for their gradients
 };
 
 /** \class GradientRunner
@@ -128,9 +135,13 @@ private:
     ShapeMap shapes;
     std::shared_ptr<const ExecutionPlan> plan;
     std::vector<RandomMask> masks;
-    std::set<std::string> inputs; ///< of the plan: weights that do not matter are none
+    std::set<std::string> inputs;                    ///< of the plan: weights that do not matter are none
+    std::shared_ptr<const JoinedTensors> gradients;  ///< with joinGradients
+    std::shared_ptr<const JoinedTensors> statistics; ///< with joinGradients; null without statistics
   };
 
+  /** One output in the place of the gradients', one of the statistics'. */
+  void JoinOutputs(DifferentiatedGraph & gradients, Entry & entry) const;
   Entry MakeEntry(const ShapeMap & shapes) const;
   Entry GetEntry(const ShapeMap & shapes);
 

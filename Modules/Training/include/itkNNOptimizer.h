@@ -67,6 +67,11 @@ struct OptimizerOptions
 class UniverSegTraining_EXPORT Optimizer
 {
 public:
+  /** Before the weight's name in the state: its moments, and its number of steps. */
+  static constexpr const char * firstPrefix = "first.";
+  static constexpr const char * secondPrefix = "second.";
+  static constexpr const char * stepPrefix = "step.";
+
   /** Throws Error when an option is out of its range. */
   explicit Optimizer(const OptimizerOptions & options);
 

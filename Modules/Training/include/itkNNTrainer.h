@@ -21,6 +21,7 @@
 #include "UniverSegTrainingExport.h"
 #include "itkNNBatchSource.h"
 #include "itkNNCommunicator.h"
+#include "itkNNDeviceOptimizer.h"
 #include "itkNNGradientRunner.h"
 #include "itkNNLearningRateSchedule.h"
 #include "itkNNOptimizer.h"
@@ -115,6 +116,9 @@ enum class TrainerEnd : std::uint8_t
  * With several processes each does its part of a step's batches; the steps are
  * those of one process with as many batches a step, up to rounding. Running
  * statistics of batch normalisations are averaged over the processes after a step.
+ *
+ * On a device weights, gradients and the optimiser's state stay there; the state that
+ * GetState() tells is that of the last checkpoint or validation until Run() ends.
  * \ingroup UniverSegTraining
  */
 class UniverSegTraining_EXPORT Trainer
@@ -157,13 +161,30 @@ public:
   void Save(const std::string & fileName);
 
 private:
+  /** What the batches of a step give. */
+  struct StepSums
+  {
+    double loss = 0;
+    TensorMap gradients; ///< on a device the optimiser has them
+    TensorMap statistics;
+    bool isStopped = false;
+  };
+
   /** False when the hook ended it before the step was done. */
   bool DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks);
-  void SumOverProcesses(TensorMap & gradients, double & loss, bool & isStopped) const;
+  StepSums RunBatches(BatchPrefetcher & batches, const TrainerHooks & hooks);
+  void AddGradients(const GradientResult & result, double part, StepSums & sums);
+  void SumOverProcesses(StepSums & sums);
+  /** The weights that no device moves. */
+  StateDict GetHostWeights();
+  /** Move weights and their average; returns the norm that the gradients had. */
+  double Move(StepSums & sums, double learningRate);
   /** The average of the processes. */
   void SetStatistics(const TensorMap & statistics);
   void Validate(const TrainerHooks & hooks);
   void SaveCheckpoint();
+  /** What a device has moved, into the state. */
+  void Fetch();
   TrainerEnd Loop(const TrainerHooks & hooks);
 
   Network::ConstPointer m_Network;
@@ -172,6 +193,7 @@ private:
   std::shared_ptr<const Communicator> m_Communicator;
   GradientRunner m_Gradients;
   Optimizer m_Optimizer;
+  std::unique_ptr<DeviceOptimizer> m_DeviceOptimizer; ///< in its place on a device, from the first step on
   TrainerState m_State;
 };
 

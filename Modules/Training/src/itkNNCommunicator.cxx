@@ -26,5 +26,17 @@ Communicator::~Communicator() = default;
 void
 Communicator::Sum(std::vector<float> &) const
 {}
+
+void
+Communicator::SumTensor(Tensor & values) const
+{
+  if (this->GetSize() == 1)
+  {
+    return;
+  }
+  auto sums = values.ToHost().ToVector<float>();
+  this->Sum(sums);
+  values.CopyFrom(Tensor::Wrap(sums.data(), values.GetShape(), DataType::Float32));
+}
 } // namespace nn
 } // namespace itk

@@ -17,7 +17,6 @@
  *=========================================================================*/
 #include "itkNNGradientRunner.h"
 
-#include "itkNNDifferentiation.h"
 #include "itkNNError.h"
 #include "itkNNPasses.h"
 
@@ -35,6 +34,8 @@ namespace
 constexpr std::size_t keptPlans = 4;
 
 constexpr const char * lossName = "loss";
+constexpr const char * joinedGradientsName = "joined.gradients";
+constexpr const char * joinedStatisticsName = "joined.statistics";
 
 ValueId
 FindOutput(const Graph & graph, const std::string & name)
@@ -205,6 +206,54 @@ GradientRunner::GradientRunner(Network::ConstPointer network, GradientOptions op
 
 GradientRunner::~GradientRunner() = default;
 
+namespace
+{
+/** Outputs become one. */
+std::shared_ptr<const JoinedTensors>
+JoinOutputs(Graph & graph,
+            const std::vector<std::string> & names,
+            const std::vector<std::string> & outputs,
+            const std::string & joined)
+{
+  std::vector<ValueId> values;
+  std::vector<std::pair<std::string, Shape>> shapes;
+  for (std::size_t i = 0; i < names.size(); ++i)
+  {
+    values.push_back(FindOutput(graph, outputs[i]));
+    shapes.emplace_back(names[i], graph.GetShape(values.back()));
+    graph.RemoveOutput(outputs[i]);
+  }
+  auto parts = std::make_shared<const JoinedTensors>(shapes);
+  graph.AddOutput(joined, parts->Join(graph, values));
+  return parts;
+}
+} // namespace
+
+void
+GradientRunner::JoinOutputs(DifferentiatedGraph & gradients, Entry & entry) const
+{
+  itkNNRequireMacro(!gradients.names.empty(), "The loss does not depend on a weight of the network");
+  Graph & graph = gradients.graph;
+  entry.gradients = nn::JoinOutputs(graph, gradients.names, gradients.outputs, joinedGradientsName);
+  std::vector<std::string> names;
+  std::vector<std::string> outputs;
+  for (const auto & parameter : m_Network->GetParameters())
+  {
+    const std::string output = GetStatisticName(parameter.name);
+    if (std::any_of(graph.GetOutputs().begin(),
+                    graph.GetOutputs().end(),
+                    [&output](const Graph::Output & own) { return own.name == output; }))
+    {
+      names.push_back(parameter.name);
+      outputs.push_back(output);
+    }
+  }
+  if (!names.empty())
+  {
+    entry.statistics = nn::JoinOutputs(graph, names, outputs, joinedStatisticsName);
+  }
+}
+
 GradientRunner::Entry
 GradientRunner::MakeEntry(const ShapeMap & shapes) const
 {
@@ -239,14 +288,19 @@ GradientRunner::MakeEntry(const ShapeMap & shapes) const
   differentiation.recompute = m_Options.recompute;
   differentiation.recomputePassesFrom = recomputedElements;
   // Weights are inputs from here on, so that no pass takes them for constant.
-  const DifferentiatedGraph gradients =
-    Differentiate(SimplifyGraph(MakeParametersInputs(graph)), lossName, differentiation);
+  DifferentiatedGraph gradients = Differentiate(SimplifyGraph(MakeParametersInputs(graph)), lossName, differentiation);
 
   PlanOptions options = m_Options.plan;
   // Values wait for their gradients: there is nothing to be done group by group.
   options.loops = false;
   Entry entry;
   entry.shapes = shapes;
+  if (m_Options.joinGradients)
+  {
+    this->JoinOutputs(gradients, entry);
+    options.keepOutputsOnDevice = true;
+    options.residentInputs = gradients.names;
+  }
   entry.plan = ExecutionPlan::Compile(gradients.graph, {}, options, m_Resources);
   entry.masks = std::move(training.masks);
   for (const auto id : gradients.graph.GetValuesOfKind(Graph::ValueKind::Input))
@@ -330,8 +384,18 @@ GradientRunner::Run(const TensorMap & inputs, const StateDict & weights, const R
     output.second = isDouble ? output.second : output.second.To(DataType::Float32);
   }
   GradientResult result;
-  result.loss = outputs.at(lossName).ToVector<double>()[0];
+  result.loss = outputs.at(lossName).ToHost().ToVector<double>()[0];
   result.logits = outputs.at(m_Options.output);
+  if (entry.gradients)
+  {
+    result.joinedGradients = outputs.at(joinedGradientsName);
+    result.parts = entry.gradients;
+    if (entry.statistics)
+    {
+      result.statistics = entry.statistics->Split(outputs.at(joinedStatisticsName).ToHost());
+    }
+    return result;
+  }
   for (const auto & item : weights)
   {
     const std::string & name = item.first;

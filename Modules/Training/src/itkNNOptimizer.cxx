@@ -32,9 +32,6 @@ namespace nn
 namespace
 {
 constexpr const char * methodNames[] = { "sgd", "adam", "adamw", "lamb" };
-constexpr const char * firstPrefix = "first.";
-constexpr const char * secondPrefix = "second.";
-constexpr const char * stepPrefix = "step.";
 
 bool
 HasSecondMoments(const OptimizerOptions & options)

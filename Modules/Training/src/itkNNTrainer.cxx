@@ -23,6 +23,7 @@
 #include <chrono>
 #include <cmath>
 #include <exception>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace itk
@@ -61,6 +62,14 @@ CheckOptions(const TrainerOptions & options)
                                      << options.averageDecay << " in [0, 1)");
   // Its own checks.
   ComputeLearningRate(options.schedule, 0, options.steps);
+}
+
+GradientOptions
+GetGradientOptions(const TrainerOptions & options)
+{
+  GradientOptions gradients = options.gradients;
+  gradients.joinGradients = gradients.joinGradients || gradients.plan.device.type != Device::Type::Cpu;
+  return gradients;
 }
 } // namespace
 
@@ -110,7 +119,7 @@ Trainer::Trainer(Network::ConstPointer network,
   , m_Batches(std::move(batches))
   , m_Options(std::move(options))
   , m_Communicator(communicator ? std::move(communicator) : std::make_shared<const Communicator>())
-  , m_Gradients(m_Network, m_Options.gradients)
+  , m_Gradients(m_Network, GetGradientOptions(m_Options))
   , m_Optimizer(m_Options.optimizer)
 {
   CheckOptions(m_Options);
@@ -143,6 +152,7 @@ Trainer::Resume(const std::string & fileName)
     itkNNThrowMacro("'" << fileName << "' does not fit: " << error.GetDescription());
   }
   m_State = std::move(state);
+  m_DeviceOptimizer.reset();
 }
 
 const StateDict &
@@ -154,6 +164,7 @@ Trainer::GetResult() const
 void
 Trainer::Save(const std::string & fileName)
 {
+  this->Fetch();
   m_State.optimizer = m_Optimizer.GetState();
   StateDict tensors;
   AddAll(tensors, weightsPrefix, m_State.weights);
@@ -176,30 +187,35 @@ Trainer::SaveCheckpoint()
 }
 
 void
-Trainer::SumOverProcesses(TensorMap & gradients, double & loss, bool & isStopped) const
+Trainer::SumOverProcesses(StepSums & sums)
 {
   if (m_Communicator->GetSize() == 1)
   {
     return;
   }
   // A process that was told to stop has no gradients; then the others' do not matter.
-  std::vector<float> flags{ isStopped ? 1.0F : 0.0F };
+  std::vector<float> flags{ sums.isStopped ? 1.0F : 0.0F, static_cast<float>(sums.loss) };
   m_Communicator->Sum(flags);
-  isStopped = flags[0] > 0;
-  if (isStopped)
+  sums.isStopped = flags[0] > 0;
+  if (sums.isStopped)
   {
     return;
   }
-  std::vector<float> values{ static_cast<float>(loss) };
-  for (const auto & entry : gradients)
+  sums.loss = static_cast<double>(flags[1]);
+  if (m_DeviceOptimizer)
+  {
+    m_Communicator->SumTensor(m_DeviceOptimizer->GetGradients());
+    return;
+  }
+  std::vector<float> values;
+  for (const auto & entry : sums.gradients)
   {
     const float * data = entry.second.GetData<float>();
     values.insert(values.end(), data, data + entry.second.GetNumberOfElements());
   }
   m_Communicator->Sum(values);
-  loss = static_cast<double>(values[0]);
-  std::size_t next = 1;
-  for (auto & entry : gradients)
+  std::size_t next = 0;
+  for (auto & entry : sums.gradients)
   {
     const auto count = static_cast<std::size_t>(entry.second.GetNumberOfElements());
     std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(next), count, entry.second.GetData<float>());
@@ -233,22 +249,47 @@ Trainer::SetStatistics(const TensorMap & statistics)
   }
 }
 
-bool
-Trainer::DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks)
+void
+Trainer::AddGradients(const GradientResult & result, double part, StepSums & sums)
 {
-  const auto start = std::chrono::steady_clock::now();
-  const double waitedBefore = batches.GetWaitedSeconds();
+  if (!result.parts)
+  {
+    Accumulate(sums.gradients, result.gradients, part);
+    return;
+  }
+  if (!m_DeviceOptimizer)
+  {
+    DeviceOptimizerOptions options;
+    options.optimizer = m_Options.optimizer;
+    options.clipNorm = m_Options.clipNorm;
+    options.keepsAverage = m_Options.averageDecay > 0;
+    options.plan = m_Options.gradients.plan;
+    m_DeviceOptimizer = std::make_unique<DeviceOptimizer>(
+      options, result.parts, m_State.weights, m_State.average, m_Optimizer.GetState());
+  }
+  m_DeviceOptimizer->Add(result.joinedGradients, part);
+}
+
+Trainer::StepSums
+Trainer::RunBatches(BatchPrefetcher & batches, const TrainerHooks & hooks)
+{
   RunHooks runHooks;
   runHooks.isCancelled = hooks.isStopped;
-  bool isStopped = hooks.isStopped && hooks.isStopped();
-  double loss = 0;
-  TensorMap gradients;
-  TensorMap statistics;
+  StepSums sums;
+  sums.isStopped = hooks.isStopped && hooks.isStopped();
   // Statistics of a step that does not end are forgotten.
   StateDict weights = m_State.weights;
+  if (m_DeviceOptimizer)
+  {
+    m_DeviceOptimizer->ClearGradients();
+    for (const auto & [name, view] : m_DeviceOptimizer->GetWeights())
+    {
+      weights.Set(name, view);
+    }
+  }
   const double part = 1 / static_cast<double>(m_Options.batchesPerStep);
   const std::int64_t own = m_Options.batchesPerStep / m_Communicator->GetSize();
-  for (std::int64_t i = 0; i < own && !isStopped; ++i)
+  for (std::int64_t i = 0; i < own && !sums.isStopped; ++i)
   {
     try
     {
@@ -260,40 +301,94 @@ Trainer::DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks)
       {
         weights.Set(name, value);
       }
-      statistics = std::move(result.statistics);
-      loss += part * result.loss;
-      Accumulate(gradients, result.gradients, part);
+      sums.loss += part * result.loss;
+      this->AddGradients(result, part, sums);
+      sums.statistics = std::move(result.statistics);
     }
     catch (const Cancelled &)
     {
-      isStopped = true;
+      sums.isStopped = true;
     }
   }
-  this->SumOverProcesses(gradients, loss, isStopped);
-  if (isStopped)
+  return sums;
+}
+
+StateDict
+Trainer::GetHostWeights()
+{
+  if (!m_DeviceOptimizer)
+  {
+    return m_State.weights;
+  }
+  if (m_State.average.IsEmpty())
+  {
+    // In the weights' order; the device's come with Fetch().
+    m_State.average = m_State.weights;
+  }
+  StateDict others;
+  for (const auto & [name, tensor] : m_State.weights)
+  {
+    if (m_DeviceOptimizer->GetWeights().count(name) == 0)
+    {
+      others.Add(name, tensor);
+    }
+  }
+  return others;
+}
+
+double
+Trainer::Move(StepSums & sums, double learningRate)
+{
+  // Young averages forget their beginning faster.
+  const auto steps = static_cast<double>(m_State.step + 1);
+  const double averageDecay = std::min(m_Options.averageDecay, steps / (steps + 10));
+  double norm = 0;
+  if (m_DeviceOptimizer)
+  {
+    const double decay = m_State.average.IsEmpty() ? 0 : averageDecay;
+    norm = std::isfinite(sums.loss) ? m_DeviceOptimizer->Step(learningRate, decay)
+                                    : std::numeric_limits<double>::quiet_NaN();
+  }
+  else
+  {
+    norm =
+      m_Options.clipNorm > 0 ? ClipGlobalNorm(sums.gradients, m_Options.clipNorm) : ComputeGlobalNorm(sums.gradients);
+  }
+  itkNNRequireMacro(std::isfinite(sums.loss) && std::isfinite(norm),
+                    "Training: in step " << m_State.step + 1 << " the loss is " << sums.loss
+                                         << " and the gradients' norm " << norm
+                                         << "; a smaller learning rate may help");
+  if (!m_DeviceOptimizer)
+  {
+    m_Optimizer.Step(m_State.weights, sums.gradients, learningRate);
+  }
+  this->SetStatistics(sums.statistics);
+  ++m_State.step;
+  if (m_Options.averageDecay > 0)
+  {
+    UpdateAverage(m_State.average, this->GetHostWeights(), averageDecay);
+  }
+  return norm;
+}
+
+bool
+Trainer::DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks)
+{
+  const auto start = std::chrono::steady_clock::now();
+  const double waitedBefore = batches.GetWaitedSeconds();
+  StepSums sums = this->RunBatches(batches, hooks);
+  this->SumOverProcesses(sums);
+  if (sums.isStopped)
   {
     return false;
   }
   StepReport report;
-  report.gradientNorm =
-    m_Options.clipNorm > 0 ? ClipGlobalNorm(gradients, m_Options.clipNorm) : ComputeGlobalNorm(gradients);
-  itkNNRequireMacro(std::isfinite(loss) && std::isfinite(report.gradientNorm),
-                    "Training: in step " << m_State.step + 1 << " the loss is " << loss << " and the gradients' norm "
-                                         << report.gradientNorm << "; a smaller learning rate may help");
   report.learningRate = ComputeLearningRate(m_Options.schedule, m_State.step, m_Options.steps);
-  m_Optimizer.Step(m_State.weights, gradients, report.learningRate);
-  this->SetStatistics(statistics);
-  ++m_State.step;
-  if (m_Options.averageDecay > 0)
-  {
-    // Young averages forget their beginning faster.
-    const auto steps = static_cast<double>(m_State.step);
-    UpdateAverage(m_State.average, m_State.weights, std::min(m_Options.averageDecay, steps / (steps + 10)));
-  }
+  report.gradientNorm = this->Move(sums, report.learningRate);
   if (hooks.step && m_Communicator->GetRank() == 0)
   {
     report.step = m_State.step;
-    report.loss = loss;
+    report.loss = sums.loss;
     report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     report.waitedSeconds = batches.GetWaitedSeconds() - waitedBefore;
     hooks.step(report);
@@ -302,8 +397,20 @@ Trainer::DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks)
 }
 
 void
+Trainer::Fetch()
+{
+  if (m_DeviceOptimizer)
+  {
+    StateDict state;
+    m_DeviceOptimizer->Get(m_State.weights, m_State.average, state);
+    m_Optimizer.SetState(state);
+  }
+}
+
+void
 Trainer::Validate(const TrainerHooks & hooks)
 {
+  this->Fetch();
   std::vector<float> shared{ 0, 0 };
   if (hooks.validate && m_Communicator->GetRank() == 0)
   {
@@ -382,6 +489,7 @@ Trainer::Run(const TrainerHooks & hooks)
     }
     std::rethrow_exception(failure);
   }
+  this->Fetch();
   this->SaveCheckpoint();
   return end;
 }

@@ -22,6 +22,7 @@
 #include "itkNNRegisterBackends.h"
 #include "itkNNSafeTensors.h"
 #include "itkNNTestHelpers.h"
+#include "itkNNTestTargets.h"
 #include "itkUniverSegNetwork.h"
 
 #include <cmath>
@@ -465,6 +466,158 @@ TEST(Trainer, Checkpoints)
   TrainerOptions sgd = options;
   sgd.optimizer.method = OptimizerMethod::Sgd;
   EXPECT_NN_ERROR(MakeTrainer(sgd)->Resume(options.checkpoint), "which is none of sgd");
+}
+
+namespace
+{
+/** Options for each device that has memory of its own. */
+std::vector<PlanOptions>
+GetDevicePlans()
+{
+  std::vector<PlanOptions> plans;
+  for (const auto & target : GetTargets(DataType::Float32))
+  {
+    if (target.device.type != Device::Type::Cpu)
+    {
+      plans.push_back(OptionsOf(target));
+    }
+  }
+  return plans;
+}
+} // namespace
+
+TEST(Trainer, DevicesTrainAsTheHostDoes)
+{
+  TrainerOptions options = MakeOptions(6);
+  options.batchesPerStep = 2;
+  options.clipNorm = 0.5;
+  options.validateEvery = 4;
+  options.optimizer.method = OptimizerMethod::Sgd;
+  const auto plans = GetDevicePlans();
+  if (plans.empty())
+  {
+    GTEST_SKIP() << "no device of CUDA, nor its emulation";
+  }
+  std::vector<StepReport> expected;
+  TrainerHooks hooks;
+  hooks.step = [&expected](const StepReport & report) { expected.push_back(report); };
+  const auto host = MakeTrainer(options);
+  host->Run(hooks);
+  for (const auto & plan : plans)
+  {
+    options.gradients.plan = plan;
+    const auto device = MakeTrainer(options);
+    std::vector<StepReport> reports;
+    hooks.step = [&reports](const StepReport & report) { reports.push_back(report); };
+    // What is validated is what was trained.
+    std::vector<StateDict> validated;
+    hooks.validate = [&validated](const StateDict & weights)
+    {
+      validated.push_back(weights);
+      return ValidationResult{ 1, {} };
+    };
+    device->Run(hooks);
+    ASSERT_EQ(reports.size(), expected.size());
+    for (std::size_t i = 0; i < reports.size(); ++i)
+    {
+      EXPECT_NEAR(reports[i].loss, expected[i].loss, 1e-5);
+      EXPECT_NEAR(reports[i].gradientNorm, expected[i].gradientNorm, 1e-4 * expected[i].gradientNorm);
+      EXPECT_EQ(reports[i].learningRate, expected[i].learningRate);
+    }
+    EXPECT_LE(LargestDifference(host->GetState().weights, device->GetState().weights), 1e-5);
+    EXPECT_LE(LargestDifference(host->GetState().average, device->GetState().average), 1e-5);
+    ASSERT_EQ(validated.size(), 2U);
+    ExpectSame(validated.back(), device->GetResult());
+    EXPECT_GT(LargestDifference(validated.front(), validated.back()), 0) << "the state at the validation";
+    for (const auto & entry : device->GetState().weights)
+    {
+      EXPECT_FALSE(entry.second.IsOnDevice()) << entry.first;
+    }
+  }
+}
+
+TEST(Trainer, DevicesGoOnBitByBit)
+{
+  for (const auto & plan : GetDevicePlans())
+  {
+    TrainerOptions options = MakeOptions(5);
+    options.gradients.plan = plan;
+    options.checkpoint = FileName("device");
+    std::remove(options.checkpoint.c_str());
+    const auto whole = MakeTrainer(options);
+    whole->Run();
+    const auto first = MakeTrainer(options);
+    std::int64_t steps = 0;
+    TrainerHooks hooks;
+    hooks.step = [&steps](const StepReport & report) { steps = report.step; };
+    hooks.isStopped = [&steps] { return steps == 3; };
+    EXPECT_EQ(first->Run(hooks), TrainerEnd::Stopped);
+    const auto second = MakeTrainer(options);
+    second->Resume(options.checkpoint);
+    EXPECT_EQ(second->GetState().step, 3);
+    second->Run();
+    ExpectSame(whole->GetState(), second->GetState());
+    // The host goes on from a device's checkpoint.
+    options.gradients.plan = PlanOptions();
+    const auto host = MakeTrainer(options);
+    host->Resume(options.checkpoint);
+    EXPECT_EQ(host->GetState().step, 5);
+  }
+}
+
+TEST(Trainer, DevicesOfSeveralProcesses)
+{
+  for (const auto & plan : GetDevicePlans())
+  {
+    TrainerOptions options = MakeOptions(3);
+    options.batchesPerStep = 2;
+    options.optimizer.method = OptimizerMethod::Sgd;
+    options.gradients.plan = plan;
+    const auto one = MakeTrainer(options);
+    one->Run();
+    const auto group = std::make_shared<ThreadGroup>(2);
+    std::vector<std::unique_ptr<Trainer>> trainers;
+    std::vector<std::thread> threads;
+    for (int rank = 0; rank < 2; ++rank)
+    {
+      trainers.push_back(MakeTrainer(options, std::make_shared<ThreadCommunicator>(group, rank)));
+      threads.emplace_back([trainer = trainers.back().get()] { trainer->Run(); });
+    }
+    for (auto & thread : threads)
+    {
+      thread.join();
+    }
+    for (const auto & trainer : trainers)
+    {
+      EXPECT_LE(LargestDifference(trainer->GetState().weights, one->GetState().weights), 1e-6);
+      ExpectSame(trainer->GetState().weights, trainers[0]->GetState().weights);
+    }
+  }
+}
+
+TEST(Trainer, DevicesKeepTheStateBeforeAnInfiniteLoss)
+{
+  for (const auto & plan : GetDevicePlans())
+  {
+    const auto network = MakeNetwork();
+    TrainerOptions options = MakeOptions(10);
+    options.gradients.plan = plan;
+    options.checkpoint = FileName("device-infinite");
+    std::remove(options.checkpoint.c_str());
+    auto infinite = std::make_shared<SquareSource>();
+    infinite->infinitePosition = 3;
+    Trainer trainer(network, MakeWeights(*network), infinite, options);
+    EXPECT_NN_ERROR(trainer.Run(), "in step 4 the loss is ");
+    const TrainerState state = ReadCheckpoint(options.checkpoint);
+    EXPECT_EQ(state.step, 3);
+    for (const auto & entry : state.weights)
+    {
+      for (const double value : entry.second.ToVector<double>())
+      {
+        EXPECT_TRUE(std::isfinite(value)) << entry.first;
+      }
+    }
+  }
 }
 
 TEST(Trainer, SettingsAndErrors)

@@ -966,6 +966,38 @@ struct BitMaskKernel
   }
 };
 
+template <typename T>
+struct ConversionKernel
+{
+  using Parameters = ConversionParameters;
+
+  UNIVERSEG_DEVICE static std::int64_t CountItems(const Parameters & p)
+  {
+    return p.count;
+  }
+
+  template <typename TTeam>
+  UNIVERSEG_DEVICE static void Run(const Parameters & p, std::int64_t item, const TTeam &, KernelError *)
+  {
+    T & to = static_cast<T *>(p.dst)[item];
+    switch (static_cast<ElementType>(p.srcType))
+    {
+      case ElementType::Double:
+        to = Store<T>(ComputeType<T>(static_cast<const double *>(p.src)[item]));
+        break;
+      case ElementType::Half:
+        to = Store<T>(ComputeType<T>(Load(static_cast<const Half *>(p.src)[item])));
+        break;
+      case ElementType::BFloat16:
+        to = Store<T>(ComputeType<T>(Load(static_cast<const BFloat16 *>(p.src)[item])));
+        break;
+      default:
+        to = Store<T>(ComputeType<T>(static_cast<const float *>(p.src)[item]));
+        break;
+    }
+  }
+};
+
 /** f.template Run<Kernel<T>>() of the kernel for elements of a type; -1 when it has
  * none. */
 template <template <typename> class TKernel, typename TFunction>
@@ -1044,6 +1076,8 @@ Dispatch(KernelId kernel, ElementType type, TFunction && f)
       return DispatchComputed<ScatterAddKernel>(type, f);
     case KernelId::BitMask:
       return DispatchComputed<BitMaskKernel>(type, f);
+    case KernelId::Conversion:
+      return DispatchComputed<ConversionKernel>(type, f);
   }
   return -1;
 }

@@ -67,7 +67,8 @@ enum class KernelId : std::int32_t
   TransposedInterpolation,
   Gather,
   ScatterAdd,
-  BitMask
+  BitMask,
+  Conversion
 };
 
 constexpr int maximumRank = 8;
@@ -320,6 +321,15 @@ struct GatherParameters
   std::int64_t inner;
   const void * src;
   const std::int64_t * numbers;
+  void * dst;
+};
+
+/** The kernel's type is that of dst. */
+struct ConversionParameters
+{
+  std::int64_t count;
+  std::int32_t srcType; ///< an ElementType of those that are computed with
+  const void * src;
   void * dst;
 };
 

@@ -17,6 +17,8 @@
  *=========================================================================*/
 #include "itkNNCudaMemory.h"
 
+#include "itkNNCudaGeometry.h"
+
 #include <cstring>
 
 namespace itk
@@ -220,6 +222,19 @@ Stream::CopyOnDevice(void * to, const void * from, std::size_t bytes)
   {
     this->Copy(to, from, bytes, CopyKind::OnDevice);
   }
+}
+
+void
+Stream::Convert(void * to, DataType toType, const void * from, DataType fromType, std::int64_t count)
+{
+  if (!IsFloatingPoint(toType) || !IsFloatingPoint(fromType))
+  {
+    DeviceStream::Convert(to, toType, from, fromType, count);
+    return;
+  }
+  this->Launch(KernelId::Conversion,
+               ToElementType(toType),
+               ConversionParameters{ count, static_cast<std::int32_t>(ToElementType(fromType)), from, to });
 }
 
 bool

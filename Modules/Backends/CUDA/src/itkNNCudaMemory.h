@@ -48,6 +48,7 @@ public:
   void CopyFromHost(void * to, const void * from, std::size_t bytes) override;
   void CopyToHost(void * to, const void * from, std::size_t bytes) override;
   void CopyOnDevice(void * to, const void * from, std::size_t bytes) override;
+  void Convert(void * to, DataType toType, const void * from, DataType fromType, std::int64_t count) override;
   bool BeginRecording() override;
   std::shared_ptr<const void> EndRecording() override;
   void Replay(const std::shared_ptr<const void> & recording) override;

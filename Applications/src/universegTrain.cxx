@@ -93,9 +93,10 @@ RunTrain(const Arguments & arguments)
   const std::string preview = commandLine.GetText("preview");
   training.place.folder = preview.empty() ? commandLine.GetRequired("output") : "";
   training.place.resumes = commandLine.Has("resume");
-  training.place.plan = GetPlanOptions(commandLine);
-  itk::nn::RegisterBackends();
-  training.place.communicator = preview.empty() ? FindProcesses() : nullptr;
+  if (preview.empty())
+  {
+    SetPlace(commandLine, training.place);
+  }
   training.network = training.settings.network.Get();
   const std::string start = commandLine.GetText("model");
   training.weights =

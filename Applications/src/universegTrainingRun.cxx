@@ -17,9 +17,9 @@
  *=========================================================================*/
 #include "universegTrainingRun.h"
 
-#include "universegCommandLine.h"
 #include "universegModelOptions.h"
 
+#include "itkNNDeviceCommunicator.h"
 #include "itkNNModel.h"
 #include "itkNNProgressEstimate.h"
 #include "itkNNTrainingLog.h"
@@ -194,6 +194,9 @@ TrainingFiles::TrainingFiles(const std::string & folder)
   , model(folder + "/model.safetensors")
 {}
 
+namespace
+{
+/** Null without others. */
 std::shared_ptr<const itk::nn::Communicator>
 FindProcesses()
 {
@@ -204,6 +207,34 @@ FindProcesses()
   }
 #endif
   return nullptr;
+}
+} // namespace
+
+void
+SetPlace(const CommandLine & commandLine, TrainingPlace & place)
+{
+  place.plan = GetPlanOptions(commandLine);
+  place.communicator = FindProcesses();
+  if (place.communicator == nullptr || place.plan.device.type == itk::nn::Device::Type::Cpu)
+  {
+    return;
+  }
+  const std::string device = commandLine.GetText("device", "cpu");
+  if (device == "cuda" || device == "auto")
+  {
+    place.plan.device.index = place.communicator->GetLocalRank() % std::max(itk::nn::CountDevices(place.plan), 1);
+  }
+  try
+  {
+    place.communicator =
+      std::make_shared<itk::nn::DeviceCommunicator>(place.communicator, itk::nn::GetDeviceMemory(place.plan));
+  }
+  catch (const itk::nn::Error & error)
+  {
+    // One piece of text: the others write too.
+    std::cerr << "universeg: process " + std::to_string(place.communicator->GetRank()) + " on " +
+                   place.plan.device.ToText() + ": gradients pass through the host, " + error.GetDescription() + '\n';
+  }
 }
 
 namespace

@@ -18,6 +18,8 @@
 #ifndef universegTrainingRun_h
 #define universegTrainingRun_h
 
+#include "universegCommandLine.h"
+
 #include "itkNNModelCard.h"
 #include "itkNNTrainer.h"
 
@@ -65,9 +67,11 @@ struct TrainingFiles
   std::string model;         ///< model at the end
 };
 
-/** The processes that a launcher started together with this one; null when there
- * are none. Throws itk::nn::Error. */
-std::shared_ptr<const itk::nn::Communicator> FindProcesses();
+/** Set plan and communicator: the command line's device and precision, and the processes that a
+ * launcher started together with this one, if any. With --device cuda or auto each of these
+ * takes a device of its machine, in turn. Says where gradients of devices pass through the
+ * host. Throws itk::nn::Error and UsageError. */
+void SetPlace(const CommandLine & commandLine, TrainingPlace & place);
 
 /** Train until the steps are done, the patience is at its end or a signal comes;
  * SIGINT and SIGTERM end it after a checkpoint. Prints a line now and then.

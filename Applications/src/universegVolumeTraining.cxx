@@ -139,9 +139,7 @@ RunVolumeTraining(const CommandLine & commandLine, itk::nn::VolumeTrainingSettin
   TrainingJob job;
   job.place.folder = commandLine.GetRequired("output");
   job.place.resumes = commandLine.Has("resume");
-  job.place.plan = GetPlanOptions(commandLine);
-  itk::nn::RegisterBackends();
-  job.place.communicator = FindProcesses();
+  SetPlace(commandLine, job.place);
   job.network = settings.network.Get();
   job.options = settings.GetTrainerOptions(*job.network);
   job.weights = itk::nn::MakeInitialWeights(*job.network, static_cast<std::uint64_t>(settings.seed));

@@ -288,6 +288,31 @@ TEST(Train, ProcessesShareTheBatchesOfAStep)
     << uneven.error;
 }
 
+TEST(Train, ProcessesTakeDevicesInTurn)
+{
+  const std::string folder = MakeFolder("train-mpi-devices");
+  const std::string settings = WriteSharedSettings(folder, 3);
+  const std::string library = std::getenv("UNIVERSEG_CUDA_LIBRARY") != nullptr ? std::getenv("UNIVERSEG_CUDA_LIBRARY")
+                                                                               : UNIVERSEG_TEST_CUDA_LIBRARY;
+  ASSERT_EQ(RunCommand({ "train", "--config", settings, "--output", folder + "/1", "--threads", "1" }).exitCode, 0);
+  const ProcessResult result =
+    Launch("-n 2 -x UNIVERSEG_CUDA_LIBRARY='" + library + "' '" + UNIVERSEG_COMMAND + "' train --config " + settings +
+             " --output " + folder + "/2 --threads 1 --device cuda",
+           folder);
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  EXPECT_NE(result.output.find("step 3 of 3"), std::string::npos) << result.output;
+  EXPECT_LE(LargestDifference(folder + "/1/checkpoint.safetensors", folder + "/2/checkpoint.safetensors"), 1e-5);
+  if (library.find("emulation") != std::string::npos)
+  {
+    // Which has no sums over processes.
+    for (const char * text : { "process 0 on cuda:0: gradients pass through the host, ",
+                               "process 1 on cuda:1: gradients pass through the host, " })
+    {
+      EXPECT_NE(result.error.find(text), std::string::npos) << text << " in " << result.error;
+    }
+  }
+}
+
 TEST(Train, ALostProcessEndsTheOthers)
 {
   const std::string folder = MakeFolder("train-mpi-lost");

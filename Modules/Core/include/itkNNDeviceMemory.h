@@ -24,6 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 namespace itk
 {
@@ -64,6 +65,24 @@ public:
   virtual void Wait() = 0;
 };
 
+/** \class DeviceGroup
+ * \brief Devices of several processes, one each, that compute sums together.
+ * \ingroup UniverSegCore
+ */
+class UniverSegCore_EXPORT DeviceGroup
+{
+public:
+  DeviceGroup() = default;
+  virtual ~DeviceGroup();
+  DeviceGroup(const DeviceGroup &) = delete;
+  DeviceGroup & operator=(const DeviceGroup &) = delete;
+
+  /** Replace values of float32 on the device by their sums, the same in all processes, which
+   * call this at the same time. Waits for them. Throws Error when one does not take part; the
+   * group is of no use then. */
+  virtual void Sum(void * values, std::size_t count) = 0;
+};
+
 /** \class DeviceMemory
  * \brief Memory that the host cannot read, of a device which is not the host.
  *
@@ -90,6 +109,14 @@ public:
 
   /** Copy to the host, and wait for it. */
   void Download(void * to, const void * from, std::size_t bytes);
+
+  /** Why the device cannot be in a group with those of other processes, in one line; empty
+   * when it can. */
+  virtual std::string GetGroupReason() const;
+  /** What one process makes and gives to the others, for JoinGroup(). Throws Error. */
+  virtual std::string MakeGroupId();
+  /** Processes 0 ... size - 1 call this at the same time. Throws Error. */
+  virtual std::shared_ptr<DeviceGroup> JoinGroup(const std::string & id, int size, int rank);
 };
 } // namespace nn
 } // namespace itk

@@ -75,6 +75,13 @@ UniverSegCore_EXPORT std::string SetComputation(PlanOptions & options,
                                                 const std::string & device,
                                                 const std::string & precision);
 
+/** The memory of the device that plans of these options run on; null for the host's. Throws
+ * Error when no backend serves it. \ingroup UniverSegCore */
+UniverSegCore_EXPORT std::shared_ptr<DeviceMemory> GetDeviceMemory(const PlanOptions & options);
+
+/** How many devices of the options' type a backend serves here. \ingroup UniverSegCore */
+UniverSegCore_EXPORT int CountDevices(const PlanOptions & options);
+
 /** The precision as SetComputation() takes it. \ingroup UniverSegCore */
 UniverSegCore_EXPORT std::string GetPrecisionText(const PlanOptions & options);
 

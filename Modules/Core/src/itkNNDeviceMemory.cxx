@@ -54,7 +54,32 @@ DeviceStream::Replay(const std::shared_ptr<const void> &)
   itkNNThrowMacro("The device's streams have no recordings");
 }
 
+DeviceGroup::~DeviceGroup() = default;
+
 DeviceMemory::~DeviceMemory() = default;
+
+namespace
+{
+constexpr const char * noGroups = "its devices have no groups";
+}
+
+std::string
+DeviceMemory::GetGroupReason() const
+{
+  return noGroups;
+}
+
+std::string
+DeviceMemory::MakeGroupId()
+{
+  itkNNThrowMacro(noGroups);
+}
+
+std::shared_ptr<DeviceGroup>
+DeviceMemory::JoinGroup(const std::string &, int, int)
+{
+  itkNNThrowMacro(noGroups);
+}
 
 std::shared_ptr<void>
 DeviceMemory::Upload(const void * from, std::size_t bytes)

@@ -95,6 +95,38 @@ SetComputation(PlanOptions & options, const std::string & device, const std::str
   return reasons.empty() ? "no backend for CUDA devices is registered" : reasons;
 }
 
+std::shared_ptr<DeviceMemory>
+GetDeviceMemory(const PlanOptions & options)
+{
+  return Backend::Select(options.backend, options.device, options.precision).front()->GetDeviceMemory(options.device);
+}
+
+int
+CountDevices(const PlanOptions & options)
+{
+  int count = 0;
+  for (const auto & backend : Backend::GetRegistered())
+  {
+    if (backend->GetDeviceType() != options.device.type ||
+        (options.backend != "auto" && options.backend != backend->GetBackendName()))
+    {
+      continue;
+    }
+    int own = 0;
+    // The host is one, which has no numbers.
+    while (own < 1024 && backend->GetUnavailableReason({ options.device.type, own }, options.precision).empty())
+    {
+      ++own;
+      if (options.device.type == Device::Type::Cpu)
+      {
+        break;
+      }
+    }
+    count = std::max(count, own);
+  }
+  return count;
+}
+
 std::string
 GetPrecisionText(const PlanOptions & options)
 {

@@ -50,6 +50,11 @@ public:
   {
     return 1;
   }
+  /** Number of this process among those of its machine, from 0 on. */
+  virtual int GetLocalRank() const
+  {
+    return 0;
+  }
 
   /** Replace the values by their sums over all processes, which have to call this
    * with equally many. The sums are the same in all of them. Throws Error when a

@@ -17,7 +17,6 @@
  *=========================================================================*/
 #include "itkNNDeviceOptimizer.h"
 
-#include "itkNNBackend.h"
 #include "itkNNError.h"
 
 #include <cmath>
@@ -255,8 +254,7 @@ DeviceOptimizer::DeviceOptimizer(const DeviceOptimizerOptions & options,
   // Its checks of options and state.
   Optimizer checked(m_Options.optimizer);
   checked.SetState(state);
-  const auto backends = Backend::Select(m_Options.plan.backend, m_Options.plan.device, m_Options.plan.precision);
-  m_Device = backends.front()->GetDeviceMemory(m_Options.plan.device);
+  m_Device = GetDeviceMemory(m_Options.plan);
 
   const auto zeros = [this] { return this->ToDevice(Tensor::Zeros({ m_Parts->GetSize() })); };
   const bool isNew = state.IsEmpty();

@@ -44,6 +44,7 @@ public:
 
   int GetRank() const override;
   int GetSize() const override;
+  int GetLocalRank() const override;
 
   /** Summed in process 0, in the order that MPI likes, and sent to all: the sums are
    * the same everywhere. Throws Error when MPI reports one. */

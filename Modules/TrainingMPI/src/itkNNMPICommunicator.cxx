@@ -36,6 +36,7 @@ struct MPICommunicator::Implementation
   // Exceptions are the caller's: they should be told before the process ends.
   boost::mpi::environment environment{ boost::mpi::threading::funneled, false };
   boost::mpi::communicator world;
+  int localRank = 0;
 };
 
 namespace
@@ -60,6 +61,15 @@ MPICommunicator::MPICommunicator()
 {
   // Errors come as codes, which Boost makes exceptions of.
   MPI_Comm_set_errhandler(m_Implementation->world, MPI_ERRORS_RETURN);
+  Call(
+    [this]
+    {
+      MPI_Comm local = MPI_COMM_NULL;
+      BOOST_MPI_CHECK_RESULT(MPI_Comm_split_type,
+                             (m_Implementation->world, MPI_COMM_TYPE_SHARED, this->GetRank(), MPI_INFO_NULL, &local));
+      BOOST_MPI_CHECK_RESULT(MPI_Comm_rank, (local, &m_Implementation->localRank));
+      BOOST_MPI_CHECK_RESULT(MPI_Comm_free, (&local));
+    });
 }
 
 MPICommunicator::~MPICommunicator()
@@ -81,6 +91,12 @@ int
 MPICommunicator::GetSize() const
 {
   return m_Implementation->world.size();
+}
+
+int
+MPICommunicator::GetLocalRank() const
+{
+  return m_Implementation->localRank;
 }
 
 void

@@ -19,12 +19,18 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <type_traits>
+#include <unistd.h>
 #include <vector>
 
 /** \file
@@ -591,11 +597,111 @@ DestroyRecording(void * recording)
   return 0;
 }
 
+/** Threads of this process that call themselves processes. */
+class ThreadGroup
+{
+public:
+  explicit ThreadGroup(int size)
+    : m_Size(size)
+  {}
+
+  /** False when the others do not come. */
+  bool Sum(float * values, std::size_t count, double seconds)
+  {
+    std::unique_lock<std::mutex> lock(m_Mutex);
+    const int round = m_Round;
+    m_Sums.resize(count, 0);
+    for (std::size_t i = 0; i < count; ++i)
+    {
+      m_Sums[i] += values[i];
+    }
+    if (++m_Arrived == m_Size)
+    {
+      m_Result.swap(m_Sums);
+      m_Sums.clear();
+      m_Arrived = 0;
+      ++m_Round;
+      m_Changed.notify_all();
+    }
+    else if (!m_Changed.wait_for(lock, std::chrono::duration<double>(seconds), [&] { return m_Round != round; }))
+    {
+      return false;
+    }
+    std::copy_n(m_Result.begin(), count, values);
+    return true;
+  }
+
+private:
+  int m_Size;
+  int m_Arrived = 0;
+  int m_Round = 0;
+  std::vector<float> m_Sums;
+  std::vector<float> m_Result;
+  std::mutex m_Mutex;
+  std::condition_variable m_Changed;
+};
+
+std::mutex groupsMutex;
+std::map<std::string, std::weak_ptr<ThreadGroup>> groups;
+
+int
+CheckGroups()
+{
+  return 0;
+}
+
+int
+MakeGroupId(char * id)
+{
+  static std::atomic<int> number{ 0 };
+  std::memset(id, 0, groupIdBytes);
+  const std::string text = std::to_string(getpid()) + '/' + std::to_string(number++);
+  std::memcpy(id, text.data(), text.size());
+  return 0;
+}
+
+int
+JoinGroup(int, int size, int, const char * id, void ** group)
+{
+  const std::string name(id);
+  if (name.substr(0, name.find('/')) != std::to_string(getpid()))
+  {
+    return Fail("the emulation's groups are threads of one process");
+  }
+  const std::lock_guard<std::mutex> lock(groupsMutex);
+  auto & found = groups[name];
+  std::shared_ptr<ThreadGroup> joined = found.lock();
+  if (!joined)
+  {
+    joined = std::make_shared<ThreadGroup>(size);
+    found = joined;
+  }
+  *group = new std::shared_ptr<ThreadGroup>(joined);
+  return 0;
+}
+
+int
+SumOverGroup(void * stream, void * group, void * values, std::size_t count, double seconds)
+{
+  KernelError error{};
+  static_cast<void>(Wait(stream, &error));
+  const auto & joined = *static_cast<const std::shared_ptr<ThreadGroup> *>(group);
+  return joined->Sum(static_cast<float *>(values), count, seconds) ? 0 : Fail("a process did not take part");
+}
+
+int
+LeaveGroup(void * group)
+{
+  delete static_cast<std::shared_ptr<ThreadGroup> *>(group);
+  return 0;
+}
+
 const Table table = {
   tableVersion,       "emulation",    GetLastErrorText,   CountDevices,   GetFreeBytes, Allocate,       Release,
   AllocateHost,       ReleaseHost,    MakeStream,         DestroyStream,  Copy,         Wait,           Launch,
   PrepareConvolution, RunConvolution, DestroyConvolution, PrepareProduct, RunProduct,   DestroyProduct, BeginRecording,
-  EndRecording,       Replay,         DestroyRecording
+  EndRecording,       Replay,         DestroyRecording,   CheckGroups,    MakeGroupId,  JoinGroup,      SumOverGroup,
+  LeaveGroup
 };
 } // namespace
 } // namespace cuda

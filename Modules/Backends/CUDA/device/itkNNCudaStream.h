@@ -105,6 +105,12 @@ int PrepareProduct(int device, const ProductDescription * description, void ** p
 int RunProduct(void * stream, const void * prepared, const void * a, const void * b, void * dst, void * workspace);
 int DestroyProduct(void * prepared);
 
+int CheckGroups();
+int MakeGroupId(char * id);
+int JoinGroup(int device, int size, int rank, const char * id, void ** group);
+int SumOverGroup(void * stream, void * group, void * values, std::size_t count, double seconds);
+int LeaveGroup(void * group);
+
 /** Make what the libraries keep with a stream, where they were used: not while a recording
  * is made. */
 int PrepareLibraries(Stream & stream);

@@ -427,7 +427,8 @@ const Table table = {
   tableVersion,       "CUDA",         GetLastErrorText,   CountDevices,   GetFreeBytes, Allocate,       Release,
   AllocateHost,       ReleaseHost,    MakeStream,         DestroyStream,  Copy,         Wait,           Launch,
   PrepareConvolution, RunConvolution, DestroyConvolution, PrepareProduct, RunProduct,   DestroyProduct, BeginRecording,
-  EndRecording,       Replay,         DestroyRecording
+  EndRecording,       Replay,         DestroyRecording,   CheckGroups,    MakeGroupId,  JoinGroup,      SumOverGroup,
+  LeaveGroup
 };
 } // namespace
 } // namespace cuda

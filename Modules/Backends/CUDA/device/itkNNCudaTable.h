@@ -101,6 +101,9 @@ struct ProductDescription
   std::int32_t allowTensorFloat32;
 };
 
+/** Bytes by which the devices of several processes find each other. */
+constexpr std::size_t groupIdBytes = 128;
+
 struct Table
 {
   std::uint32_t version;
@@ -147,6 +150,17 @@ struct Table
   int (*EndRecording)(void * stream, void ** recording);
   int (*Replay)(void * stream, void * recording);
   int (*DestroyRecording)(void * recording);
+
+  /** Devices of several processes, by NCCL: CheckGroups() fails with the reason where it is
+   * not there. One process makes an identity, all of them join with it, together. */
+  int (*CheckGroups)();
+  int (*MakeGroupId)(char * id);
+  int (*JoinGroup)(int device, int size, int rank, const char * id, void ** group);
+  /** Behind the work of the stream, replace `count` values of float32 by their sums over the
+   * group. Waits for them; fails when another process does not take part within so many
+   * seconds, and the group cannot be used any more. */
+  int (*SumOverGroup)(void * stream, void * group, void * values, std::size_t count, double seconds);
+  int (*LeaveGroup)(void * group);
 };
 
 /** The library's one symbol; null when it has another version. */

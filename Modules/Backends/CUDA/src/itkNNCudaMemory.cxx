@@ -33,6 +33,9 @@ namespace
 constexpr std::size_t smallGrain = 512;
 constexpr std::size_t largeGrain = std::size_t{ 2 } << 20U;
 
+/** A process that takes longer with its batches than another is taken for lost. */
+constexpr double secondsForOthers = 600;
+
 std::size_t
 RoundBytes(std::size_t bytes)
 {
@@ -139,6 +142,34 @@ std::shared_ptr<DeviceStream>
 Memory::MakeStream()
 {
   return std::make_shared<Stream>(this->shared_from_this());
+}
+
+std::string
+Memory::GetGroupReason() const
+{
+  return m_Table.CheckGroups() == 0 ? "" : m_Table.GetLastError();
+}
+
+std::string
+Memory::MakeGroupId()
+{
+  std::string id(groupIdBytes, '\0');
+  Check(m_Table, m_Table.MakeGroupId(id.data()), "A group of devices");
+  return id;
+}
+
+std::shared_ptr<DeviceGroup>
+Memory::JoinGroup(const std::string & id, int size, int rank)
+{
+  itkNNRequireMacro(id.size() == groupIdBytes && size > 0 && rank >= 0 && rank < size,
+                    "A group of " << size << " devices cannot be joined as number " << rank << " with " << id.size()
+                                  << " bytes; should be " << groupIdBytes);
+  void * handle = nullptr;
+  Check(m_Table,
+        m_Table.JoinGroup(m_Device, size, rank, id.data(), &handle),
+        "A group of " + std::to_string(size) + " devices, as number " + std::to_string(rank) +
+          " with cuda:" + std::to_string(m_Device));
+  return std::make_shared<Group>(this->shared_from_this(), handle);
 }
 
 void *
@@ -309,6 +340,33 @@ Stream::Wait()
   m_Staging.clear();
   m_Recordings.clear();
   itkNNRequireMacro(error.code == 0, "Index " << error.index << " should be in [0, " << error.extent << ')');
+}
+
+Group::Group(std::shared_ptr<Memory> memory, void * handle)
+  : m_Memory(std::move(memory))
+  , m_Handle(handle)
+{}
+
+Group::~Group()
+{
+  static_cast<void>(m_Memory->GetTable().LeaveGroup(m_Handle));
+}
+
+void
+Group::Sum(void * values, std::size_t count)
+{
+  void * stream = m_Memory->TakeStream();
+  const int status = m_Memory->GetTable().SumOverGroup(stream, m_Handle, values, count, secondsForOthers);
+  if (status == 0)
+  {
+    m_Memory->ReturnStream(stream);
+  }
+  else
+  {
+    const std::string reason = m_Memory->GetTable().GetLastError();
+    static_cast<void>(m_Memory->GetTable().DestroyStream(stream));
+    itkNNThrowMacro("A sum over the devices of all processes: " << reason);
+  }
 }
 
 std::shared_ptr<Memory>

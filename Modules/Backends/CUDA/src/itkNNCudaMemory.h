@@ -84,6 +84,21 @@ private:
   std::vector<Delivery> m_Deliveries;
 };
 
+/** \class Group
+ * \brief This process's part in a group of NCCL. */
+class Group : public DeviceGroup
+{
+public:
+  Group(std::shared_ptr<Memory> memory, void * handle);
+  ~Group() override;
+
+  void Sum(void * values, std::size_t count) override;
+
+private:
+  std::shared_ptr<Memory> m_Memory;
+  void * m_Handle;
+};
+
 /** \class BlockCache
  * \brief Blocks of memory that are kept for the next who wants as many bytes. */
 class BlockCache
@@ -113,6 +128,9 @@ public:
 
   std::shared_ptr<void> Allocate(std::size_t bytes) override;
   std::shared_ptr<DeviceStream> MakeStream() override;
+  std::string GetGroupReason() const override;
+  std::string MakeGroupId() override;
+  std::shared_ptr<DeviceGroup> JoinGroup(const std::string & id, int size, int rank) override;
 
   /** Memory of the host that the device reads and writes itself. */
   std::shared_ptr<void> AllocateStaging(std::size_t bytes);

@@ -75,7 +75,7 @@ reason="$("${home}/bin/universeg" bench --device cuda --repeat 1 --support-size 
 say "== tests on the device"
 for name in Backends Networks Training Filtering; do
   case "${name}" in
-    Training) filter='*GradientGolden*' ;;
+    Training) filter='*GradientGolden*:DeviceOptimizer.*:DeviceCommunicator*:Trainer.Devices*' ;;
     Filtering) filter='*Cuda*' ;;
     *) filter='*' ;;
   esac
@@ -89,6 +89,10 @@ if command -v compute-sanitizer >/dev/null; then
   done
 else
   say "compute-sanitizer is not installed: its checks are left out"
+fi
+if [ -n "$(command -v mpirun)" ] && [ -x "${home}/bin/UniverSegEndToEndTests" ]; then
+  say "== two processes"
+  "${home}/bin/UniverSegEndToEndTests" --gtest_brief=1 --gtest_filter='Train.ProcessesTakeDevicesInTurn'
 fi
 say "== times"
 "${PYTHON:-python3}" "${universeg_root}/Testing/Benchmark/compare_cuda.py" --command "${home}/bin/universeg" "$@"

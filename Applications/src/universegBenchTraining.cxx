@@ -21,12 +21,10 @@
 #include "universegRandomNetwork.h"
 #include "universegTiming.h"
 
-#include "itkNNGradientRunner.h"
-#include "itkNNOptimizer.h"
 #include "itkNNRegisterBackends.h"
+#include "itkNNTrainer.h"
 #include "itkNNTrainingSettings.h"
 
-#include <chrono>
 #include <iostream>
 
 namespace universeg
@@ -50,6 +48,22 @@ MakeVolumeLosses()
   crossEntropy.weight = 0.5;
   return { dice, crossEntropy };
 }
+
+/** The same in every step. */
+class OneBatch : public itk::nn::BatchSource
+{
+public:
+  explicit OneBatch(itk::nn::TensorMap batch)
+    : m_Batch(std::move(batch))
+  {}
+  itk::nn::TensorMap MakeBatch(std::uint64_t) const override
+  {
+    return m_Batch;
+  }
+
+private:
+  itk::nn::TensorMap m_Batch;
+};
 
 /** One random class for each element of [B, C, ...]. */
 itk::nn::Tensor
@@ -78,7 +92,6 @@ RunBenchTraining(const CommandLine & commandLine)
   const NetworkProblem problem = GetNetworkProblem(commandLine);
   itk::nn::RegisterBackends();
   std::mt19937_64 generator(networkProblemSeed);
-  itk::nn::StateDict weights = *problem.MakeWeights(generator);
   itk::nn::TensorMap inputs;
   itk::nn::ShapeMap shapes = problem.shapes;
   itk::nn::GradientOptions options;
@@ -107,26 +120,30 @@ RunBenchTraining(const CommandLine & commandLine)
     settings.recompute = true;
     options.recompute = settings.GetTrainerOptions().gradients.recompute;
   }
-  itk::nn::GradientRunner runner(problem.network, options);
-  itk::nn::Optimizer optimizer{ itk::nn::OptimizerOptions{} };
-  const auto step = [&]
-  {
-    const auto begin = std::chrono::steady_clock::now();
-    const itk::nn::GradientResult result = runner.Run(inputs, weights);
-    optimizer.Step(weights, result.gradients, 1e-4);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  };
-  step();
+  // The first makes the plan; devices record it later.
+  const std::int64_t unmeasured = plan.device.type == itk::nn::Device::Type::Cpu ? 1 : 4;
+  itk::nn::TrainerOptions training;
+  training.gradients = options;
+  training.schedule.rate = 1e-4;
+  training.steps = repeat + unmeasured;
+  training.loaderThreads = 0;
   Timing timing;
-  for (std::int64_t i = 0; i < repeat; ++i)
+  itk::nn::TrainerHooks hooks;
+  hooks.step = [&](const itk::nn::StepReport & report)
   {
-    timing.seconds.push_back(step());
-  }
-  const auto compiled = runner.GetPlan(shapes);
+    if (report.step > unmeasured)
+    {
+      timing.seconds.push_back(report.seconds);
+    }
+  };
+  itk::nn::Trainer(
+    problem.network, *problem.MakeWeights(generator), std::make_shared<OneBatch>(std::move(inputs)), training)
+    .Run(hooks);
   nlohmann::ordered_json json;
   json["training_step"] = timing.ToJson();
-  json["peak_bytes"] = compiled->GetArenaBytes();
   json["peak_resident_bytes"] = GetPeakResidentBytes();
+  const auto compiled = itk::nn::GradientRunner(problem.network, options).GetPlan(shapes);
+  json["peak_bytes"] = compiled->GetArenaBytes();
   json["flops"] = compiled->GetFlops(true);
   json["network"] = problem.network->GetName();
   if (problem.IsOfVolumes())

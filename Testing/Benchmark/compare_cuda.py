@@ -7,8 +7,8 @@ needs a PyTorch for CUDA in the Python that runs it; FMUNet also PyMIC, PCT-Net 
 openmedlab/MIS-FM: networks whose definition is not there are left out, with the reason. Each side
 runs in a process of its own, one after the other in turns; what is compared are the medians of the
 turns' medians. Inputs are on the GPU before and results stay there (universeg bench --resident);
-steps of training bring the gradients back to the host here and run the optimiser there, in PyTorch
-all on the GPU.
+steps of training get their batch from the host here (universeg bench --training), and have it there in
+PyTorch; weights and optimiser are on the GPU on both sides.
 """
 
 import argparse

@@ -50,19 +50,27 @@ struct RandomMask
 /** The graph's input of the factor that is not 0. \ingroup UniverSegNetworks */
 UniverSegNetworks_EXPORT std::string GetMaskValueName(const std::string & mask);
 
+/** \brief A weight of the role Statistic that a normalisation keeps: its new value is
+ * (1 - momentum) * old + momentum * the batch's.
+ * \ingroup UniverSegNetworks */
+struct RunningStatistic
+{
+  std::string name; ///< of the weight; the graph's output GetStatisticName() is the batch's
+  double momentum = 0;
+};
+
 /** \brief The graph by which a network is trained.
  *
- * Normalisations take the statistics of the batch. For each weight of the role
- * Statistic that they keep, the graph has an output GetStatisticName() with its new
- * value, and an input of its old one.
+ * Normalisations take the statistics of the batch.
  * \ingroup UniverSegNetworks */
 struct TrainingGraph
 {
   Graph graph;
   std::vector<RandomMask> masks; ///< further inputs, in the order in which they are used
+  std::vector<RunningStatistic> statistics;
 };
 
-/** The output of a training graph that holds a statistic's new value. \ingroup UniverSegNetworks */
+/** The output of a training graph that holds a batch's statistic. \ingroup UniverSegNetworks */
 UniverSegNetworks_EXPORT std::string GetStatisticName(const std::string & name);
 
 /** \brief How a tensor of a network is drawn before training.

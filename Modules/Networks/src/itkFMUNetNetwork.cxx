@@ -201,7 +201,7 @@ Build(const FMUNetConfiguration & configuration, const ShapeMap & inputs, GraphM
       graph.AddOutput(Numbered("output", level), builder.Convolve(x, Numbered("out_layers.", level), ".2"));
     }
   }
-  return { std::move(graph), builder.GetModules().GetMasks() };
+  return { std::move(graph), builder.GetModules().GetMasks(), builder.GetModules().GetStatistics() };
 }
 } // namespace
 

@@ -203,11 +203,9 @@ ModuleBuilder::NormalizeBatch(ValueId src, const std::string & key)
 void
 ModuleBuilder::KeepStatistic(const std::string & name, ValueId ofBatch, double factor)
 {
-  const ValueId kept = this->GetParameter(name);
-  const ValueId flat = m_Graph.Add(Reshape{ m_Graph.GetShape(kept) }, { ofBatch }, name);
-  const ValueId change = m_Graph.Apply(UnaryFunction::Linear, flat, momentum * factor, 0, name);
-  const ValueId rest = m_Graph.Apply(UnaryFunction::Linear, kept, 1 - momentum, 0, name);
-  m_Graph.AddOutput(GetStatisticName(name), m_Graph.Combine(BinaryFunction::Add, rest, change, name));
+  const ValueId flat = m_Graph.Add(Reshape{ m_Shapes.at(name) }, { ofBatch }, name);
+  m_Graph.AddOutput(GetStatisticName(name), m_Graph.Apply(UnaryFunction::Linear, flat, factor, 0, name));
+  m_Statistics.push_back({ name, momentum });
 }
 
 ValueId

@@ -145,6 +145,10 @@ public:
   {
     return m_Masks;
   }
+  const std::vector<RunningStatistic> & GetStatistics() const
+  {
+    return m_Statistics;
+  }
 
 private:
   ValueId Mask(ValueId src, Shape shape, double probability, const std::string & name);
@@ -155,6 +159,7 @@ private:
   std::map<std::string, Shape> m_Shapes;
   GraphMode m_Mode;
   std::vector<RandomMask> m_Masks;
+  std::vector<RunningStatistic> m_Statistics;
 };
 
 /** The shape of the network's one input, [B, channels, D, H, W] with extents

@@ -116,7 +116,7 @@ GetStatisticName(const std::string & name)
 TrainingGraph
 Network::BuildTrainingGraph(const ShapeMap & inputs) const
 {
-  return { this->BuildGraph(inputs), {} };
+  return { this->BuildGraph(inputs), {}, {} };
 }
 
 std::vector<std::string>

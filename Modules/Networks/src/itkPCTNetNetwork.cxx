@@ -556,7 +556,7 @@ PCTNetNetwork::Build(const ShapeMap & inputs, bool isTraining) const
     graph.AddOutput("output2", builder.ConvolveActivated(z2, trunk + ".out_conv2.conv"));
     graph.AddOutput("output3", builder.ConvolveActivated(z3, trunk + ".out_conv3.conv"));
   }
-  return { std::move(graph), modules.GetMasks() };
+  return { std::move(graph), modules.GetMasks(), modules.GetStatistics() };
 }
 } // namespace nn
 } // namespace itk

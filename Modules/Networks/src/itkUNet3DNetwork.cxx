@@ -304,7 +304,7 @@ UNet3DNetwork::Build(const ShapeMap & inputs, bool isTraining) const
       graph.AddOutput("output" + std::to_string(level), modules.Convolve(x, GetOutputKey(level)));
     }
   }
-  return { std::move(graph), modules.GetMasks() };
+  return { std::move(graph), modules.GetMasks(), modules.GetStatistics() };
 }
 } // namespace nn
 } // namespace itk

@@ -135,8 +135,9 @@ private:
     ShapeMap shapes;
     std::shared_ptr<const ExecutionPlan> plan;
     std::vector<RandomMask> masks;
-    std::set<std::string> inputs;                    ///< of the plan: weights that do not matter are none
-    std::shared_ptr<const JoinedTensors> gradients;  ///< with joinGradients
+    std::set<std::string> inputs;                   ///< of the plan: weights that do not matter are none
+    std::shared_ptr<const JoinedTensors> gradients; ///< with joinGradients
+    std::vector<RunningStatistic> running;
     std::shared_ptr<const JoinedTensors> statistics; ///< with joinGradients; null without statistics
   };
 

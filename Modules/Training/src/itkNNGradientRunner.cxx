@@ -140,6 +140,20 @@ AddAllLosses(Graph & graph, ValueId logits, ValueId target, ValueId pixelWeight,
   return sum;
 }
 
+/** In float32 or float64, whatever the batch was computed in. */
+Tensor
+MoveStatistic(const Tensor & old, const Tensor & ofBatch, double momentum)
+{
+  const auto from = old.ToHost().ToVector<double>();
+  auto values = ofBatch.ToVector<double>();
+  for (std::size_t i = 0; i < values.size(); ++i)
+  {
+    values[i] = (1 - momentum) * from[i] + momentum * values[i];
+  }
+  const bool isDouble = ofBatch.GetDataType() == DataType::Float64;
+  return Tensor::FromVector(old.GetShape(), values).To(isDouble ? DataType::Float64 : DataType::Float32);
+}
+
 /** Less is not worth a step of its own. */
 constexpr std::int64_t recomputedElements = 65536;
 
@@ -237,16 +251,10 @@ GradientRunner::JoinOutputs(DifferentiatedGraph & gradients, Entry & entry) cons
   entry.gradients = nn::JoinOutputs(graph, gradients.names, gradients.outputs, joinedGradientsName);
   std::vector<std::string> names;
   std::vector<std::string> outputs;
-  for (const auto & parameter : m_Network->GetParameters())
+  for (const auto & statistic : entry.running)
   {
-    const std::string output = GetStatisticName(parameter.name);
-    if (std::any_of(graph.GetOutputs().begin(),
-                    graph.GetOutputs().end(),
-                    [&output](const Graph::Output & own) { return own.name == output; }))
-    {
-      names.push_back(parameter.name);
-      outputs.push_back(output);
-    }
+    names.push_back(statistic.name);
+    outputs.push_back(GetStatisticName(statistic.name));
   }
   if (!names.empty())
   {
@@ -295,6 +303,7 @@ GradientRunner::MakeEntry(const ShapeMap & shapes) const
   options.loops = false;
   Entry entry;
   entry.shapes = shapes;
+  entry.running = std::move(training.statistics);
   if (m_Options.joinGradients)
   {
     this->JoinOutputs(gradients, entry);
@@ -390,11 +399,16 @@ GradientRunner::Run(const TensorMap & inputs, const StateDict & weights, const R
   {
     result.joinedGradients = outputs.at(joinedGradientsName);
     result.parts = entry.gradients;
-    if (entry.statistics)
-    {
-      result.statistics = entry.statistics->Split(outputs.at(joinedStatisticsName).ToHost());
-    }
-    return result;
+  }
+  TensorMap ofBatch;
+  if (entry.statistics)
+  {
+    ofBatch = entry.statistics->Split(outputs.at(joinedStatisticsName).ToHost());
+  }
+  for (const auto & statistic : entry.running)
+  {
+    const Tensor & value = entry.statistics ? ofBatch.at(statistic.name) : outputs.at(GetStatisticName(statistic.name));
+    result.statistics.emplace(statistic.name, MoveStatistic(weights.Get(statistic.name), value, statistic.momentum));
   }
   for (const auto & item : weights)
   {
@@ -403,11 +417,6 @@ GradientRunner::Run(const TensorMap & inputs, const StateDict & weights, const R
     if (gradient != outputs.end())
     {
       result.gradients.emplace(name, gradient->second);
-    }
-    const auto statistic = outputs.find(GetStatisticName(name));
-    if (statistic != outputs.end())
-    {
-      result.statistics.emplace(name, statistic->second);
     }
   }
   return result;

@@ -24,6 +24,7 @@
 #include "itkNNSafeTensors.h"
 #include "itkNNTestGoldens.h"
 #include "itkNNTestHelpers.h"
+#include "itkNNTestTargets.h"
 #include "itkNNTrainer.h"
 
 #include <cmath>
@@ -588,6 +589,75 @@ public:
   }
 };
 } // namespace
+
+/** The gradients of one tensor are those of many, where the plan's device has them. */
+TEST(MISFMTraining, JoinedGradients)
+{
+  const auto network = MakeSmallUNet();
+  const StateDict weights = MakeWeights(*network);
+  const TensorMap inputs = CornerSource().MakeBatch(1);
+  for (const auto & target : test::GetTargets(DataType::Float32))
+  {
+    GradientOptions options;
+    options.output = "output0";
+    options.plan = test::OptionsOf(target);
+    const GradientResult many = GradientRunner(network, options).Run(inputs, weights);
+    EXPECT_EQ(many.parts, nullptr);
+    options.joinGradients = true;
+    const GradientResult joined = GradientRunner(network, options).Run(inputs, weights);
+    EXPECT_NEAR(joined.loss, many.loss, 1e-6);
+    ASSERT_NE(joined.parts, nullptr);
+    EXPECT_TRUE(joined.gradients.empty());
+    EXPECT_EQ(joined.joinedGradients.IsOnDevice(), target.device.type != Device::Type::Cpu);
+    const TensorMap gradients = joined.parts->Split(joined.joinedGradients.ToHost());
+    ASSERT_EQ(gradients.size(), many.gradients.size());
+    for (const auto & [name, gradient] : many.gradients)
+    {
+      EXPECT_LE(LargestDifference(gradients.at(name), gradient), 1e-6 * (1 + LargestMagnitude(gradient)))
+        << target.backend << ' ' << name;
+    }
+    ASSERT_FALSE(many.statistics.empty());
+    ASSERT_EQ(joined.statistics.size(), many.statistics.size());
+    for (const auto & [name, statistic] : many.statistics)
+    {
+      EXPECT_LE(LargestDifference(joined.statistics.at(name), statistic), 1e-6) << target.backend << ' ' << name;
+    }
+  }
+}
+
+/** Of float32 also when the batch is computed in 16 bits, whose steps from 100 are 0.5. */
+TEST(MISFMTraining, RunningStatisticsMoveInSixteenBits)
+{
+  const auto network = MakeSmallUNet();
+  StateDict weights = MakeWeights(*network);
+  const std::string name = "encoder.in_conv.conv_conv.1.running_mean";
+  weights.Set(name, Tensor::Full(weights.Get(name).GetShape(), 100.1));
+  bool isThere = false;
+  for (const auto & target : test::GetTargets(true))
+  {
+    if (target.precision != DataType::BFloat16)
+    {
+      continue;
+    }
+    isThere = true;
+    GradientOptions options;
+    options.output = "output0";
+    options.plan = test::OptionsOf(target);
+    const auto moved = GradientRunner(network, options).Run(CornerSource().MakeBatch(1), weights).statistics.at(name);
+    EXPECT_EQ(moved.GetDataType(), DataType::Float32);
+    for (const double value : moved.ToVector<double>())
+    {
+      // The batch's mean is of some units.
+      const double ofBatch = (value - 0.9 * 100.1) / 0.1;
+      EXPECT_LT(std::abs(ofBatch), 10);
+      EXPECT_NE(value, Tensor::Full({ 1 }, value).To(DataType::BFloat16).GetElement({ 0 }));
+    }
+  }
+  if (!isThere)
+  {
+    GTEST_SKIP() << "no backend computes in bfloat16";
+  }
+}
 
 /** Running statistics and dropout go on from a checkpoint bit by bit. */
 TEST(MISFMTraining, GoesOnWithStatisticsAndDropout)

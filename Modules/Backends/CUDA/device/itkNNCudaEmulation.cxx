@@ -656,7 +656,7 @@ MakeGroupId(char * id)
   static std::atomic<int> number{ 0 };
   std::memset(id, 0, groupIdBytes);
   const std::string text = std::to_string(getpid()) + '/' + std::to_string(number++);
-  std::memcpy(id, text.data(), text.size());
+  text.copy(id, groupIdBytes - 1);
   return 0;
 }
 

@@ -401,6 +401,22 @@ public:
   }
   void operator()(itk::nn::Barrier &) const
   {}
+  void operator()(itk::nn::Sampling & op) const
+  {
+    m_Keys.Get("mode", op.mode, itk::nn::InterpolationMode::Linear);
+    m_Keys.Get("boundary", op.boundary, itk::nn::BoundaryMode::Wrap);
+    m_Keys.Get("value", op.value);
+    m_Keys.Get("cudaSpatialDeformRules", op.cudaSpatialDeformRules);
+  }
+  void operator()(itk::nn::TransposedSampling & op) const
+  {
+    (*this)(op.sampling);
+    m_Keys.Get("size", op.size);
+  }
+  void operator()(itk::nn::SamplingCoordinatesGradient & op) const
+  {
+    (*this)(op.sampling);
+  }
 
 private:
   template <typename TOperator>

@@ -119,6 +119,12 @@ TEST(BenchProblems, ReadsEveryParameter)
       {"operator": "ScatterAdd", "inputs": [[2, 3], [3]], "parameters": {"axis": 1, "size": 5}},
       {"operator": "BitMask", "inputs": [[3], []], "parameters": {"shape": [4, 5]}},
       {"operator": "Barrier", "inputs": [[2]]},
+      {"operator": "Sampling", "inputs": [[1, 2, 4], [1, 1, 3]],
+       "parameters": {"mode": "nearest", "value": -1, "cudaSpatialDeformRules": true}},
+      {"operator": "TransposedSampling", "inputs": [[1, 2, 3], [1, 1, 3]],
+       "parameters": {"boundary": "mirror", "size": [4]}},
+      {"operator": "SamplingCoordinatesGradient", "inputs": [[1, 2, 3], [1, 2, 4], [1, 1, 3]],
+       "parameters": {"boundary": "wrap"}},
       {"operator": "Unary", "inputs": [[]], "parameters": {"function": "rsqrt"}, "name": "n", "seed": 7,
        "range": [1, 2], "step": 0.5, "tolerance": 1e-3},
       {"network": "universeg", "configuration": {"encoder_blocks": [2, 3]},
@@ -150,7 +156,10 @@ TEST(BenchProblems, ReadsEveryParameter)
     "axis=1",
     "axis=1 size=5",
     "shape=[4, 5]",
-    ""
+    "",
+    "mode=nearest boundary=constant value=-1 cudaSpatialDeformRules=yes",
+    "mode=linear boundary=mirror size=[4]",
+    "mode=linear boundary=wrap"
   };
   ASSERT_EQ(problems.size(), expected.size() + 2);
   for (std::size_t i = 0; i < expected.size(); ++i)
@@ -161,15 +170,15 @@ TEST(BenchProblems, ReadsEveryParameter)
   using Kind = itk::nn::Graph::ValueKind;
   EXPECT_EQ(problems[0].graph.GetValuesOfKind(Kind::Parameter).size(), 2U);
   EXPECT_EQ(problems[0].graph.GetValuesOfKind(Kind::Input).size(), 2U);
-  const BenchProblem & unary = problems[23];
-  EXPECT_EQ(unary.where, "file.json: problem 23 'n'");
+  const BenchProblem & unary = problems[26];
+  EXPECT_EQ(unary.where, "file.json: problem 26 'n'");
   EXPECT_EQ(unary.seed, 7U);
   EXPECT_EQ(unary.low, 1);
   EXPECT_EQ(unary.high, 2);
   EXPECT_EQ(unary.step, 0.5);
   EXPECT_EQ(unary.tolerance, 1e-3);
-  EXPECT_TRUE(problems[24].isNetwork);
-  EXPECT_EQ(problems[24].kind, "universeg");
+  EXPECT_TRUE(problems[27].isNetwork);
+  EXPECT_EQ(problems[27].kind, "universeg");
 }
 
 TEST(BenchProblems, RefusalsNameTheProblemAndTheKey)

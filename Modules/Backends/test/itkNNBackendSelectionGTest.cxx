@@ -93,8 +93,11 @@ TEST(BackendSelection, ReferenceHasEveryOperator)
                                  Gather{},
                                  ScatterAdd{},
                                  BitMask{},
-                                 Barrier{} };
-  static_assert(std::variant_size_v<Operator> == 24, "a new operator belongs in this list");
+                                 Barrier{},
+                                 Sampling{},
+                                 TransposedSampling{},
+                                 SamplingCoordinatesGradient{} };
+  static_assert(std::variant_size_v<Operator> == 27, "a new operator belongs in this list");
   for (const auto & op : operators)
   {
     const auto implementations = reference->GetImplementations(op);

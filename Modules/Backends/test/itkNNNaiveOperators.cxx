@@ -570,6 +570,157 @@ Naive(const ScatterAdd & op, const Tensors & in, const Shape & index, const Shap
           });
   return sum;
 }
+
+/** A position within an axis, walked to from wherever it is; false of Constant outside. */
+bool
+WalkInside(const Sampling & op, std::int64_t extent, double & at)
+{
+  const auto n = static_cast<double>(extent);
+  const double last = n - 1;
+  const bool isHalfOpen = op.cudaSpatialDeformRules;
+  switch (op.boundary)
+  {
+    case BoundaryMode::Constant:
+      return at >= 0 && at <= last && !(isHalfOpen && at == last);
+    case BoundaryMode::Reflect:
+      while (!isHalfOpen && (at < -0.5 || at > n - 0.5))
+      {
+        at = at < -0.5 ? -1 - at : 2 * n - 1 - at;
+      }
+      while (isHalfOpen && (at < 0 || at >= 2 * n))
+      {
+        at += at < 0 ? 2 * n : -2 * n;
+      }
+      at = isHalfOpen && at >= n ? 2 * n - 1 - at : at;
+      at = isHalfOpen && at < 0 ? -at : isHalfOpen && at > last ? 2 * last - at : at;
+      at = std::min(std::max(at, 0.0), last);
+      return true;
+    case BoundaryMode::Mirror:
+      while (last > 0 && (at < 0 || at > last))
+      {
+        at = at < 0 ? -at : 2 * last - at;
+      }
+      at = last > 0 ? at : 0;
+      return true;
+    case BoundaryMode::Nearest:
+      at = std::max(0.0, std::min(at, last));
+      at = isHalfOpen && at == last && last > 0 ? last - 1e-5 : at;
+      return true;
+    case BoundaryMode::Wrap:
+      if (last == 0)
+      {
+        at = 0;
+      }
+      else if (at < 0)
+      {
+        while (at <= 0)
+        {
+          at += last;
+        }
+      }
+      else if (at > last || isHalfOpen)
+      {
+        while (at >= last)
+        {
+          at -= last;
+        }
+      }
+      return true;
+  }
+  return true;
+}
+
+/** A Sampling's value at [image, channel, position...]; its change with a coordinate's
+ * by `axis`. */
+double
+NaiveSample(const Sampling & op, const Tensor & src, const Tensor & coordinates, const Shape & index, int axis = -1)
+{
+  const Shape extents(src.GetShape().begin() + 2, src.GetShape().end());
+  Shape from = index;
+  from[0] = coordinates.GetShape()[0] == 1 ? 0 : index[0];
+  std::vector<double> places;
+  std::vector<double> slopes;
+  for (std::size_t d = 0; d < extents.size(); ++d)
+  {
+    from[1] = static_cast<std::int64_t>(d);
+    const double coordinate = coordinates.GetElement(from);
+    places.push_back(coordinate);
+    if (!WalkInside(op, extents[d], places[d]))
+    {
+      return axis < 0 ? op.value : 0;
+    }
+    constexpr double step = 1e-7;
+    double moved = coordinate + step;
+    slopes.push_back(WalkInside(op, extents[d], moved) ? std::round((moved - places[d]) / step) : 1);
+  }
+  double sum = 0;
+  ForEach(Shape(extents.size(), 2),
+          [&](const Shape & corner)
+          {
+            Shape at{ index[0], index[1] };
+            double weight = 1;
+            for (std::size_t d = 0; d < extents.size(); ++d)
+            {
+              const double low = std::floor(places[d]);
+              double fraction = places[d] - low;
+              const bool isSlope = static_cast<int>(d) == axis;
+              if (op.mode == InterpolationMode::Nearest)
+              {
+                fraction = fraction >= 0.5 ? 1 : 0;
+              }
+              weight *= isSlope ? (corner[d] == 1 ? slopes[d] : -slopes[d]) : corner[d] == 1 ? fraction : 1 - fraction;
+              at.push_back(std::min(static_cast<std::int64_t>(low) + corner[d], extents[d] - 1));
+            }
+            sum += weight * src.GetElement(at);
+          });
+  return sum;
+}
+
+double
+Naive(const Sampling & op, const Tensors & in, const Shape & index, const Shape &)
+{
+  return NaiveSample(op, in[0], in[1], index);
+}
+
+double
+Naive(const TransposedSampling & op, const Tensors & in, const Shape & index, const Shape & shape)
+{
+  // What one element of the sampling's src gives to each of its outputs.
+  Tensor unit = Tensor::Zeros(shape, DataType::Float64);
+  unit.SetElement(index, 1);
+  Sampling sampling = op.sampling;
+  sampling.value = 0;
+  double sum = 0;
+  ForEach(Shape(in[0].GetShape().begin() + 2, in[0].GetShape().end()),
+          [&](const Shape & position)
+          {
+            Shape at{ index[0], index[1] };
+            at.insert(at.end(), position.begin(), position.end());
+            sum += NaiveSample(sampling, unit, in[1], at) * in[0].GetElement(at);
+          });
+  return sum;
+}
+
+double
+Naive(const SamplingCoordinatesGradient & op, const Tensors & in, const Shape & index, const Shape & shape)
+{
+  if (op.sampling.mode == InterpolationMode::Nearest)
+  {
+    return 0;
+  }
+  double sum = 0;
+  for (std::int64_t image = 0; image < in[1].GetShape()[0]; ++image)
+  {
+    for (std::int64_t channel = 0; channel < in[1].GetShape()[1] && (shape[0] == 1 || image == index[0]); ++channel)
+    {
+      Shape at = index;
+      at[0] = image;
+      at[1] = channel;
+      sum += in[0].GetElement(at) * NaiveSample(op.sampling, in[1], in[2], at, static_cast<int>(index[1]));
+    }
+  }
+  return sum;
+}
 } // namespace
 
 Tensor

@@ -17,6 +17,7 @@
  *=========================================================================*/
 #include "itkNNOperatorCases.h"
 
+#include <cmath>
 #include <limits>
 #include <set>
 
@@ -799,6 +800,86 @@ AddOtherGradients(Table & table)
   table.Add("ScatterAddMiddle", ScatterAdd{ 1, 7 }, { { 2, 5, 4 }, { 5 } });
   table.Add("ScatterAddTwo", ScatterAdd{ -1, 7 }, { { 3, 2, 6 }, { 2, 6 } });
 }
+
+/** A sampling and its gradients of an image at positions that are in it and around it. */
+void
+AddSampling(Table & table, const std::string & name, const Sampling & op, const Shape & src, const Shape & coordinates)
+{
+  // Multiples of 1/4: places on voxels, on the borders and half between two.
+  const bool isTied = op.mode == InterpolationMode::Nearest || name.find("Steps") != std::string::npos;
+  Shape sampled{ src[0], src[1] };
+  sampled.insert(sampled.end(), coordinates.begin() + 2, coordinates.end());
+  const Shape size(src.begin() + 2, src.end());
+  table.Add("Sampling" + name, op, { src, coordinates }).quantized = isTied;
+  table.Add("TransposedSampling" + name, TransposedSampling{ op, size }, { sampled, coordinates }).quantized = isTied;
+  table.Add("SamplingCoordinatesGradient" + name, SamplingCoordinatesGradient{ op }, { sampled, src, coordinates });
+}
+
+void
+AddSamplings(Table & table)
+{
+  for (const auto mode : { InterpolationMode::Linear, InterpolationMode::Nearest })
+  {
+    for (const auto boundary : { BoundaryMode::Constant,
+                                 BoundaryMode::Reflect,
+                                 BoundaryMode::Mirror,
+                                 BoundaryMode::Nearest,
+                                 BoundaryMode::Wrap })
+    {
+      for (const bool rules : { false, true })
+      {
+        const Sampling op{ mode, boundary, 0.75, rules };
+        const std::string name =
+          std::string("_") + ToString(mode) + '_' + ToString(boundary) + (rules ? "_cudaSpatialDeform_" : "_");
+        AddSampling(table, name + "Volume", op, { 2, 3, 4, 5, 3 }, { 2, 3, 3, 4, 5 });
+        AddSampling(table, name + "OneForAll", op, { 3, 2, 5, 4 }, { 1, 2, 7, 6 });
+        AddSampling(table, name + "Blocks", op, { 1, 16, 6, 5 }, { 1, 2, 4, 9 });
+        AddSampling(table, name + "Line", op, { 2, 4, 7 }, { 2, 1, 40 });
+        AddSampling(table, name + "LineSteps", op, { 2, 4, 5 }, { 1, 1, 60 });
+        AddSampling(table, name + "OneElement", op, { 1, 2, 1, 3 }, { 1, 2, 5, 6 });
+        AddSampling(table, name + "Empty", op, { 2, 3, 4, 5 }, { 1, 2, 0, 6 });
+      }
+    }
+  }
+}
+
+/** Values of [-1, 1) as coordinates: from two voxels in front of an image with these
+ * extents to two behind it. */
+Tensor
+ToCoordinates(const Tensor & values, const Shape & extents, bool quantized)
+{
+  Tensor coordinates = values.Clone();
+  double * data = coordinates.GetData<double>();
+  const std::int64_t rank = values.GetShape()[1];
+  const std::int64_t positions = values.GetNumberOfElements() / (values.GetShape()[0] * rank);
+  for (std::int64_t e = 0; e < values.GetNumberOfElements(); ++e)
+  {
+    const auto extent = static_cast<double>(extents[static_cast<std::size_t>(e / positions % rank)]);
+    const double at = (data[e] + 1) / 2 * (extent + 3) - 2;
+    data[e] = quantized ? std::round(at * 4) / 4 : static_cast<double>(static_cast<float>(at));
+  }
+  return coordinates;
+}
+
+/** The extents that an input's values are coordinates of; empty of another input. */
+Shape
+GetSampledExtents(const TableRow & row, std::size_t input)
+{
+  const auto * transposed = std::get_if<TransposedSampling>(&row.op);
+  if (input + 1 != row.shapes.size() || row.shapes[input].size() < 3)
+  {
+    return {};
+  }
+  if (transposed != nullptr)
+  {
+    return transposed->size;
+  }
+  const bool isSampling =
+    std::holds_alternative<Sampling>(row.op) || std::holds_alternative<SamplingCoordinatesGradient>(row.op);
+  const Shape & src = row.shapes[input == 0 ? 0 : input - 1];
+  return isSampling ? Shape(src.begin() + 2, src.end()) : Shape{};
+}
+
 /** Values of [-1, 1) as numbers of [0, 7). */
 Tensor
 ToIndices(const Tensor & values)
@@ -845,6 +926,11 @@ TableRow::MakeInputs() const
     }
     const bool isIndex = i == 1 && (std::holds_alternative<Gather>(op) || std::holds_alternative<ScatterAdd>(op));
     const bool isBits = i == 0 && std::holds_alternative<BitMask>(op);
+    const Shape sampled = GetSampledExtents(*this, i);
+    if (!sampled.empty() && tensor.GetNumberOfElements() > 0)
+    {
+      tensor = ToCoordinates(tensor, sampled, quantized);
+    }
     inputs.push_back(isIndex ? ToIndices(tensor) : isBits ? ToBytes(tensor) : std::move(tensor));
   }
   return inputs;
@@ -867,6 +953,7 @@ GetOperatorTable()
     AddInsertions(table);
     AddConvolutionGradients(table);
     AddOtherGradients(table);
+    AddSamplings(table);
     return table.rows;
   }();
   return rows;

@@ -110,11 +110,23 @@ enum class InterpolationMode : std::uint8_t
   Linear   ///< two taps an axis, clamped at the borders
 };
 
+/** What a Sampling takes for a position that is outside of src. A place of an
+ * axis of n elements is its coordinate in voxels, from 0 to n - 1. */
+enum class BoundaryMode : std::uint8_t
+{
+  Constant, ///< a given value, unless the place is inside along every axis
+  Reflect,  ///< d c b a | a b c d | d c b a
+  Mirror,   ///< d c b | a b c d | c b a
+  Nearest,  ///< a a a | a b c d | d d d
+  Wrap      ///< c | a b c d | b c d: the first and the last element are one place
+};
+
 UniverSegCore_EXPORT const char * ToString(UnaryFunction function);
 UniverSegCore_EXPORT const char * ToString(BinaryFunction function);
 UniverSegCore_EXPORT const char * ToString(PoolingFunction function);
 UniverSegCore_EXPORT const char * ToString(ReductionFunction function);
 UniverSegCore_EXPORT const char * ToString(InterpolationMode mode);
+UniverSegCore_EXPORT const char * ToString(BoundaryMode mode);
 
 /** y = f(x). Inputs: src. \ingroup UniverSegOperators */
 struct Unary
@@ -280,6 +292,55 @@ struct TransposedInterpolation
   bool alignCorners = false;
 };
 
+/** Values of an image at any positions.
+ *
+ * Inputs: src [B, C, spatial...] with 1 to 3 spatial axes of at least one element;
+ * coordinates [B or 1, D, size...], for each of the D spatial axes of src where an
+ * output element comes from, in voxels and in the order of the axes. Output
+ * [B, C, size...].
+ *
+ * Places are those of SciPy's map_coordinates of orders 0 and 1, up to which
+ * neighbour a place half between two has: the one behind. A coordinate that is not
+ * a number is outside, of the other modes than Constant the first element of its
+ * axis; an infinite one too, but for Nearest.
+ * \ingroup UniverSegOperators */
+struct Sampling
+{
+  InterpolationMode mode = InterpolationMode::Linear; ///< Nearest: a fraction of 0.5 goes up
+  BoundaryMode boundary = BoundaryMode::Constant;
+  double value = 0; ///< of Constant
+  /** The rules of the library cuda_spatial_deform instead, for results like its own:
+   * an axis ends before its last element, which of Constant is outside, of Wrap the
+   * first element, and of Nearest 1e-5 of a voxel further on; Reflect takes 2 n - 1 - c
+   * for c in [n, 2 n), c being modulo 2 n, and mirrors that. */
+  bool cudaSpatialDeformRules = false;
+};
+
+/** The adjoint of a Sampling, its gradient with respect to its src: elements are
+ * added where they come from.
+ *
+ * Inputs: src [B, C, spatial...], the extents of which are those of the sampling's
+ * output, coordinates as of the sampling. Output [B, C, size...].
+ * \ingroup UniverSegOperators */
+struct TransposedSampling
+{
+  Sampling sampling = {};
+  std::vector<std::int64_t> size = {}; ///< spatial extents of the sampling's src, required
+};
+
+/** The gradient of a Sampling with respect to its coordinates: 0 of mode Nearest
+ * and where a boundary gives the same value all around. At a voxel it is the slope
+ * behind it.
+ *
+ * Inputs: gradient [B, C, size...] of the sampling's output; src and coordinates as
+ * of the sampling. Output: as the coordinates, a sum over B where they have one
+ * batch element for all.
+ * \ingroup UniverSegOperators */
+struct SamplingCoordinatesGradient
+{
+  Sampling sampling = {};
+};
+
 /** Elements of an axis by their numbers. Inputs: src, indices of type Int64 with
  * any number of axes, which take the place of the axis. An index outside
  * [0, extent) is an Error of the run.
@@ -396,7 +457,10 @@ using Operator = std::variant<Unary,
                               Gather,
                               ScatterAdd,
                               BitMask,
-                              Barrier>;
+                              Barrier,
+                              Sampling,
+                              TransposedSampling,
+                              SamplingCoordinatesGradient>;
 
 /** What is known of a value before anything runs. */
 struct ValueType
@@ -466,6 +530,24 @@ UniverSegCore_EXPORT std::vector<InterpolationTap> InterpolationTaps(const Inter
                                                                      std::int64_t in,
                                                                      std::int64_t out,
                                                                      DataType precision);
+
+/** Where a coordinate of a Sampling lies along one axis:
+ * value = (1 - weight) * src[low] + weight * src[high]. */
+struct SamplingTap
+{
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  double weight = 0;
+  double slope = 0;       ///< of the place with the coordinate: 1, -1 or 0
+  bool isOutside = false; ///< of Constant
+};
+
+/** The place along an axis of `extent` elements, computed in float or double. */
+template <typename T>
+SamplingTap GetSamplingTap(const Sampling & op, T coordinate, std::int64_t extent);
+
+extern template UniverSegCore_EXPORT SamplingTap GetSamplingTap(const Sampling &, float, std::int64_t);
+extern template UniverSegCore_EXPORT SamplingTap GetSamplingTap(const Sampling &, double, std::int64_t);
 } // namespace nn
 } // namespace itk
 

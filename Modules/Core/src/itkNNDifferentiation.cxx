@@ -253,7 +253,8 @@ private:
                     std::holds_alternative<Interpolation>(node.op) || std::holds_alternative<Broadcast>(node.op) ||
                     std::holds_alternative<Reshape>(node.op) || std::holds_alternative<Permutation>(node.op) ||
                     std::holds_alternative<Slice>(node.op) || std::holds_alternative<Insertion>(node.op) ||
-                    std::holds_alternative<Gather>(node.op) || std::holds_alternative<BitMask>(node.op);
+                    std::holds_alternative<Gather>(node.op) || std::holds_alternative<BitMask>(node.op) ||
+                    std::holds_alternative<Sampling>(node.op);
       if (std::holds_alternative<Binary>(node.op))
       {
         // Of two whole results that are kept the one that they make is less.
@@ -850,6 +851,41 @@ private:
     this->Give(
       0,
       this->Add(Interpolation{ op.mode, Spatial(this->InShape(0), op.size.size()), op.alignCorners }, { m_Gradient }));
+  }
+
+  void Propagate(const Sampling & op)
+  {
+    if (this->Wants(0))
+    {
+      const TransposedSampling transposed{ op, Spatial(this->InShape(0), this->InShape(0).size() - 2) };
+      this->Give(0, this->Add(transposed, { m_Gradient, this->In(1) }));
+    }
+    // A nearest neighbour does not change with small moves.
+    if (this->Wants(1) && op.mode == InterpolationMode::Linear)
+    {
+      this->Give(1, this->Add(SamplingCoordinatesGradient{ op }, { m_Gradient, this->In(0), this->In(1) }));
+    }
+  }
+
+  void Propagate(const TransposedSampling & op)
+  {
+    Sampling sampling = op.sampling;
+    sampling.value = 0;
+    if (this->Wants(0))
+    {
+      this->Give(0, this->Add(sampling, { m_Gradient, this->In(1) }));
+    }
+    // What the result weighs is sampled with the same weights.
+    if (this->Wants(1) && sampling.mode == InterpolationMode::Linear)
+    {
+      this->Give(1, this->Add(SamplingCoordinatesGradient{ sampling }, { this->In(0), m_Gradient, this->In(1) }));
+    }
+  }
+
+  void Propagate(const SamplingCoordinatesGradient &)
+  {
+    itkNNThrowMacro("In '" << m_Node->name
+                           << "': the gradient of a sampling by its coordinates cannot be differentiated again");
   }
 
   void Propagate(const ShiftedInterpolation & op)

@@ -577,6 +577,58 @@ Infer(TransposedInterpolation & op, const Types & inputs)
 }
 
 ValueType
+Infer(Sampling &, const Types & inputs)
+{
+  RequireInputs(inputs, 2, "src, coordinates");
+  const Shape & src = inputs[0].shape;
+  const Shape & coordinates = inputs[1].shape;
+  itkNNRequireMacro(
+    src.size() >= 3 && src.size() <= 5 &&
+      std::all_of(src.begin() + 2, src.end(), [](std::int64_t extent) { return extent >= 1; }),
+    "src " << ToString(src)
+           << " should be [batch, channels, spatial...] with 1 to 3 spatial axes of at least 1 element");
+  const auto rank = static_cast<std::int64_t>(src.size()) - 2;
+  itkNNRequireMacro(coordinates.size() == src.size() && (coordinates[0] == src[0] || coordinates[0] == 1) &&
+                      coordinates[1] == rank,
+                    "coordinates " << ToString(coordinates) << " should be [" << src[0] << " or 1, " << rank
+                                   << ", size...] with " << rank << " axes of size, for src " << ToString(src));
+  itkNNRequireMacro(inputs[0].type == inputs[1].type,
+                    "src and coordinates are " << ToString(inputs[0].type) << " and " << ToString(inputs[1].type)
+                                               << "; they must be of one type");
+  ValueType result{ { src[0], src[1] }, inputs[0].type };
+  result.shape.insert(result.shape.end(), coordinates.begin() + 2, coordinates.end());
+  return result;
+}
+
+ValueType
+Infer(TransposedSampling & op, const Types & inputs)
+{
+  RequireInputs(inputs, 2, "src, coordinates");
+  const Shape & src = inputs[0].shape;
+  itkNNRequireMacro(!op.size.empty() && op.size.size() + 2 == src.size() &&
+                      std::all_of(op.size.begin(), op.size.end(), [](std::int64_t extent) { return extent >= 1; }),
+                    "size " << ToString(op.size) << " should have one entry of at least 1 for each spatial axis of src "
+                            << ToString(src) << " [batch, channels, spatial...]");
+  ValueType result{ { src[0], src[1] }, inputs[0].type };
+  result.shape.insert(result.shape.end(), op.size.begin(), op.size.end());
+  const Shape sampled = Infer(op.sampling, { result, inputs[1] }).shape;
+  itkNNRequireMacro(sampled == src,
+                    "src " << ToString(src) << " should have the sampling's shape " << ToString(sampled));
+  return result;
+}
+
+ValueType
+Infer(SamplingCoordinatesGradient & op, const Types & inputs)
+{
+  RequireInputs(inputs, 3, "gradient, src, coordinates");
+  const Shape sampled = Infer(op.sampling, { inputs[1], inputs[2] }).shape;
+  itkNNRequireMacro(inputs[0].shape == sampled && inputs[0].type == inputs[1].type,
+                    "gradient " << ToString(inputs[0].shape) << " should have the sampling's shape "
+                                << ToString(sampled) << " and type");
+  return inputs[2];
+}
+
+ValueType
 Infer(Barrier &, const Types & inputs)
 {
   RequireInputs(inputs, 1, "src");
@@ -720,6 +772,13 @@ ToString(InterpolationMode mode)
 }
 
 const char *
+ToString(BoundaryMode mode)
+{
+  static constexpr const char * names[] = { "constant", "reflect", "mirror", "nearest", "wrap" };
+  return names[static_cast<int>(mode)];
+}
+
+const char *
 GetName(const Operator & op)
 {
   return std::visit(Overloaded{ [](const Unary &) { return "Unary"; },
@@ -745,7 +804,10 @@ GetName(const Operator & op)
                                 [](const Gather &) { return "Gather"; },
                                 [](const ScatterAdd &) { return "ScatterAdd"; },
                                 [](const BitMask &) { return "BitMask"; },
-                                [](const Barrier &) { return "Barrier"; } },
+                                [](const Barrier &) { return "Barrier"; },
+                                [](const Sampling &) { return "Sampling"; },
+                                [](const TransposedSampling &) { return "TransposedSampling"; },
+                                [](const SamplingCoordinatesGradient &) { return "SamplingCoordinatesGradient"; } },
                     op);
 }
 
@@ -823,6 +885,19 @@ Describe(const Operator & op)
     put("mode", ToString(interpolation.mode));
     put("size", ToString(interpolation.size));
     put("alignCorners", interpolation.alignCorners ? "yes" : "no");
+  };
+  const auto putSampling = [&](const Sampling & sampling)
+  {
+    put("mode", ToString(sampling.mode));
+    put("boundary", ToString(sampling.boundary));
+    if (sampling.boundary == BoundaryMode::Constant && sampling.value != 0)
+    {
+      put("value", sampling.value);
+    }
+    if (sampling.cudaSpatialDeformRules)
+    {
+      put("cudaSpatialDeformRules", "yes");
+    }
   };
   std::visit(Overloaded{ [&](const Unary & unary) { DescribeUnary(out, unary); },
                          [&](const Binary & binary) { DescribeBinary(out, binary); },
@@ -925,7 +1000,14 @@ Describe(const Operator & op)
                            put("size", scatter.size);
                          },
                          [&](const BitMask & mask) { put("shape", ToString(mask.shape)); },
-                         [](const Barrier &) {} },
+                         [](const Barrier &) {},
+                         putSampling,
+                         [&](const TransposedSampling & transposed)
+                         {
+                           putSampling(transposed.sampling);
+                           put("size", ToString(transposed.size));
+                         },
+                         [&](const SamplingCoordinatesGradient & gradient) { putSampling(gradient.sampling); } },
              op);
   return out.str();
 }
@@ -1153,5 +1235,99 @@ InterpolationTaps(const Interpolation & op, std::int64_t in, std::int64_t out, D
 {
   return precision == DataType::Float64 ? TapsInPrecision<double>(op, in, out) : TapsInPrecision<float>(op, in, out);
 }
+
+namespace
+{
+/** A position and how it moves with the coordinate. */
+template <typename T>
+struct MovedPosition
+{
+  T at;
+  T slope;
+};
+
+/** Back and forth between 0 and `last`. */
+template <typename T>
+MovedPosition<T>
+Mirror(MovedPosition<T> position, T last)
+{
+  position.slope = position.at < 0 ? -position.slope : position.slope;
+  position.at = std::fmod(std::abs(position.at), 2 * last);
+  return position.at > last ? MovedPosition<T>{ 2 * last - position.at, -position.slope } : position;
+}
+
+/** Of a coordinate outside of an axis. */
+template <typename T>
+MovedPosition<T>
+MoveInside(const Sampling & op, T coordinate, T last)
+{
+  const T extent = last + 1;
+  MovedPosition<T> position{ coordinate, 1 };
+  switch (op.boundary)
+  {
+    case BoundaryMode::Constant:
+      break;
+    case BoundaryMode::Reflect:
+      if (op.cudaSpatialDeformRules)
+      {
+        position.at = std::fmod(coordinate, 2 * extent);
+        position.at += position.at < 0 ? 2 * extent : 0;
+        return Mirror(position.at >= extent ? MovedPosition<T>{ 2 * extent - 1 - position.at, -1 } : position, last);
+      }
+      // From the outer edge of the first voxel to that of the last one.
+      position = Mirror<T>({ coordinate + T(0.5), 1 }, extent);
+      position.at -= T(0.5);
+      break;
+    case BoundaryMode::Mirror:
+      return Mirror(position, last);
+    case BoundaryMode::Nearest:
+      if (op.cudaSpatialDeformRules && coordinate > 0)
+      {
+        return { last - T(1e-5), 0 };
+      }
+      break;
+    case BoundaryMode::Wrap:
+      position.at = std::fmod(coordinate, last);
+      position.at += coordinate < 0 ? last : 0;
+      break;
+  }
+  return position;
+}
+} // namespace
+
+template <typename T>
+SamplingTap
+GetSamplingTap(const Sampling & op, T coordinate, std::int64_t extent)
+{
+  const auto last = static_cast<T>(extent - 1);
+  const bool isInside = coordinate >= 0 && (op.cudaSpatialDeformRules ? coordinate < last : coordinate <= last);
+  SamplingTap tap;
+  tap.isOutside = op.boundary == BoundaryMode::Constant && !isInside;
+  MovedPosition<T> position = isInside ? MovedPosition<T>{ coordinate, 1 } : MoveInside(op, coordinate, last);
+  // Of what is not a number, too.
+  if (!(position.at >= 0))
+  {
+    position = { 0, 0 };
+  }
+  else if (position.at > last)
+  {
+    position = { last, 0 };
+  }
+  tap.low = static_cast<std::int64_t>(position.at);
+  tap.high = std::min(tap.low + 1, extent - 1);
+  const T fraction = position.at - static_cast<T>(tap.low);
+  if (op.mode == InterpolationMode::Nearest)
+  {
+    tap.low = fraction < T(0.5) ? tap.low : tap.high;
+    tap.high = tap.low;
+    return tap;
+  }
+  tap.weight = static_cast<double>(fraction);
+  tap.slope = static_cast<double>(position.slope);
+  return tap;
+}
+
+template SamplingTap GetSamplingTap(const Sampling &, float, std::int64_t);
+template SamplingTap GetSamplingTap(const Sampling &, double, std::int64_t);
 } // namespace nn
 } // namespace itk

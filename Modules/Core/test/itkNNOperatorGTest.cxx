@@ -18,6 +18,7 @@
 #include "itkNNOperator.h"
 #include "itkNNTestHelpers.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -254,6 +255,21 @@ ErrorCases()
       "src [1, 2, 4, 6] should be [1, 2, 4, 4]" },
     { TransposedInterpolation{}, { { 1, 2, 4, 4 } }, "size [] should have one entry" },
     { Barrier{}, {}, "needs 1 inputs" },
+    { Sampling{}, { { 1, 2, 4, 4 } }, "needs 2 inputs (src, coordinates)" },
+    { Sampling{}, { { 2, 4 }, { 2, 4 } }, "src [2, 4] should be [batch, channels, spatial...]" },
+    { Sampling{}, { { 1, 2, 3, 3, 3, 3 }, { 1, 4, 3, 3, 3, 3 } }, "src [1, 2, 3, 3, 3, 3] should be" },
+    { Sampling{}, { { 1, 2, 0, 4 }, { 1, 2, 4, 4 } }, "spatial axes of at least 1 element" },
+    { Sampling{}, { { 2, 2, 4, 4 }, { 3, 2, 4, 4 } }, "coordinates [3, 2, 4, 4] should be [2 or 1, 2, size...]" },
+    { Sampling{}, { { 2, 2, 4, 4 }, { 2, 3, 4, 4 } }, "coordinates [2, 3, 4, 4] should be [2 or 1, 2, size...]" },
+    { Sampling{}, { { 2, 2, 4, 4 }, { 2, 2, 4 } }, "with 2 axes of size, for src [2, 2, 4, 4]" },
+    { TransposedSampling{ {}, { 3 } }, { { 1, 2, 4, 4 }, { 1, 2, 4, 4 } }, "size [3] should have one entry" },
+    { TransposedSampling{ {}, { 3, 0 } }, { { 1, 2, 4, 4 }, { 1, 2, 4, 4 } }, "size [3, 0] should have one entry" },
+    { TransposedSampling{ {}, { 3, 3 } },
+      { { 1, 2, 4, 5 }, { 1, 2, 4, 4 } },
+      "src [1, 2, 4, 5] should have the sampling's shape [1, 2, 4, 4]" },
+    { SamplingCoordinatesGradient{},
+      { { 1, 2, 4 }, { 1, 3, 4 }, { 1, 1, 4 } },
+      "gradient [1, 2, 4] should have the sampling's shape [1, 3, 4]" },
     { Gather{}, { { 3, 4 }, { 2 } }, "indices should be int64, are float32" },
     { ScatterAdd{}, { { 2, 4 }, { 2 } }, "indices should be int64, are float32" },
     { BitMask{ { 9 } }, { { 2 }, {} }, "bits should be uint8, are float32" },
@@ -334,6 +350,81 @@ TEST(Operator, DescribeGradients)
   EXPECT_EQ(Describe(ScatterAdd{ 1, 5 }), "axis=1 size=5");
   EXPECT_EQ(Describe(BitMask{ { 4, 5 } }), "shape=[4, 5]");
   EXPECT_EQ(Describe(Barrier{}), "");
+}
+
+TEST(Operator, SamplingAndItsGradients)
+{
+  EXPECT_EQ(Infer(Sampling{}, { { 2, 3, 4, 5 }, { 1, 2, 7, 8 } }), (Shape{ 2, 3, 7, 8 }));
+  EXPECT_EQ(Infer(Sampling{}, { { 2, 3, 4 }, { 2, 1, 0 } }), (Shape{ 2, 3, 0 }));
+  EXPECT_EQ(Infer(TransposedSampling{ {}, { 4, 5 } }, { { 2, 3, 7, 8 }, { 1, 2, 7, 8 } }), (Shape{ 2, 3, 4, 5 }));
+  EXPECT_EQ(Infer(SamplingCoordinatesGradient{}, { { 2, 3, 7, 8 }, { 2, 3, 4, 5 }, { 1, 2, 7, 8 } }),
+            (Shape{ 1, 2, 7, 8 }));
+  Operator op = Sampling{};
+  EXPECT_NN_ERROR(InferOutput(op, { { { 1, 1, 4 }, DataType::Float32 }, { { 1, 1, 4 }, DataType::Float64 } }),
+                  "Sampling: src and coordinates are float32 and float64; they must be of one type");
+  EXPECT_EQ(Describe(Sampling{}), "mode=linear boundary=constant");
+  EXPECT_EQ(Describe(Sampling{ InterpolationMode::Nearest, BoundaryMode::Constant, -2, true }),
+            "mode=nearest boundary=constant value=-2 cudaSpatialDeformRules=yes");
+  EXPECT_EQ(Describe(TransposedSampling{ { InterpolationMode::Linear, BoundaryMode::Wrap }, { 4, 5 } }),
+            "mode=linear boundary=wrap size=[4, 5]");
+  EXPECT_EQ(Describe(SamplingCoordinatesGradient{ { InterpolationMode::Linear, BoundaryMode::Mirror } }),
+            "mode=linear boundary=mirror");
+  EXPECT_STREQ(ToString(BoundaryMode::Reflect), "reflect");
+  EXPECT_STREQ(ToString(BoundaryMode::Nearest), "nearest");
+}
+
+TEST(Operator, SamplingTaps)
+{
+  const auto check = [](BoundaryMode boundary, bool rules, double coordinate, double place, double slope)
+  {
+    const Sampling op{ InterpolationMode::Linear, boundary, 0, rules };
+    const SamplingTap tap = GetSamplingTap(op, coordinate, 5);
+    EXPECT_FALSE(tap.isOutside);
+    EXPECT_NEAR(static_cast<double>(tap.low) + tap.weight, place, 1e-12) << Describe(op) << " of " << coordinate;
+    EXPECT_EQ(tap.slope, slope) << Describe(op) << " of " << coordinate;
+    EXPECT_EQ(tap.high, std::min<std::int64_t>(tap.low + 1, 4));
+    const SamplingTap single = GetSamplingTap(op, static_cast<float>(coordinate), 5);
+    EXPECT_NEAR(static_cast<double>(single.low) + single.weight, place, 1e-5);
+  };
+  for (const auto boundary : { BoundaryMode::Constant,
+                               BoundaryMode::Reflect,
+                               BoundaryMode::Mirror,
+                               BoundaryMode::Nearest,
+                               BoundaryMode::Wrap })
+  {
+    check(boundary, false, 2.25, 2.25, 1);
+    check(boundary, true, 2.25, 2.25, 1);
+    check(boundary, false, 4, 4, 1);
+  }
+  check(BoundaryMode::Reflect, false, -0.25, 0, 0);
+  check(BoundaryMode::Reflect, false, -1.25, 0.25, -1);
+  check(BoundaryMode::Reflect, false, 5.25, 3.75, -1);
+  check(BoundaryMode::Reflect, false, 12.25, 2.25, 1);
+  check(BoundaryMode::Reflect, true, -0.25, 0.75, 1);
+  check(BoundaryMode::Reflect, true, -0.75, 0.25, 1);
+  check(BoundaryMode::Reflect, true, 4.75, 3.25, -1);
+  check(BoundaryMode::Mirror, false, -1.25, 1.25, -1);
+  check(BoundaryMode::Mirror, false, 4.75, 3.25, -1);
+  check(BoundaryMode::Mirror, false, 9.5, 1.5, 1);
+  check(BoundaryMode::Nearest, false, -3, 0, 0);
+  check(BoundaryMode::Nearest, false, 7, 4, 0);
+  check(BoundaryMode::Nearest, true, 7, 4 - 1e-5, 0);
+  check(BoundaryMode::Wrap, false, -0.5, 3.5, 1);
+  check(BoundaryMode::Wrap, false, -4, 4, 1);
+  check(BoundaryMode::Wrap, false, 4.5, 0.5, 1);
+  check(BoundaryMode::Wrap, true, 4, 0, 1);
+  EXPECT_FALSE(GetSamplingTap(Sampling{}, 4.0, 5).isOutside);
+  EXPECT_TRUE(GetSamplingTap(Sampling{}, 4.001, 5).isOutside);
+  EXPECT_TRUE(GetSamplingTap(Sampling{}, -1e-9, 5).isOutside);
+  EXPECT_TRUE(GetSamplingTap(Sampling{}, std::nan(""), 5).isOutside);
+  EXPECT_TRUE(GetSamplingTap(Sampling{ InterpolationMode::Linear, BoundaryMode::Constant, 0, true }, 4.0, 5).isOutside);
+  const Sampling nearest{ InterpolationMode::Nearest, BoundaryMode::Mirror };
+  EXPECT_EQ(GetSamplingTap(nearest, 1.5, 5).low, 2);
+  // The largest below a half, to which a half more cannot be added.
+  EXPECT_EQ(GetSamplingTap(nearest, std::nextafter(0.5F, 0.0F), 5).low, 0);
+  EXPECT_EQ(GetSamplingTap(nearest, 1.5, 5).high, 2);
+  EXPECT_EQ(GetSamplingTap(nearest, 1.5, 5).weight, 0);
+  EXPECT_EQ(GetSamplingTap(nearest, 1.25, 5).slope, 0);
 }
 
 TEST(Operator, PatchSliceOfAnInsertion)

@@ -19,6 +19,7 @@
 #define itkNNCudaKernels_h
 
 #include "itkNNCudaElements.h"
+#include "itkNNCudaSamplingKernels.h"
 #include "itkNNCudaTable.h"
 
 /** \file
@@ -1078,6 +1079,12 @@ Dispatch(KernelId kernel, ElementType type, TFunction && f)
       return DispatchComputed<BitMaskKernel>(type, f);
     case KernelId::Conversion:
       return DispatchComputed<ConversionKernel>(type, f);
+    case KernelId::Sampling:
+      return DispatchComputed<SamplingKernel>(type, f);
+    case KernelId::TransposedSampling:
+      return DispatchComputed<TransposedSamplingKernel>(type, f);
+    case KernelId::SamplingCoordinatesGradient:
+      return DispatchComputed<SamplingCoordinatesGradientKernel>(type, f);
   }
   return -1;
 }

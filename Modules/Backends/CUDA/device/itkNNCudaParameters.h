@@ -68,7 +68,10 @@ enum class KernelId : std::int32_t
   Gather,
   ScatterAdd,
   BitMask,
-  Conversion
+  Conversion,
+  Sampling,
+  TransposedSampling,
+  SamplingCoordinatesGradient
 };
 
 constexpr int maximumRank = 8;
@@ -331,6 +334,39 @@ struct ConversionParameters
   std::int32_t srcType; ///< an ElementType of those that are computed with
   const void * src;
   void * dst;
+};
+
+/** What a launch of TransposedSampling does. */
+enum class SamplingPhase : std::int32_t
+{
+  Clear, ///< the sums, an item an element
+  Add,   ///< to the sums, an item a position: in any order
+  Own,   ///< all sums of a row, an item a row: in the order of the positions
+  Store  ///< the sums as the result, an item an element
+};
+
+/** Sampling and SamplingCoordinatesGradient: an item is a position of the coordinates. */
+struct SamplingParameters
+{
+  Space space;                   ///< of the positions: batch, depth, height, width
+  Space elements;                ///< of a transposed sampling: batch, channels, depth, height, width of the image
+  Space rows;                    ///< the same: batch, depth, height
+  Image image;                   ///< what is sampled, or the result of a transposed sampling
+  Image sampled;                 ///< the result, or a gradient of it
+  Image sums;                    ///< of a transposed sampling
+  std::int64_t positions;        ///< of one batch element
+  std::int64_t coordinateStride; ///< between batch elements; 0 where all have the same
+  std::int32_t rank;
+  std::int32_t phase;    ///< a SamplingPhase
+  std::int32_t mode;     ///< an InterpolationMode
+  std::int32_t boundary; ///< a BoundaryMode
+  std::int32_t cudaSpatialDeformRules;
+  double value;
+  const void * imageData;
+  const void * sampledData;
+  const void * coordinates;
+  void * dst;
+  void * sumData; ///< numbers that a kernel computes with
 };
 
 struct BitMaskParameters

@@ -40,7 +40,7 @@ namespace cuda
 {
 /** Changed with every change of this file, of itkNNCudaParameters.h or of an enumeration
  * of itkNNOperator.h. */
-constexpr std::uint32_t tableVersion = 5;
+constexpr std::uint32_t tableVersion = 6;
 
 /** Written by kernels when an index is outside of its axis. */
 struct KernelError

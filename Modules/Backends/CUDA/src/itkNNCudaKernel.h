@@ -67,6 +67,13 @@ MakeProposal(StreamKernel::FunctionType function,
     std::make_unique<StreamKernel>(std::move(function), scratchBytes), std::move(inputLayouts), outputLayout);
 }
 
+/** Layout of an image that is made from another: as that one is, the channels in
+ * front of as many spatial axes. */
+Layout GetImageLayout(const Operand & src, const Shape & dst, std::size_t rank);
+
+/** The layout of an image's input: plain or with the channels where an image has them. */
+Layout AcceptedImageLayout(const Operand & src, std::size_t rank);
+
 /** Layouts in which kernels take all inputs of a case. */
 std::vector<Layout> GetAcceptedLayouts(const OperatorCase & operatorCase);
 
@@ -160,6 +167,9 @@ Proposal Propose(const Gather & op, const OperatorCase & operatorCase);
 Proposal Propose(const ScatterAdd & op, const OperatorCase & operatorCase);
 Proposal Propose(const BitMask & op, const OperatorCase & operatorCase);
 Proposal Propose(const Barrier & op, const OperatorCase & operatorCase);
+Proposal Propose(const Sampling & op, const OperatorCase & operatorCase);
+Proposal Propose(const TransposedSampling & op, const OperatorCase & operatorCase);
+Proposal Propose(const SamplingCoordinatesGradient & op, const OperatorCase & operatorCase);
 
 /** Null when a layout is blocked. */
 std::unique_ptr<Kernel> MakeReorderKernel(const ValueType & type, const Layout & from, const Layout & to);

@@ -26,10 +26,6 @@ namespace nn
 {
 namespace cuda
 {
-namespace
-{
-/** Layout of an image that is made from another: as that one is, the channels in
- * front of as many spatial axes. */
 Layout
 GetImageLayout(const Operand & src, const Shape & dst, std::size_t rank)
 {
@@ -42,7 +38,6 @@ GetImageLayout(const Operand & src, const Shape & dst, std::size_t rank)
   return { layout.kind, static_cast<int>(dst.size() - rank) - 1 };
 }
 
-/** The layout of an image's input: plain or with the channels where an image has them. */
 Layout
 AcceptedImageLayout(const Operand & src, std::size_t rank)
 {
@@ -50,6 +45,8 @@ AcceptedImageLayout(const Operand & src, std::size_t rank)
   return layout.axis == static_cast<int>(src.type.shape.size() - rank) - 1 ? layout : Layout{};
 }
 
+namespace
+{
 /** Convolution and TransposedConvolution. */
 template <typename TOperator>
 Proposal

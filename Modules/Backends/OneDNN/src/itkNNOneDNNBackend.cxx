@@ -59,10 +59,12 @@ template <typename TOperator>
 std::vector<const Implementation *>
 GetImplementation(const TOperator &)
 {
-  // The reference backend moves data as well as oneDNN does.
+  // What oneDNN has no primitive for, or does no better than the reference backend.
   if constexpr (std::is_same<TOperator, Reshape>::value || std::is_same<TOperator, Broadcast>::value ||
                 std::is_same<TOperator, Gather>::value || std::is_same<TOperator, ScatterAdd>::value ||
-                std::is_same<TOperator, BitMask>::value || std::is_same<TOperator, Barrier>::value)
+                std::is_same<TOperator, BitMask>::value || std::is_same<TOperator, Barrier>::value ||
+                std::is_same<TOperator, Sampling>::value || std::is_same<TOperator, TransposedSampling>::value ||
+                std::is_same<TOperator, SamplingCoordinatesGradient>::value)
   {
     return {};
   }

@@ -52,6 +52,9 @@ std::unique_ptr<Kernel> MakeKernel(const TransposedInterpolation & op, const Ope
 std::unique_ptr<Kernel> MakeKernel(const Gather & op, const OperatorCase & operatorCase);
 std::unique_ptr<Kernel> MakeKernel(const ScatterAdd & op, const OperatorCase & operatorCase);
 std::unique_ptr<Kernel> MakeKernel(const BitMask & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const Sampling & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const TransposedSampling & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const SamplingCoordinatesGradient & op, const OperatorCase & operatorCase);
 
 std::unique_ptr<Kernel> MakeReorderKernel(const ValueType & type,
                                           const Layout & from,

@@ -33,7 +33,7 @@ bundle()
     die "${build}/lib/libuniverseg_cuda.so is not there: configure with -DUNIVERSEG_CUDA=ON"
   folder="$(mktemp -d)"
   mkdir -p "${folder}/bin" "${folder}/lib" "${folder}/system" "${folder}/Testing"
-  cp "${build}"/bin/universeg "${build}"/bin/UniverSeg{Backends,Networks,Training,Filtering}Tests "${folder}/bin"
+  cp "${build}"/bin/universeg "${build}"/bin/UniverSeg{Backends,Networks,Training,Preprocessing,Filtering}Tests "${folder}/bin"
   strip "${folder}"/bin/*
   cp "${build}/lib/libuniverseg_cuda.so" "${folder}/lib"
   needed_libraries "${folder}"/bin/* | while IFS= read -r library; do
@@ -73,10 +73,11 @@ reason="$("${home}/bin/universeg" bench --device cuda --repeat 1 --support-size 
   die "there is no device to check: ${reason}"
 
 say "== tests on the device"
-for name in Backends Networks Training Filtering; do
+for name in Backends Networks Training Preprocessing Filtering; do
   case "${name}" in
     Training) filter='*GradientGolden*:DeviceOptimizer.*:DeviceCommunicator*:Trainer.Devices*' ;;
-    Filtering) filter='*Cuda*' ;;
+    Preprocessing) filter='SpatialDeformation.*:VolumeFusionGraph.*' ;;
+    Filtering) filter='*Cuda*:VolumeFusionFilter.Devices*' ;;
     *) filter='*' ;;
   esac
   "${home}/bin/UniverSeg${name}Tests" --gtest_brief=1 --gtest_filter="${filter}"

@@ -20,7 +20,7 @@
 
 #include "itkImage.h"
 #include "itkImageToImageFilter.h"
-#include "itkNNVolumeFusion.h"
+#include "itkNNVolumeFusionRunner.h"
 #include "itkUniverSegMacros.h"
 
 namespace itk
@@ -38,6 +38,8 @@ namespace itk
  * region by region; set another seed for another sample. With the seed of Python's
  * `random` the blocks are those of PyMIC's transform VolumeFusion. GetNextRandom() goes on
  * where the filter ended, for a chain of filters that draw from one stream.
+ *
+ * On another device than the cpu the plan is kept for the next images of the same size.
  *
  * Source: G. Wang et al., "MIS-FM: 3D Medical Image Segmentation using Foundation Models
  * Pretrained on a Large-Scale Unannotated Dataset", arXiv 2306.16925; PyMIC 0.5.0.
@@ -106,6 +108,11 @@ public:
   itkSetMacro(MaximumBlockSize, SizeType);
   itkGetConstReferenceMacro(MaximumBlockSize, SizeType);
 
+  /** Where images are mixed: "cpu", the default, "cuda", "cuda:1", or "auto": "cuda" where
+   * there is one, else "cpu". Everywhere in double precision. */
+  itkSetMacro(Device, std::string);
+  itkGetConstReferenceMacro(Device, std::string);
+
   /** The random stream that an execution begins with; by default that of seed 0. */
   void SetRandom(const nn::PythonRandom & random)
   {
@@ -146,14 +153,20 @@ protected:
   void PrintSelf(std::ostream & os, Indent indent) const override;
 
   void VerifyInputInformation() ITKv5_CONST override;
+  void GenerateData() override;
   void BeforeThreadedGenerateData() override;
   void DynamicThreadedGenerateData(const RegionType & region) override;
 
 private:
+  nn::VolumeFusionOptions MakeOptions() const;
+  void FuseOnDevice();
+
   unsigned int m_NumberOfClasses = 5;
   double m_ForegroundRatio = 0.7;
   SizeType m_MinimumBlockSize;
   SizeType m_MaximumBlockSize;
+  std::string m_Device = "cpu";
+  nn::VolumeFusionRunner m_Runner;
   nn::PythonRandom m_Random{ 0 };
   nn::PythonRandom m_NextRandom{ 0 };
   nn::VolumeFusionGrid m_Grid;

@@ -18,10 +18,13 @@
 #ifndef itkVolumeFusionFilter_hxx
 #define itkVolumeFusionFilter_hxx
 
+#include "itkImageRegionConstIterator.h"
 #include "itkImageScanlineConstIterator.h"
+#include "itkNNError.h"
 #include "itkVolumeFusionFilter.h"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace itk
 {
@@ -63,24 +66,105 @@ VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::VerifyInputInformati
 }
 
 template <typename TInputImage, typename TOutputImage, typename TLabelImage>
-void
-VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::BeforeThreadedGenerateData()
+nn::VolumeFusionOptions
+VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::MakeOptions() const
 {
-  const auto & size = this->GetOutput()->GetLargestPossibleRegion().GetSize();
   nn::VolumeFusionOptions options;
   options.classes = m_NumberOfClasses;
   options.foregroundRatio = m_ForegroundRatio;
   options.minimumBlock.clear();
   options.maximumBlock.clear();
-  nn::Shape shape;
   for (unsigned int axis = ImageDimension; axis-- > 0;)
   {
     options.minimumBlock.push_back(static_cast<std::int64_t>(m_MinimumBlockSize[axis]));
     options.maximumBlock.push_back(static_cast<std::int64_t>(m_MaximumBlockSize[axis]));
+  }
+  return options;
+}
+
+template <typename TInputImage, typename TOutputImage, typename TLabelImage>
+void
+VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::BeforeThreadedGenerateData()
+{
+  const auto & size = this->GetOutput()->GetLargestPossibleRegion().GetSize();
+  nn::Shape shape;
+  for (unsigned int axis = ImageDimension; axis-- > 0;)
+  {
     shape.push_back(static_cast<std::int64_t>(size[axis]));
   }
   m_NextRandom = m_Random;
-  m_Grid = nn::VolumeFusionGrid::Draw(m_NextRandom, options, shape);
+  m_Grid = nn::VolumeFusionGrid::Draw(m_NextRandom, this->MakeOptions(), shape);
+}
+
+template <typename TInputImage, typename TOutputImage, typename TLabelImage>
+void
+VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::GenerateData()
+{
+  if (m_Device == "cpu" || !m_Runner.UseDevice(m_Device))
+  {
+    Superclass::GenerateData();
+    return;
+  }
+  try
+  {
+    this->FuseOnDevice();
+  }
+  catch (const nn::Cancelled &)
+  {
+    for (OutputDataObjectIterator it(this); !it.IsAtEnd(); ++it)
+    {
+      it.GetOutput()->ReleaseData();
+    }
+    ProcessAborted aborted(__FILE__, __LINE__);
+    aborted.SetLocation(ITK_LOCATION);
+    aborted.SetDescription("The fusion was aborted; its outputs have been released");
+    throw aborted;
+  }
+}
+
+template <typename TInputImage, typename TOutputImage, typename TLabelImage>
+void
+VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::FuseOnDevice()
+{
+  this->AllocateOutputs();
+  this->BeforeThreadedGenerateData();
+  OutputImageType * output = this->GetOutput();
+  LabelImageType * labels = this->GetLabelOutput();
+  const RegionType region = output->GetBufferedRegion();
+  const auto origin = output->GetLargestPossibleRegion().GetIndex();
+  nn::Shape size;
+  nn::Shape position;
+  for (unsigned int axis = ImageDimension; axis-- > 0;)
+  {
+    size.push_back(static_cast<std::int64_t>(region.GetSize(axis)));
+    position.push_back(static_cast<std::int64_t>(region.GetIndex(axis) - origin[axis]));
+  }
+  const auto copy = [&](const InputImageType * image)
+  {
+    nn::Tensor tensor(size, nn::DataType::Float64);
+    auto * to = tensor.template GetData<double>();
+    for (ImageRegionConstIterator<InputImageType> it(image, region); !it.IsAtEnd(); ++it)
+    {
+      *to++ = static_cast<double>(it.Get());
+    }
+    return tensor;
+  };
+  nn::RunHooks hooks;
+  hooks.isCancelled = [this] { return this->GetAbortGenerateData(); };
+  hooks.progress = [this](double part) { this->UpdateProgress(static_cast<float>(part)); };
+  const auto results = m_Runner.Run(
+    this->MakeOptions(), m_Grid, position, copy(this->GetForegroundImage()), copy(this->GetBackgroundImage()), hooks);
+  const auto paste = [&](const char * name, auto * image)
+  {
+    using PixelType = typename std::remove_pointer_t<decltype(image)>::PixelType;
+    const auto * from = results.at(name).template GetData<double>();
+    std::transform(from,
+                   from + region.GetNumberOfPixels(),
+                   image->GetBufferPointer(),
+                   [](double value) { return static_cast<PixelType>(value); });
+  };
+  paste("fused", output);
+  paste("labels", labels);
 }
 
 template <typename TInputImage, typename TOutputImage, typename TLabelImage>
@@ -129,6 +213,7 @@ VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::PrintSelf(std::ostre
   os << indent << "ForegroundRatio: " << m_ForegroundRatio << std::endl;
   os << indent << "MinimumBlockSize: " << m_MinimumBlockSize << std::endl;
   os << indent << "MaximumBlockSize: " << m_MaximumBlockSize << std::endl;
+  os << indent << "Device: " << m_Device << std::endl;
 }
 } // namespace itk
 

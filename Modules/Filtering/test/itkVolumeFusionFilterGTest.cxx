@@ -21,6 +21,7 @@
 #include "itkFilteringTestHelpers.h"
 #include "itkNNSafeTensors.h"
 #include "itkNNTestGoldens.h"
+#include "itkNNTestTargets.h"
 #include "itkStreamingImageFilter.h"
 #include "nlohmann/json.hpp"
 
@@ -318,6 +319,121 @@ TEST(VolumeFusionFilter, ProgressAndAbort)
   EXPECT_EQ(GetPixels(aborted->GetOutput()), GetPixels(filter->GetOutput()));
 }
 
+namespace
+{
+/** Whether there is a device of CUDA, which may be emulated. */
+bool
+HasCuda()
+{
+  return itk::nn::test::IsRegistered("cuda");
+}
+
+/** Both outputs of a filter on the cpu and on a device. */
+template <typename TFilter>
+void
+CheckDevice(TFilter * filter)
+{
+  filter->SetDevice("cpu");
+  filter->UpdateLargestPossibleRegion();
+  const auto fused = GetPixels(filter->GetOutput());
+  const auto labels = GetPixels(filter->GetLabelOutput());
+  for (const std::string device : { "cuda", "auto" })
+  {
+    filter->SetDevice(device);
+    filter->UpdateLargestPossibleRegion();
+    EXPECT_EQ(GetPixels(filter->GetOutput()), fused) << device;
+    EXPECT_EQ(GetPixels(filter->GetLabelOutput()), labels) << device;
+  }
+}
+} // namespace
+
+TEST(VolumeFusionFilter, DevicesMakeTheSameImages)
+{
+  if (!HasCuda())
+  {
+    GTEST_SKIP() << "there is no CUDA device";
+  }
+  const auto filter = MakeFilter();
+  EXPECT_EQ(filter->GetDevice(), "cpu");
+  CheckDevice(filter.GetPointer());
+  // One plan for all seeds; another for other options.
+  for (const int seed : { 12, 13, 14 })
+  {
+    filter->SetSeed(seed);
+    CheckDevice(filter.GetPointer());
+  }
+  filter->SetNumberOfClasses(3);
+  filter->SetMinimumBlockSize({ { 2, 2, 2 } });
+  CheckDevice(filter.GetPointer());
+  filter->SetForegroundImage(MakeNoise<ImageType>({ { 16, 13, 9 } }, 3, { { 5, -2, 7 } }));
+  filter->SetBackgroundImage(MakeNoise<ImageType>({ { 16, 13, 9 } }, 4, { { 5, -2, 7 } }));
+  CheckDevice(filter.GetPointer());
+
+  using PictureType = itk::Image<unsigned char, 2>;
+  const auto pictures = itk::VolumeFusionFilter<PictureType, itk::Image<double, 2>, itk::Image<short, 2>>::New();
+  const auto bright = MakeImage<PictureType>({ { 40, 30 } });
+  bright->FillBuffer(201);
+  pictures->SetForegroundImage(bright);
+  pictures->SetBackgroundImage(MakeImage<PictureType>({ { 40, 30 } }));
+  pictures->SetNumberOfClasses(256);
+  pictures->SetMinimumBlockSize({ { 4, 4 } });
+  pictures->SetMaximumBlockSize({ { 8, 8 } });
+  CheckDevice(pictures.GetPointer());
+}
+
+TEST(VolumeFusionFilter, DevicesStreamAndAbort)
+{
+  if (!HasCuda())
+  {
+    GTEST_SKIP() << "there is no CUDA device";
+  }
+  const auto filter = MakeFilter();
+  filter->Update();
+  const auto whole = GetPixels(filter->GetOutput());
+  filter->SetDevice("cuda");
+  const auto streaming = itk::StreamingImageFilter<ImageType, ImageType>::New();
+  streaming->SetInput(filter->GetOutput());
+  streaming->SetNumberOfStreamDivisions(5);
+  streaming->Update();
+  EXPECT_EQ(GetPixels(streaming->GetOutput()), whole);
+
+  const auto aborted = MakeFilter();
+  aborted->SetDevice("cuda");
+  const auto abort = itk::CStyleCommand::New();
+  abort->SetCallback([](itk::Object * caller, const itk::EventObject &, void *)
+                     { dynamic_cast<itk::ProcessObject &>(*caller).AbortGenerateDataOn(); });
+  const auto tag = aborted->AddObserver(itk::ProgressEvent(), abort);
+  EXPECT_THROW(aborted->Update(), itk::ProcessAborted);
+  aborted->RemoveObserver(tag);
+  aborted->Update();
+  EXPECT_EQ(GetPixels(aborted->GetOutput()), whole);
+}
+
+TEST(VolumeFusionRunner, DevicesAndErrors)
+{
+  itk::nn::VolumeFusionRunner runner;
+  EXPECT_FALSE(runner.UseDevice("cpu"));
+  EXPECT_EQ(runner.UseDevice("auto"), HasCuda());
+  EXPECT_NN_ERROR(runner.UseDevice("gpu"), "gpu");
+  VolumeFusionOptions options;
+  options.minimumBlock = { 2, 2 };
+  options.maximumBlock = { 3, 3 };
+  PythonRandom random(3);
+  const VolumeFusionGrid grid = VolumeFusionGrid::Draw(random, options, { 6, 7 });
+  const itk::nn::Tensor image = itk::nn::Tensor::Full({ 6, 7 }, 2);
+  EXPECT_FALSE(runner.UseDevice("cpu"));
+  const auto results = runner.Run(options, grid, { 0, 0 }, image, itk::nn::Tensor::Zeros({ 6, 7 }));
+  const auto fused = results.at("fused").ToVector<double>();
+  const auto labels = results.at("labels").ToVector<double>();
+  EXPECT_EQ(results.at("fused").GetShape(), (itk::nn::Shape{ 1, 1, 6, 7 }));
+  for (std::size_t i = 0; i < fused.size(); ++i)
+  {
+    EXPECT_EQ(fused[i], labels[i] / 2);
+  }
+  EXPECT_NN_ERROR(runner.Run(options, grid, { 0, 0 }, image, itk::nn::Tensor::Zeros({ 6, 6 })), "background");
+  EXPECT_NN_ERROR(runner.Run(options, grid, { 0 }, image, image), "the position [0] should have the axes");
+}
+
 TEST(VolumeFusionFilter, ParametersAndErrors)
 {
   const auto filter = FilterType::New();
@@ -328,6 +444,7 @@ TEST(VolumeFusionFilter, ParametersAndErrors)
   std::ostringstream text;
   filter->Print(text);
   EXPECT_NE(text.str().find("NumberOfClasses: 5"), std::string::npos);
+  EXPECT_NE(text.str().find("Device: cpu"), std::string::npos);
   EXPECT_STREQ(filter->GetNameOfClass(), "VolumeFusionFilter");
   EXPECT_THROW(filter->Update(), itk::ExceptionObject) << "no inputs";
 
@@ -340,6 +457,9 @@ TEST(VolumeFusionFilter, ParametersAndErrors)
   image->SetSpacing(spacing);
   moved->SetBackgroundImage(image);
   EXPECT_ERROR(moved->Update(), "physical space");
+  const auto device = MakeFilter();
+  device->SetDevice("gpu");
+  EXPECT_ERROR(device->Update(), "gpu");
   const auto none = MakeFilter();
   none->SetNumberOfClasses(1);
   EXPECT_ERROR(none->Update(), "number of classes is 1");

@@ -10,8 +10,9 @@ Usage: check-cuda.sh [ARGUMENT]...
        check-cuda.sh --bundle FILE.tar.xz [PRESET]
 Without --bundle, on a machine with a GPU: runs the tests of the build "ci" (or of the
 bundle that the script is in) on the device, those of the operators under
-compute-sanitizer as well where that is installed, and Testing/Benchmark/compare_cuda.py
-with the arguments, which needs a Python with PyTorch (PYTHON, default python3).
+compute-sanitizer as well where that is installed, those of Python's tensors, and
+Testing/Benchmark/compare_cuda.py with the arguments. The last two need a Python of 3.11 or
+later with NumPy and PyTorch (PYTHON, default python3).
 With --bundle, on the machine that built the preset (default ci): packs programs, tests,
 the device library, the libraries they need and the golden vectors, for a machine with a
 GPU and without ITK. Unpack it there and run Utilities/check-cuda.sh in it.
@@ -36,11 +37,14 @@ bundle()
   cp "${build}"/bin/universeg "${build}"/bin/UniverSeg{Backends,Networks,Training,Preprocessing,Filtering}Tests "${folder}/bin"
   strip "${folder}"/bin/*
   cp "${build}/lib/libuniverseg_cuda.so" "${folder}/lib"
-  needed_libraries "${folder}"/bin/* | while IFS= read -r library; do
+  cp -rL "${build}/Wrapping/native/package" "${folder}"
+  needed_libraries "${folder}"/bin/* "${folder}/package/itk_universeg/libuniverseg.so" | while IFS= read -r library; do
     cp -L "${library}" "${folder}/system"
   done
   cp -r "${universeg_root}/Utilities" "${folder}"
-  cp -r "${universeg_root}/Testing/Benchmark" "${folder}/Testing"
+  cp -r "${universeg_root}"/Testing/{Benchmark,Goldens} "${folder}/Testing"
+  mkdir -p "${folder}/Wrapping"
+  cp -r "${universeg_root}/Wrapping/test" "${folder}/Wrapping"
   if [ -n "${UNIVERSEG_GOLDENS_DIR:-}" ]; then
     mkdir -p "${folder}/goldens"
     cp -r "${UNIVERSEG_GOLDENS_DIR}"/universeg "${UNIVERSEG_GOLDENS_DIR}"/misfm "${folder}/goldens"
@@ -63,8 +67,10 @@ case "${1:-}" in
 esac
 
 home="${universeg_root}/build/ci"
+package="${home}/Wrapping/native/package"
 if [ -x "${universeg_root}/bin/universeg" ]; then
   home="${universeg_root}"
+  package="${home}/package"
   export LD_LIBRARY_PATH="${home}/system${LD_LIBRARY_PATH:+:${LD_LIBRARY_PATH}}"
   [ ! -d "${home}/goldens" ] || export UNIVERSEG_GOLDENS_DIR="${home}/goldens"
 fi
@@ -95,5 +101,8 @@ if [ -n "$(command -v mpirun)" ] && [ -x "${home}/bin/UniverSegEndToEndTests" ];
   say "== two processes"
   "${home}/bin/UniverSegEndToEndTests" --gtest_brief=1 --gtest_filter='Train.ProcessesTakeDevicesInTurn'
 fi
+say "== tensors of Python"
+(cd "${universeg_root}/Wrapping/test" &&
+  PYTHONPATH="${package}" UNIVERSEG_ROOT="${universeg_root}" "${PYTHON:-python3}" -B -m unittest test_tensors)
 say "== times"
 "${PYTHON:-python3}" "${universeg_root}/Testing/Benchmark/compare_cuda.py" --command "${home}/bin/universeg" "$@"

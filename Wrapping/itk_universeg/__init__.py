@@ -27,15 +27,15 @@ The classes behind them, ``itk.UniverSegImageFilter``, ``itk.UniverSegSupportSet
 and ``itk.SegmentationModel``, take part in ITK pipelines.
 """
 
-__all__ = ["Model", "SupportSet", "model", "segment", "support_set"]
+__all__ = ["DeviceTensor", "Model", "SupportSet", "model", "segment", "support_set"]
 
 
 def __getattr__(name):
     # Loaded when asked for: the command's script imports this package too, and wants no NumPy.
     if name in __all__:
-        from . import _segment
+        from . import _segment, _tensors
 
-        return getattr(_segment, name)
+        return getattr(_tensors if name == "DeviceTensor" else _segment, name)
     if name == "__version__":
         from importlib.metadata import version
 

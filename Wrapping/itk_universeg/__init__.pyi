@@ -2,6 +2,9 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
+
 _File: TypeAlias = str | os.PathLike[str]
 _Normalization: TypeAlias = (
     Literal["minmax", "minmax-volume", "percentile", "none"] | tuple[Literal["window", "percentile"], float, float]
@@ -9,12 +12,44 @@ _Normalization: TypeAlias = (
 
 __version__: str
 
+class DeviceTensor:
+    def __init__(self, array: Any, device: str = "cuda") -> None: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[np.float32]: ...
+    @property
+    def device(self) -> str: ...
+    def numpy(self) -> npt.NDArray[np.float32]: ...
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]: ...
+
 class Model:
     file: str | None
     def __init__(self, file: _File | None = None) -> None: ...
     @property
     def description(self) -> dict[str, Any]: ...
     def to_itk(self) -> Any: ...
+    def __call__(
+        self,
+        target: Any,
+        support_images: Any,
+        support_labels: Any,
+        *,
+        device: Any = None,
+        backend: str = "auto",
+        precision: str = "float32",
+        threads: int | None = None,
+    ) -> Any: ...
 
 class SupportSet:
     soft_labels: bool

@@ -17,7 +17,7 @@
 # ==========================================================================*/
 """The library of the package, by ctypes: see Wrapping/native/universegNative.h.
 
-It holds the filter itself. ITK's wrapping, which takes seconds and hundreds of
+It holds the filter itself, and the network alone for tensors. ITK's wrapping, which takes seconds and hundreds of
 megabytes to load, is not needed to call it.
 """
 
@@ -56,6 +56,29 @@ class Image(ctypes.Structure):
         return cls(array.ctypes.data, _PIXEL_TYPES[array.dtype], components, len(spatial), size)
 
 
+# Kinds of devices, as DLPack numbers them.
+CPU, CUDA = 1, 2
+
+
+class Tensor(ctypes.Structure):
+    _fields_ = [
+        ("data", c_void_p),
+        ("shape", c_int64 * 5),
+        ("rank", c_int32),
+        ("device", c_int32),
+        ("device_index", c_int32),
+        ("stream", c_void_p),
+    ]
+
+
+class _Computation(ctypes.Structure):
+    _fields_ = [("backend", c_char_p), ("device", c_char_p), ("precision", c_char_p), ("threads", c_uint32)]
+
+
+class _Capsules(ctypes.Structure):
+    _fields_ = [("make", c_void_p), ("is_valid", c_void_p), ("get_pointer", c_void_p)]
+
+
 class Parameters(ctypes.Structure):
     _fields_ = [
         ("threshold", c_double),
@@ -81,10 +104,13 @@ class Parameters(ctypes.Structure):
     ]
 
 
+_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "libuniverseg.so")
+
+
 @functools.cache
 def _library() -> ctypes.CDLL:
     """Loaded when first used: itk imports this package whether or not it is."""
-    library = ctypes.CDLL(os.path.join(os.path.dirname(os.path.abspath(__file__)), "libuniverseg.so"))
+    library = ctypes.CDLL(_FILE)
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "universeg_error": (c_char_p, []),
         "universeg_release": (None, [c_void_p]),
@@ -111,6 +137,10 @@ def _library() -> ctypes.CDLL:
                 _Progress,
             ],
         ),
+        "universeg_predict": (c_void_p, [c_void_p, *[POINTER(Tensor)] * 3, POINTER(_Computation)]),
+        "universeg_tensor_copy": (c_void_p, [POINTER(Tensor), c_char_p]),
+        "universeg_tensor_view": (c_int32, [c_void_p, POINTER(Tensor)]),
+        "universeg_find_device": (c_int32, [c_void_p]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, name)
@@ -216,3 +246,59 @@ def segment(
         raise raised[0]
     _check(status == 1)
     return labels, probabilities
+
+
+@functools.cache
+def _make_capsule() -> Callable[[int, int, Any], Any]:
+    """The function that calls Python's interface, with the interpreter's lock held."""
+    function = ctypes.PyDLL(_FILE).universeg_tensor_capsule
+    function.restype, function.argtypes = ctypes.py_object, [c_void_p, c_int32, POINTER(_Capsules)]
+    names = ("PyCapsule_New", "PyCapsule_IsValid", "PyCapsule_GetPointer")
+    capsules = _Capsules(*(ctypes.cast(getattr(ctypes.pythonapi, name), c_void_p) for name in names))
+    return lambda handle, has_version: function(handle, has_version, byref(capsules))
+
+
+class Elements(_Object):
+    """A tensor of the library: its memory stays as long as this or a capsule does."""
+
+    def view(self) -> Tensor:
+        view = Tensor()
+        _check(_library().universeg_tensor_view(self.handle, byref(view)))
+        return view
+
+    def capsule(self, has_version: bool) -> Any:
+        return _make_capsule()(self.handle, has_version)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        view = self.view()
+        return tuple(view.shape[: view.rank])
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """Of a tensor of the CPU."""
+        return {
+            "shape": self.shape,
+            "typestr": np.dtype(np.float32).str,
+            "data": (self.view().data, False),
+            "version": 3,
+        }
+
+
+def predict(
+    model: Model, tensors: tuple[Tensor, Tensor, Tensor], backend: str, device: str, precision: str, threads: int
+) -> Elements:
+    """The logits of target, support images and support labels."""
+    computation = _Computation(backend.encode(), device.encode(), precision.encode(), threads)
+    return Elements(_library().universeg_predict(model.handle, *map(byref, tensors), byref(computation)))
+
+
+def copy(tensor: Tensor, device: str) -> Elements:
+    return Elements(_library().universeg_tensor_copy(byref(tensor), device.encode()))
+
+
+def find_device(address: int) -> int:
+    """Index of the CUDA device that an address belongs to."""
+    index = _library().universeg_find_device(address)
+    _check(index >= 0)
+    return index

@@ -50,13 +50,13 @@ def read_pixels(value: Any, what: str, channel_axis: int | None = None) -> Pixel
         return _from_file(value, what)
     if _is_itk(value):
         return _from_itk(value, what)
-    if _is_instance(value, "SimpleITK", "Image"):
+    if is_instance(value, "SimpleITK", "Image"):
         return _from_simpleitk(value, what)
-    if _is_instance(value, "torch", "Tensor"):
+    if is_instance(value, "torch", "Tensor"):
         if channel_axis is None and type(value).__name__ == "MetaTensor":
             return _from_metatensor(value, what)
         return _from_torch(value, what, channel_axis)
-    if _is_instance(value, "xarray", "DataArray"):
+    if is_instance(value, "xarray", "DataArray"):
         return _from_xarray(value, what, channel_axis)
     if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
         array, has_channels = _split_channels(np.asarray(value), channel_axis, what)
@@ -97,7 +97,7 @@ def _numbers(array: np.ndarray, what: str) -> np.ndarray:
     return array
 
 
-def _is_instance(value: Any, module: str, name: str) -> bool:
+def is_instance(value: Any, module: str, name: str) -> bool:
     """Whether value is of a module's class; the module is not imported, since an
     object of it exists only where somebody has."""
     kind = getattr(sys.modules.get(module), name, None)

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _native, _pixels
+from . import _native, _pixels, _tensors
 
 _NORMALIZATIONS = ("minmax", "minmax-volume", "percentile", "window", "none")
 
@@ -52,6 +52,74 @@ class Model:
         import itk
 
         return itk.SegmentationModel.GetDefault() if self.file is None else itk.SegmentationModel.Read(self.file)
+
+    def __call__(
+        self,
+        target: Any,
+        support_images: Any,
+        support_labels: Any,
+        *,
+        device: Any = None,
+        backend: str = "auto",
+        precision: str = "float32",
+        threads: int | None = None,
+    ) -> Any:
+        """Run the network on tensors as they are, as the model of the official UniverSeg
+        package is called: no normalisation, no resampling, no sigmoid.
+
+        Parameters
+        ----------
+        target
+            [B, 1, H, W], values in [0, 1]; H and W are multiples of 8 for the official
+            architecture.
+        support_images, support_labels
+            [B, S, 1, H, W], or [1, S, 1, H, W] for one support set of all targets;
+            labels are 0 and 1, or parts between.
+
+            All three hold float32 at every ``precision`` and are on the same device:
+            tensors of torch, CuPy, JAX or any other package with ``__dlpack__``, objects
+            with ``__cuda_array_interface__``, or arrays for NumPy. Those on a CUDA device
+            should be contiguous, and are read where they are. What another stream than
+            the producer's own still writes to them is the caller's to order.
+        device
+            None: that of the tensors. For tensors of the CPU also "cuda", "cuda:1" or
+            "auto": they are copied there, and the result back.
+        backend
+            "auto", or the name of one.
+        precision
+            What is computed with: "float32" or "float64", on CUDA "tf32", "bfloat16" and
+            "float16" too.
+        threads
+            Of the CPU. None: as many as ITK uses.
+
+        Returns
+        -------
+        Logits [B, 1, H, W] of float32; a pixel is foreground where they are above 0, and
+        their sigmoid is its probability. For tensors of a CUDA device they are there, and
+        done. A torch.Tensor or a CuPy array for a target of that kind, else a NumPy array,
+        on a CUDA device a :class:`DeviceTensor`. There are no gradients.
+
+        Nothing is kept between calls but plans for the last few shapes: :func:`segment`
+        with a :class:`SupportSet` works on the supports once only.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For tensors of another type, shape or place. What a package raises itself
+            passes, as torch's BufferError for a tensor that requires a gradient.
+        RuntimeError
+            For what the network or the device refuses.
+        """
+        return _tensors.predict(
+            self._native,
+            target,
+            support_images,
+            support_labels,
+            device=device,
+            backend=backend,
+            precision=precision,
+            threads=0 if threads is None else _count(threads, "threads", 65535, 1),
+        )
 
     def __repr__(self) -> str:
         d = self.description

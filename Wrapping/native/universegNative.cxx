@@ -15,7 +15,7 @@
  *  limitations under the License.
  *
  *=========================================================================*/
-#include "universegNative.h"
+#include "universegObjects.h"
 
 #include "itkCommand.h"
 #include "itkUniverSegImageFilter.h"
@@ -23,79 +23,21 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <exception>
 #include <limits>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <vector>
-
-/** Behind every handle: one of the three kinds. */
-struct UniverSegObject
-{
-  virtual ~UniverSegObject() = default;
-};
 
 namespace
 {
 using itk::SegmentationModel;
 using itk::UniverSegSupportSet;
 
-struct ModelObject : UniverSegObject
-{
-  SegmentationModel::Pointer model;
-};
-
 struct SupportsObject : UniverSegObject
 {
   UniverSegSupportSet::Pointer supports;
 };
-
-std::string &
-ErrorText()
-{
-  thread_local std::string text;
-  return text;
-}
-
-[[noreturn]] void
-Fail(const std::string & text)
-{
-  throw std::invalid_argument(text);
-}
-
-/** Run f; a failure becomes the error's text and the value for it. */
-template <typename TFunction, typename TValue>
-TValue
-Guard(TValue failed, const TFunction & f)
-{
-  try
-  {
-    return f();
-  }
-  catch (const itk::ExceptionObject & error)
-  {
-    ErrorText() = error.GetDescription();
-  }
-  catch (const std::exception & error)
-  {
-    ErrorText() = error.what();
-  }
-  return failed;
-}
-
-template <typename TObject>
-TObject &
-Get(UniverSegObject * object, const char * what)
-{
-  auto * typed = dynamic_cast<TObject *>(object);
-  if (typed == nullptr)
-  {
-    Fail(std::string("The handle is not that of a ") + what);
-  }
-  return *typed;
-}
 
 template <unsigned int VDimension, typename TPixel, typename TOutput>
 typename itk::Image<TOutput, VDimension>::Pointer
@@ -285,10 +227,17 @@ Segment(SegmentationModel * model,
 }
 } // namespace
 
+std::string &
+GetErrorText()
+{
+  thread_local std::string text;
+  return text;
+}
+
 const char *
 universeg_error()
 {
-  return ErrorText().c_str();
+  return GetErrorText().c_str();
 }
 
 void

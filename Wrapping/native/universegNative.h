@@ -27,9 +27,9 @@ extern "C" {
 #endif
 
 /** \file
-   * UniverSegImageFilter on plain memory, for callers that have no itk::Image:
-   * the functions of the Python package load this library alone, and neither
-   * ITK's wrapping nor its base classes.
+   * UniverSegImageFilter, and the network without it, on plain memory, for
+   * callers that have no itk::Image: the functions of the Python package load
+   * this library alone, and neither ITK's wrapping nor its base classes.
    *
    * A function that fails returns a null pointer, 0 or what it says; the reason is
    * universeg_error(). Objects are released with universeg_release().
@@ -145,6 +145,74 @@ UniverSegNative_EXPORT int32_t universeg_segment(UniverSegObject * model,
                                                  uint16_t * labels,
                                                  float * probabilities,
                                                  UniverSegProgress progress);
+
+/** Where memory is, numbered as DLPack does. */
+enum UniverSegDevice
+{
+  UNIVERSEG_CPU = 1,
+  UNIVERSEG_CUDA = 2
+};
+
+/** Elements of float32 in memory, contiguous, the last axis fastest. */
+typedef struct
+{
+  void * data;
+  int64_t shape[5];
+  int32_t rank;
+  int32_t device;      /**< UniverSegDevice */
+  int32_t deviceIndex; /**< of CUDA */
+  /** Of CUDA: a cudaStream_t with work that the elements need, 1 for the legacy
+     * default stream, 2 for the thread's own; null when there is none. */
+  void * stream;
+} UniverSegTensor;
+
+/** How a network is run. */
+typedef struct
+{
+  const char * backend;
+  const char * device; /**< of tensors of CUDA: theirs */
+  const char * precision;
+  uint32_t threads; /**< 0: as many as ITK has */
+} UniverSegComputation;
+
+/** Run a model of UniverSeg on tensors as they are, without normalisation and
+   * resampling: target [B, 1, H, W], support images and labels [B, S, 1, H, W] or
+   * [1, S, 1, H, W], all on one device. Those of CUDA are read where they are, after
+   * the work of their streams, and the result stays there; on the device "cuda"
+   * those of the CPU are copied there and the result back.
+   * Returns a tensor, the logits [B, 1, H', W'], when all is done. */
+UniverSegNative_EXPORT UniverSegObject * universeg_predict(UniverSegObject * model,
+                                                           const UniverSegTensor * target,
+                                                           const UniverSegTensor * supportImages,
+                                                           const UniverSegTensor * supportLabels,
+                                                           const UniverSegComputation * computation);
+
+/** A copy of a tensor on the device "cpu", "cuda" or "cuda:1". */
+UniverSegNative_EXPORT UniverSegObject * universeg_tensor_copy(const UniverSegTensor * tensor, const char * device);
+
+/** Where the elements of a tensor are, as long as it is not released; the stream
+   * is null. Returns 1, or 0. */
+UniverSegNative_EXPORT int32_t universeg_tensor_view(UniverSegObject * tensor, UniverSegTensor * view);
+
+/** Index of the CUDA device in whose memory an address is, or -1. */
+UniverSegNative_EXPORT int32_t universeg_find_device(const void * address);
+
+/** PyCapsule_New(), PyCapsule_IsValid() and PyCapsule_GetPointer(), since this
+   * library is not linked to Python's. */
+typedef struct
+{
+  void * (*make)(void * pointer, const char * name, void (*destructor)(void * capsule));
+  int (*isValid)(void * capsule, const char * name);
+  void * (*getPointer)(void * capsule, const char * name);
+} UniverSegCapsules;
+
+/** A tensor as a DLPack capsule, "dltensor" or with a version "dltensor_versioned",
+   * which keeps the elements; called with the interpreter's lock held. No code in
+   * Python is needed to free it, so that it may outlive the interpreter's modules.
+   * \param capsules the same in every call. */
+UniverSegNative_EXPORT void * universeg_tensor_capsule(UniverSegObject * tensor,
+                                                       int32_t hasVersion,
+                                                       const UniverSegCapsules * capsules);
 
 #ifdef __cplusplus
 }

@@ -491,6 +491,87 @@ TEST_F(CudaDevice, MemoryIsKeptForTheNext)
   EXPECT_NE(memory->Allocate(1000).get(), nullptr) << "small ones are others";
 }
 
+TEST_F(CudaDevice, LentMemoryIsNotOursBeforeOthersAreDone)
+{
+  // As the library's own, and counts how often all of the device is waited for.
+  static int waits;
+  waits = 0;
+  cuda::Table table = *cuda::Library::Get().GetTable();
+  table.WaitForOthers = [](int device, void * stream)
+  {
+    waits += device == 0 && stream == nullptr ? 1 : 0;
+    return cuda::Library::Get().GetTable()->WaitForOthers(device, stream);
+  };
+  const auto memory = std::make_shared<cuda::Memory>(table, 0);
+  const std::size_t bytes = 5000000;
+  auto own = memory->Allocate(bytes);
+  void * address = own.get();
+  auto lent = memory->Lend(std::move(own));
+  EXPECT_EQ(lent.get(), address);
+  auto other = memory->Allocate(bytes);
+  EXPECT_NE(other.get(), address);
+  lent.reset();
+  EXPECT_EQ(waits, 0) << "who lets it go does not wait";
+  auto again = memory->Allocate(bytes);
+  EXPECT_EQ(again.get(), address);
+  EXPECT_EQ(waits, 1);
+  other.reset();
+  other = memory->Allocate(bytes);
+  EXPECT_EQ(waits, 1) << "not for memory that nobody else had";
+  other.reset();
+  again.reset();
+  memory->ReleaseUnused();
+}
+
+TEST_F(CudaDevice, WorkOfOthersIsWaitedFor)
+{
+  const auto memory = GetTestMemory();
+  const cuda::Table & table = memory->GetTable();
+  void * stream = nullptr;
+  ASSERT_EQ(table.MakeStream(0, &stream), 0);
+  const auto on = memory->Allocate(sizeof(double));
+  const double zero = 0;
+  const auto upload = memory->MakeStream();
+  upload->CopyFromHost(on.get(), &zero, sizeof zero);
+  upload->Wait();
+  const double value = 4.5;
+  ASSERT_EQ(table.Copy(stream, on.get(), &value, sizeof value, cuda::CopyKind::ToDevice), 0);
+  if (IsCudaEmulated())
+  {
+    // The handle is the stream itself; nothing is done before it is waited for.
+    double before = -1;
+    memory->Download(&before, on.get(), sizeof before);
+    EXPECT_EQ(before, 0);
+    memory->WaitForOthers(stream);
+    double after = -1;
+    memory->Download(&after, on.get(), sizeof after);
+    EXPECT_EQ(after, value);
+    EXPECT_NN_ERROR(memory->WaitForOthers(reinterpret_cast<void *>(std::uintptr_t{ 12345 })),
+                    "A stream of others on cuda:0: there is no stream 12345");
+  }
+  for (const std::uintptr_t handle : { 0, 1, 2 })
+  {
+    EXPECT_NO_THROW(memory->WaitForOthers(reinterpret_cast<void *>(handle))) << handle;
+  }
+  EXPECT_EQ(table.DestroyStream(stream), 0);
+}
+
+TEST_F(CudaDevice, KnowsItsAddresses)
+{
+  const auto memory = GetTestMemory();
+  const auto on = memory->Allocate(1000);
+  EXPECT_TRUE(memory->Contains(on.get()));
+  EXPECT_TRUE(memory->Contains(static_cast<char *>(on.get()) + 999));
+  double onHost = 0;
+  EXPECT_FALSE(memory->Contains(&onHost));
+  if (IsCudaEmulated())
+  {
+    const auto other = cuda::GetMemory(memory->GetTable(), 1);
+    EXPECT_FALSE(other->Contains(on.get()));
+    EXPECT_TRUE(other->Contains(other->Allocate(1).get()));
+  }
+}
+
 TEST_F(CudaDevice, WantOfMemorySaysHowMuch)
 {
   const auto memory = GetTestMemory();

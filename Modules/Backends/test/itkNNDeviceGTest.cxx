@@ -159,6 +159,16 @@ public:
   {
     return std::make_shared<LazyStream>();
   }
+  void WaitForOthers(void *) override
+  {}
+  std::shared_ptr<void> Lend(std::shared_ptr<void> memory) override
+  {
+    return memory;
+  }
+  bool Contains(const void * address) override
+  {
+    return IsOnDevice(address);
+  }
 
   std::size_t limit = std::size_t{ 1 } << 40;
   std::atomic<std::size_t> allocated{ 0 };
@@ -619,6 +629,29 @@ TEST_F(DevicePlan, TensorsAreCopiedToFromAndOnDevices)
   EXPECT_NN_ERROR(values.ToDevice(nullptr), "A tensor and a device are needed");
   EXPECT_NN_ERROR(on.Permute({ 1, 0 }).ToHost(), "should be contiguous to be copied to, from or on a device");
   EXPECT_NN_ERROR(copy.CopyFrom(values.Reshape({ 24 })), "cannot be copied to one of shape [3, 8]");
+}
+
+TEST_F(DevicePlan, ResidentInputsThatBeginAnywhere)
+{
+  const auto device = FakeBackend::New()->GetDeviceMemory({});
+  const Tensor values = RandomValues({ 33 }, 4).To(DataType::Float32);
+  const auto memory = device->Upload(values.GetRawData(), values.GetNumberOfBytes());
+  Graph graph;
+  graph.AddOutput("y", graph.Apply(UnaryFunction::Square, graph.AddInput("x", { 16 })));
+  PlanOptions options = DeviceOptions();
+  options.residentInputs = { "x" };
+  const auto plan = ExecutionPlan::Compile(graph, {}, options);
+  for (const std::int64_t begin : { 0, 16, 1, 5 })
+  {
+    const std::shared_ptr<void> first(memory, static_cast<float *>(memory.get()) + begin);
+    const Tensor own = values.Slice(0, begin, begin + 16).Clone();
+    const Tensor expected = ExecutionPlan::Compile(graph, {}, OracleOptions())->Run({ { "x", own } }).at("y");
+    const std::size_t before = FakeBackend::GetMemory().allocated;
+    const auto result = plan->Run({ { "x", Tensor::WrapDevice(first, { 16 }, DataType::Float32, device) } });
+    EXPECT_TRUE(IsClose(result.at("y"), expected, 1e-6)) << begin;
+    EXPECT_EQ(FakeBackend::GetMemory().allocated - before >= 64, begin % 16 != 0 || begin == 0)
+      << begin << ": copied to where it begins at a multiple of 64 bytes; the first run makes the arena";
+  }
 }
 
 TEST_F(DevicePlan, WantOfMemoryIsAnError)

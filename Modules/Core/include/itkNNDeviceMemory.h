@@ -104,6 +104,19 @@ public:
   /** A stream for one thread. */
   virtual std::shared_ptr<DeviceStream> MakeStream() = 0;
 
+  /** Until what others have put into a stream of theirs so far is done: before their memory
+   * is read, since streams of this class do not wait for others.
+   * \param stream as the device's own interface names it; for CUDA a cudaStream_t, 1 for the
+   * legacy default stream, 2 for the thread's own. Throws Error when some of it has failed. */
+  virtual void WaitForOthers(void * stream) = 0;
+
+  /** The same memory for others, whose work with it nobody here sees: behind its last pointer
+   * it is used again only when all is done that the device was given until then. */
+  virtual std::shared_ptr<void> Lend(std::shared_ptr<void> memory) = 0;
+
+  /** Whether an address, of others too, is in memory that the device reads. */
+  virtual bool Contains(const void * address) = 0;
+
   /** Copy from the host, and wait for it. */
   std::shared_ptr<void> Upload(const void * from, std::size_t bytes);
 

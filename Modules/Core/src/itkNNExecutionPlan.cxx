@@ -394,8 +394,15 @@ AcquireArena(const PlanData & data)
   }
 }
 
-/** Bring inputs to where the steps read them. Resident ones that are not on the device are
- * put there: their addresses change.
+/** Addresses for which libraries of a device have all their kernels. */
+bool
+IsAligned(const void * address)
+{
+  return reinterpret_cast<std::uintptr_t>(address) % AlignedBytes(1) == 0;
+}
+
+/** Bring inputs to where the steps read them. Resident ones that are not on the device, or
+ * begin at an odd address, are put there: their addresses change.
  * \param uploaded gets the memory of those, for as long as the run lasts. */
 void
 PassInputs(const PlanData & data,
@@ -411,12 +418,8 @@ PassInputs(const PlanData & data,
     const InputInfo & info = data.inputs[i];
     const std::size_t bytes = CountBytes(info.type, info.layout);
     const bool isResident = data.buffers[info.buffer].place == Buffer::Place::Input;
-    if (tensors[i].IsOnDevice())
+    if (tensors[i].IsOnDevice() && isResident && IsAligned(inputs[i]))
     {
-      if (!isResident)
-      {
-        stream.CopyOnDevice(GetBufferMemory(data, info.buffer, inputs, outputs, arena), inputs[i], bytes);
-      }
       continue;
     }
     void * to = nullptr;
@@ -431,7 +434,14 @@ PassInputs(const PlanData & data,
     {
       to = GetBufferMemory(data, info.buffer, inputs, outputs, arena);
     }
-    stream.CopyFromHost(to, from, bytes);
+    if (tensors[i].IsOnDevice())
+    {
+      stream.CopyOnDevice(to, from, bytes);
+    }
+    else
+    {
+      stream.CopyFromHost(to, from, bytes);
+    }
   }
 }
 

@@ -39,7 +39,9 @@ bool
 Equal(const nn::PlanOptions & a, const nn::PlanOptions & b)
 {
   return a.backend == b.backend && a.device == b.device && a.precision == b.precision && a.threads == b.threads &&
-         a.optimize == b.optimize && a.allowTensorFloat32 == b.allowTensorFloat32 && a.deterministic == b.deterministic;
+         a.optimize == b.optimize && a.allowTensorFloat32 == b.allowTensorFloat32 &&
+         a.deterministic == b.deterministic && a.keepOutputsOnDevice == b.keepOutputsOnDevice &&
+         a.residentInputs == b.residentInputs;
 }
 
 nn::Network::ConstPointer

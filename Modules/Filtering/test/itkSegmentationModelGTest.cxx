@@ -156,6 +156,19 @@ TEST(SegmentationModel, ChangesAreNoticed)
   EXPECT_EQ(network->GetDivisor(), 4);
 }
 
+TEST(SegmentationModel, ARunnerOfResidentTensorsIsAnother)
+{
+  const auto model = MakeSmallModel();
+  itk::nn::PlanOptions resident;
+  resident.residentInputs = { "target" };
+  itk::nn::PlanOptions kept;
+  kept.keepOutputsOnDevice = true;
+  EXPECT_NE(model->GetRunner(resident), model->GetRunner({}));
+  EXPECT_NE(model->GetRunner(kept), model->GetRunner({}));
+  EXPECT_NE(model->GetRunner(kept), model->GetRunner(resident));
+  EXPECT_EQ(model->GetRunner(resident), model->GetRunner(resident));
+}
+
 TEST(SegmentationModel, ThreadsShareOneRunner)
 {
   const auto model = MakeSmallModel();

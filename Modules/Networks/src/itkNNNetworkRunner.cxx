@@ -53,15 +53,14 @@ NetworkRunner::~NetworkRunner() = default;
 
 namespace
 {
-/** What is computed in 16 bits is given in float32 on the host. */
+/** What is computed in 16 bits is given in float32. */
 TensorMap
 InSinglePrecision(TensorMap values)
 {
   for (auto & value : values)
   {
     const DataType type = value.second.GetDataType();
-    const bool isHalf = type == DataType::Float16 || type == DataType::BFloat16;
-    if (isHalf && !value.second.IsOnDevice())
+    if (type == DataType::Float16 || type == DataType::BFloat16)
     {
       value.second = value.second.To(DataType::Float32);
     }

@@ -104,6 +104,37 @@ TEST_F(NetworkRunnerTest, OnADeviceTheStateStays)
   }
 }
 
+TEST_F(NetworkRunnerTest, OnADeviceInputsAndOutputsMayStay)
+{
+  const TensorMap inputs = Inputs(3, 16);
+  for (const auto & target : test::GetTargets(true))
+  {
+    PlanOptions options = test::OptionsOf(target);
+    if (target.device.type != Device::Type::Cuda)
+    {
+      continue;
+    }
+    const Tensor expected = NetworkRunner(m_Network, m_Weights, options).Run(inputs).at("logits");
+    const auto device =
+      Backend::Select("auto", target.device, target.precision).front()->GetDeviceMemory(target.device);
+    TensorMap onDevice;
+    options.keepOutputsOnDevice = true;
+    for (const auto & [name, tensor] : inputs)
+    {
+      onDevice[name] = tensor.ToDevice(device);
+      options.residentInputs.push_back(name);
+    }
+    NetworkRunner runner(m_Network, m_Weights, options);
+    for (int run = 0; run < 3; ++run)
+    {
+      const Tensor logits = runner.Run(onDevice).at("logits");
+      EXPECT_TRUE(logits.IsOnDevice());
+      EXPECT_EQ(logits.GetDataType(), expected.GetDataType());
+      EXPECT_EQ(logits.ToHost().ToVector<double>(), expected.ToVector<double>()) << ToString(target.precision);
+    }
+  }
+}
+
 TEST_F(NetworkRunnerTest, ABatchThatDoesNotFitIsRunInParts)
 {
   const auto targets = test::GetTargets(DataType::Float32);

@@ -85,6 +85,16 @@ public:
   {
     return nullptr;
   }
+  void WaitForOthers(void *) override
+  {}
+  std::shared_ptr<void> Lend(std::shared_ptr<void>) override
+  {
+    return nullptr;
+  }
+  bool Contains(const void *) override
+  {
+    return false;
+  }
   std::string GetGroupReason() const override
   {
     return m_Knows ? DeviceMemory::GetGroupReason() : "";

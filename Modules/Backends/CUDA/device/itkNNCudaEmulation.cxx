@@ -27,6 +27,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -57,6 +58,11 @@ GetMemoryBytes()
   return given != nullptr ? std::strtoull(given, nullptr, 10) : std::size_t{ 8 } << 30U;
 }
 std::atomic<std::size_t> usedBytes{ 0 };
+
+/** Memory and streams that there are. */
+std::mutex knownMutex;
+std::map<const char *, std::pair<std::size_t, int>> knownMemory; ///< bytes and device
+std::set<const void *> knownStreams;
 
 int
 Fail(const std::string & text)
@@ -229,7 +235,7 @@ GetFreeBytes(int, std::size_t * bytes)
 constexpr std::size_t headerBytes = 256;
 
 int
-Allocate(int, std::size_t bytes, void ** memory)
+Allocate(int device, std::size_t bytes, void ** memory)
 {
   if (usedBytes + bytes > GetMemoryBytes())
   {
@@ -245,6 +251,8 @@ Allocate(int, std::size_t bytes, void ** memory)
   std::memcpy(begin, &bytes, sizeof bytes);
   std::memset(begin + headerBytes, 0xff, rounded);
   *memory = begin + headerBytes;
+  const std::lock_guard<std::mutex> lock(knownMutex);
+  knownMemory[begin + headerBytes] = { bytes, device };
   return 0;
 }
 
@@ -255,6 +263,10 @@ Release(int, void * memory)
   std::size_t bytes = 0;
   std::memcpy(&bytes, begin, sizeof bytes);
   usedBytes -= bytes;
+  {
+    const std::lock_guard<std::mutex> lock(knownMutex);
+    knownMemory.erase(static_cast<const char *>(memory));
+  }
   std::free(begin);
   return 0;
 }
@@ -277,12 +289,18 @@ int
 MakeStream(int, void ** stream)
 {
   *stream = new Stream;
+  const std::lock_guard<std::mutex> lock(knownMutex);
+  knownStreams.insert(*stream);
   return 0;
 }
 
 int
 DestroyStream(void * stream)
 {
+  {
+    const std::lock_guard<std::mutex> lock(knownMutex);
+    knownStreams.erase(stream);
+  }
   delete static_cast<Stream *>(stream);
   return 0;
 }
@@ -311,6 +329,40 @@ Wait(void * handle, KernelError * error)
     recording->error = {};
   }
   stream->replayed.clear();
+  return 0;
+}
+
+int
+WaitForOthers(int, void * stream)
+{
+  const auto handle = reinterpret_cast<std::uintptr_t>(stream);
+  if (handle <= 2)
+  {
+    // Only streams that were made have work, each for the thread that waits for it.
+    return 0;
+  }
+  {
+    const std::lock_guard<std::mutex> lock(knownMutex);
+    if (knownStreams.count(stream) == 0)
+    {
+      return Fail("there is no stream " + std::to_string(handle));
+    }
+  }
+  KernelError error{};
+  return Wait(stream, &error);
+}
+
+int
+IsOnDevice(int device, const void * address, int * isOnDevice)
+{
+  const auto * wanted = static_cast<const char *>(address);
+  const std::lock_guard<std::mutex> lock(knownMutex);
+  const auto next = knownMemory.upper_bound(wanted);
+  const auto found = next == knownMemory.begin() ? knownMemory.end() : std::prev(next);
+  *isOnDevice = found != knownMemory.end() && found->second.second == device &&
+                    static_cast<std::size_t>(wanted - found->first) < found->second.first
+                ? 1
+                : 0;
   return 0;
 }
 
@@ -701,7 +753,7 @@ const Table table = {
   AllocateHost,       ReleaseHost,    MakeStream,         DestroyStream,  Copy,         Wait,           Launch,
   PrepareConvolution, RunConvolution, DestroyConvolution, PrepareProduct, RunProduct,   DestroyProduct, BeginRecording,
   EndRecording,       Replay,         DestroyRecording,   CheckGroups,    MakeGroupId,  JoinGroup,      SumOverGroup,
-  LeaveGroup
+  LeaveGroup,         WaitForOthers,  IsOnDevice
 };
 } // namespace
 } // namespace cuda

@@ -341,6 +341,32 @@ Wait(void * handle, KernelError * error)
 }
 
 int
+WaitForOthers(int device, void * stream)
+{
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(device));
+  if (stream == nullptr)
+  {
+    UNIVERSEG_CUDA_CHECK(cudaDeviceSynchronize());
+  }
+  else
+  {
+    UNIVERSEG_CUDA_CHECK(cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
+  }
+  return 0;
+}
+
+int
+IsOnDevice(int device, const void * address, int * isOnDevice)
+{
+  UNIVERSEG_CUDA_CHECK(cudaSetDevice(device));
+  cudaPointerAttributes attributes{};
+  UNIVERSEG_CUDA_CHECK(cudaPointerGetAttributes(&attributes, address));
+  *isOnDevice = attributes.type == cudaMemoryTypeManaged ||
+                (attributes.type == cudaMemoryTypeDevice && attributes.device == device);
+  return 0;
+}
+
+int
 Launch(void * handle, int kernel, int type, const void * parameters, std::size_t bytes)
 {
   auto * stream = static_cast<Stream *>(handle);
@@ -428,7 +454,7 @@ const Table table = {
   AllocateHost,       ReleaseHost,    MakeStream,         DestroyStream,  Copy,         Wait,           Launch,
   PrepareConvolution, RunConvolution, DestroyConvolution, PrepareProduct, RunProduct,   DestroyProduct, BeginRecording,
   EndRecording,       Replay,         DestroyRecording,   CheckGroups,    MakeGroupId,  JoinGroup,      SumOverGroup,
-  LeaveGroup
+  LeaveGroup,         WaitForOthers,  IsOnDevice
 };
 } // namespace
 } // namespace cuda

@@ -40,7 +40,7 @@ namespace cuda
 {
 /** Changed with every change of this file, of itkNNCudaParameters.h or of an enumeration
  * of itkNNOperator.h. */
-constexpr std::uint32_t tableVersion = 6;
+constexpr std::uint32_t tableVersion = 7;
 
 /** Written by kernels when an index is outside of its axis. */
 struct KernelError
@@ -161,6 +161,12 @@ struct Table
    * seconds, and the group cannot be used any more. */
   int (*SumOverGroup)(void * stream, void * group, void * values, std::size_t count, double seconds);
   int (*LeaveGroup)(void * group);
+
+  /** Until what others have put into a stream of theirs so far is done: a cudaStream_t, 1 for
+   * the legacy default stream, 2 for the thread's own, null for all that the device does. */
+  int (*WaitForOthers)(int device, void * stream);
+  /** Whether an address of others is in memory that the device's kernels read. */
+  int (*IsOnDevice)(int device, const void * address, int * isOnDevice);
 };
 
 /** The library's one symbol; null when it has another version. */

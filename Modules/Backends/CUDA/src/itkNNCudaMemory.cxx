@@ -87,8 +87,36 @@ Memory::Memory(const Table & table, int device)
 Memory::~Memory() = default;
 
 std::shared_ptr<void>
+Memory::Lend(std::shared_ptr<void> memory)
+{
+  // Not waited for here: the last pointer may go anywhere, while a graph is captured too.
+  void * address = memory.get();
+  return std::shared_ptr<void>(address,
+                               [owner = this->shared_from_this(), memory = std::move(memory)](void *)
+                               {
+                                 const std::lock_guard<std::mutex> lock(owner->m_Mutex);
+                                 owner->m_GivenBack.push_back(memory);
+                               });
+}
+
+void
+Memory::TakeBack()
+{
+  std::vector<std::shared_ptr<void>> memory;
+  {
+    const std::lock_guard<std::mutex> lock(m_Mutex);
+    memory.swap(m_GivenBack);
+  }
+  if (!memory.empty())
+  {
+    this->WaitForOthers(nullptr);
+  }
+}
+
+std::shared_ptr<void>
 Memory::Allocate(std::size_t bytes)
 {
+  this->TakeBack();
   std::size_t size = RoundBytes(bytes);
   void * memory = m_Blocks.Take(size);
   if (memory == nullptr && m_Table.Allocate(m_Device, size, &memory) != 0)
@@ -170,6 +198,22 @@ Memory::JoinGroup(const std::string & id, int size, int rank)
         "A group of " + std::to_string(size) + " devices, as number " + std::to_string(rank) +
           " with cuda:" + std::to_string(m_Device));
   return std::make_shared<Group>(this->shared_from_this(), handle);
+}
+
+void
+Memory::WaitForOthers(void * stream)
+{
+  Check(m_Table, m_Table.WaitForOthers(m_Device, stream), "A stream of others on cuda:" + std::to_string(m_Device));
+}
+
+bool
+Memory::Contains(const void * address)
+{
+  int isOnDevice = 0;
+  Check(m_Table,
+        m_Table.IsOnDevice(m_Device, address, &isOnDevice),
+        "Looking for an address on cuda:" + std::to_string(m_Device));
+  return isOnDevice != 0;
 }
 
 void *

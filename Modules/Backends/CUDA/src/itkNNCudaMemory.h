@@ -131,6 +131,9 @@ public:
   std::string GetGroupReason() const override;
   std::string MakeGroupId() override;
   std::shared_ptr<DeviceGroup> JoinGroup(const std::string & id, int size, int rank) override;
+  void WaitForOthers(void * stream) override;
+  std::shared_ptr<void> Lend(std::shared_ptr<void> memory) override;
+  bool Contains(const void * address) override;
 
   /** Memory of the host that the device reads and writes itself. */
   std::shared_ptr<void> AllocateStaging(std::size_t bytes);
@@ -152,12 +155,16 @@ public:
   void ReleaseUnused();
 
 private:
+  /** What was lent and is given back becomes ours. */
+  void TakeBack();
+
   const Table & m_Table;
   int m_Device;
   BlockCache m_Blocks;
   BlockCache m_Staging;
   std::mutex m_Mutex;
   std::vector<void *> m_Streams;
+  std::vector<std::shared_ptr<void>> m_GivenBack; ///< others' work may still use it
 };
 
 /** Of a device; the same as long as the process runs. */

@@ -35,7 +35,8 @@ namespace nn
  * \brief Where named tensors lie in one tensor [size], so that a device moves, sums and
  * sends them in one go.
  *
- * Each begins at a multiple of 64 bytes of float32; what is between them is 0.
+ * Each begins at a multiple of 32 elements, which is 64 bytes or more of any floating-point
+ * type, as devices like it; what is between them is 0.
  * \ingroup UniverSegTraining
  */
 class UniverSegTraining_EXPORT JoinedTensors

@@ -25,8 +25,8 @@ namespace nn
 {
 namespace
 {
-/** Elements of float32 in 64 bytes. */
-constexpr std::int64_t grain = 16;
+/** Elements of 16 bits in 64 bytes. */
+constexpr std::int64_t grain = 32;
 
 std::int64_t
 RoundUp(std::int64_t elements)

@@ -28,7 +28,7 @@ namespace
 JoinedTensors
 MakeParts()
 {
-  return JoinedTensors({ { "a", { 2, 3 } }, { "b", { 16 } }, { "c", { 1 } } });
+  return JoinedTensors({ { "a", { 2, 3 } }, { "b", { 32 } }, { "c", { 1 } } });
 }
 
 StateDict
@@ -45,18 +45,18 @@ MakeTensors()
 }
 } // namespace
 
-TEST(JoinedTensors, PartsBeginAtMultiplesOf64Bytes)
+TEST(JoinedTensors, PartsBeginAtMultiplesOf32Elements)
 {
   const JoinedTensors parts = MakeParts();
   ASSERT_EQ(parts.GetParts().size(), 3U);
-  const std::int64_t begins[] = { 0, 16, 32 };
-  const std::int64_t ends[] = { 6, 32, 33 };
+  const std::int64_t begins[] = { 0, 32, 64 };
+  const std::int64_t ends[] = { 6, 64, 65 };
   for (std::size_t i = 0; i < 3; ++i)
   {
     EXPECT_EQ(parts.GetParts()[i].begin, begins[i]);
     EXPECT_EQ(parts.GetParts()[i].end, ends[i]);
   }
-  EXPECT_EQ(parts.GetSize(), 48);
+  EXPECT_EQ(parts.GetSize(), 96);
 }
 
 TEST(JoinedTensors, JoinAndSplit)
@@ -64,7 +64,7 @@ TEST(JoinedTensors, JoinAndSplit)
   const JoinedTensors parts = MakeParts();
   const StateDict tensors = MakeTensors();
   const Tensor joined = parts.Join(tensors);
-  EXPECT_EQ(joined.GetShape(), Shape{ 48 });
+  EXPECT_EQ(joined.GetShape(), Shape{ 96 });
   EXPECT_EQ(joined.GetElement({ 6 }), 0) << "between the parts";
   const TensorMap views = parts.Split(joined);
   ASSERT_EQ(views.size(), 3U);
@@ -78,7 +78,7 @@ TEST(JoinedTensors, JoinAndSplit)
   wrong.Set("a", Tensor::Zeros({ 3, 2 }));
   EXPECT_NN_ERROR(parts.Join(wrong), "'a' has shape [3, 2]; should have [2, 3]");
   EXPECT_NN_ERROR(parts.Join(StateDict()), "'a'");
-  EXPECT_NN_ERROR(parts.Split(Tensor::Zeros({ 47 })), "have shape [47]; should have [48]");
+  EXPECT_NN_ERROR(parts.Split(Tensor::Zeros({ 95 })), "have shape [95]; should have [96]");
 }
 
 TEST(JoinedTensors, GraphsJoinAsMemoryDoes)
@@ -100,5 +100,5 @@ TEST(JoinedTensors, GraphsJoinAsMemoryDoes)
     EXPECT_EQ(result.ToVector<float>(), parts.Join(tensors).ToVector<float>()) << target.backend;
   }
   EXPECT_NN_ERROR(parts.Join(graph, { values[0] }), "There are 1 values to join; should be 3");
-  EXPECT_NN_ERROR(parts.Join(graph, { values[1], values[1], values[2] }), "'a' has shape [16]; should have [2, 3]");
+  EXPECT_NN_ERROR(parts.Join(graph, { values[1], values[1], values[2] }), "'a' has shape [32]; should have [2, 3]");
 }

@@ -306,6 +306,29 @@ LargestDifference(const StateDict & a, const StateDict & b)
   }
   return largest;
 }
+
+/** Trainers that do the steps together; the first has the hooks. */
+std::vector<std::unique_ptr<Trainer>>
+RunAsProcesses(const TrainerOptions & options, int size, const TrainerHooks & hooks, std::vector<TrainerEnd> & ends)
+{
+  const auto group = std::make_shared<ThreadGroup>(size);
+  std::vector<std::unique_ptr<Trainer>> trainers;
+  for (int rank = 0; rank < size; ++rank)
+  {
+    trainers.push_back(MakeTrainer(options, std::make_shared<ThreadCommunicator>(group, rank)));
+  }
+  ends.assign(trainers.size(), TrainerEnd::Stopped);
+  std::vector<std::thread> threads;
+  for (std::size_t rank = 0; rank < trainers.size(); ++rank)
+  {
+    threads.emplace_back([&, rank] { ends[rank] = trainers[rank]->Run(rank == 0 ? hooks : TrainerHooks()); });
+  }
+  for (auto & thread : threads)
+  {
+    thread.join();
+  }
+  return trainers;
+}
 } // namespace
 
 TEST(Trainer, SeveralProcessesDoTheStepsOfOne)
@@ -321,27 +344,8 @@ TEST(Trainer, SeveralProcessesDoTheStepsOfOne)
   EXPECT_EQ(one->Run(hooks), TrainerEnd::Patience);
   for (const int size : { 2, 4 })
   {
-    const auto group = std::make_shared<ThreadGroup>(size);
-    std::vector<std::unique_ptr<Trainer>> trainers;
-    std::vector<TrainerEnd> ends(static_cast<std::size_t>(size), TrainerEnd::Finished);
-    std::vector<std::thread> threads;
-    for (int rank = 0; rank < size; ++rank)
-    {
-      trainers.push_back(MakeTrainer(options, std::make_shared<ThreadCommunicator>(group, rank)));
-    }
-    for (int rank = 0; rank < size; ++rank)
-    {
-      threads.emplace_back(
-        [&, rank]
-        {
-          ends[static_cast<std::size_t>(rank)] =
-            trainers[static_cast<std::size_t>(rank)]->Run(rank == 0 ? hooks : TrainerHooks());
-        });
-    }
-    for (auto & thread : threads)
-    {
-      thread.join();
-    }
+    std::vector<TrainerEnd> ends;
+    const auto trainers = RunAsProcesses(options, size, hooks, ends);
     for (std::size_t rank = 0; rank < trainers.size(); ++rank)
     {
       EXPECT_EQ(ends[rank], TrainerEnd::Patience);
@@ -501,18 +505,8 @@ TEST(Trainer, DevicesOfSeveralProcesses)
     options.gradients.plan = plan;
     const auto one = MakeTrainer(options);
     one->Run();
-    const auto group = std::make_shared<ThreadGroup>(2);
-    std::vector<std::unique_ptr<Trainer>> trainers;
-    std::vector<std::thread> threads;
-    for (int rank = 0; rank < 2; ++rank)
-    {
-      trainers.push_back(MakeTrainer(options, std::make_shared<ThreadCommunicator>(group, rank)));
-      threads.emplace_back([trainer = trainers.back().get()] { trainer->Run(); });
-    }
-    for (auto & thread : threads)
-    {
-      thread.join();
-    }
+    std::vector<TrainerEnd> ends;
+    const auto trainers = RunAsProcesses(options, 2, {}, ends);
     for (const auto & trainer : trainers)
     {
       EXPECT_LE(LargestDifference(trainer->GetState().weights, one->GetState().weights), 1e-6);

@@ -128,6 +128,25 @@ private:
   Sampling m_Op;
   Shape m_Extents;
 };
+/** compute(arguments, image, item) for the items of each image, shared by threads. */
+template <typename TCompute>
+std::unique_ptr<Kernel>
+MakeItemKernel(std::int64_t images, std::int64_t items, unsigned int threads, const TCompute & compute)
+{
+  return std::make_unique<FunctionKernel>(
+    [=](const KernelArguments & arguments)
+    {
+      ParallelFor(images * items,
+                  threads,
+                  [&](std::int64_t begin, std::int64_t end)
+                  {
+                    for (std::int64_t i = begin; i < end; ++i)
+                    {
+                      compute(arguments, i / items, i % items);
+                    }
+                  });
+    });
+}
 } // namespace
 
 std::unique_ptr<Kernel>
@@ -153,19 +172,7 @@ MakeKernel(const Sampling & op, const OperatorCase & operatorCase)
           static_cast<T *>(arguments.output)[channel * g.positions + position] = static_cast<T>(sum);
         }
       };
-      return std::make_unique<FunctionKernel>(
-        [=](const KernelArguments & arguments)
-        {
-          ParallelFor(geometry.batch * geometry.positions,
-                      threads,
-                      [&](std::int64_t begin, std::int64_t end)
-                      {
-                        for (std::int64_t item = begin; item < end; ++item)
-                        {
-                          compute(arguments, item / geometry.positions, item % geometry.positions);
-                        }
-                      });
-        });
+      return MakeItemKernel(geometry.batch, geometry.positions, threads, compute);
     });
 }
 
@@ -179,37 +186,26 @@ MakeKernel(const TransposedSampling & op, const OperatorCase & operatorCase)
                            {
                              using T = decltype(zero);
                              // Threads share planes, so that the sums do not depend on their number.
-                             const auto compute = [=](const KernelArguments & arguments, std::int64_t plane)
+                             const auto compute =
+                               [=](const KernelArguments & arguments, std::int64_t image, std::int64_t channel)
                              {
                                const auto & g = geometry;
+                               const std::int64_t plane = image * g.channels + channel;
                                const T * from = static_cast<const T *>(arguments.inputs[0]) + plane * g.positions;
                                std::vector<double> sums(static_cast<std::size_t>(g.elements));
                                for (std::int64_t i = 0; i < g.positions; ++i)
                                {
                                  const auto value = static_cast<double>(from[i]);
-                                 g.ForEachTerm(
-                                   g.Locate(static_cast<const T *>(arguments.inputs[1]), plane / g.channels, i),
-                                   [&](double weight, std::int64_t offset)
-                                   { sums[static_cast<std::size_t>(offset)] += weight * value; });
+                                 g.ForEachTerm(g.Locate(static_cast<const T *>(arguments.inputs[1]), image, i),
+                                               [&](double weight, std::int64_t offset)
+                                               { sums[static_cast<std::size_t>(offset)] += weight * value; });
                                }
                                std::transform(sums.begin(),
                                               sums.end(),
                                               static_cast<T *>(arguments.output) + plane * g.elements,
                                               [](double sum) { return static_cast<T>(sum); });
                              };
-                             return std::make_unique<FunctionKernel>(
-                               [=](const KernelArguments & arguments)
-                               {
-                                 ParallelFor(geometry.batch * geometry.channels,
-                                             threads,
-                                             [&](std::int64_t begin, std::int64_t end)
-                                             {
-                                               for (std::int64_t plane = begin; plane < end; ++plane)
-                                               {
-                                                 compute(arguments, plane);
-                                               }
-                                             });
-                               });
+                             return MakeItemKernel(geometry.batch, geometry.channels, threads, compute);
                            });
 }
 
@@ -258,19 +254,7 @@ MakeKernel(const SamplingCoordinatesGradient & op, const OperatorCase & operator
           to[d * g.positions] = static_cast<T>(sums[static_cast<std::size_t>(d)]);
         }
       };
-      return std::make_unique<FunctionKernel>(
-        [=](const KernelArguments & arguments)
-        {
-          ParallelFor(geometry.coordinateBatch * geometry.positions,
-                      threads,
-                      [&](std::int64_t begin, std::int64_t end)
-                      {
-                        for (std::int64_t item = begin; item < end; ++item)
-                        {
-                          compute(arguments, item / geometry.positions, item % geometry.positions);
-                        }
-                      });
-        });
+      return MakeItemKernel(geometry.coordinateBatch, geometry.positions, threads, compute);
     });
 }
 } // namespace reference

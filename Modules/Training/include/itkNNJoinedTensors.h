@@ -42,6 +42,7 @@ namespace nn
 class UniverSegTraining_EXPORT JoinedTensors
 {
 public:
+  /** \brief One of the tensors: elements [begin, end). */
   struct Part
   {
     std::string name;

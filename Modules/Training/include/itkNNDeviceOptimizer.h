@@ -113,6 +113,7 @@ private:
   TensorMap m_Joined; ///< by the names of the step's graph
   TensorMap m_Views;
   PlanPointer m_Step;
+  PlanPointer m_Begin; ///< of a step's gradients
   PlanPointer m_Sum;
   std::int64_t m_Steps = 0;
   bool m_HasGradients = false;

@@ -192,14 +192,16 @@ private:
   ValueId m_Weights;
 };
 
+/** A scaled term, added to what is there unless it is the first. */
 Graph
-MakeSumGraph(std::int64_t size)
+MakeSumGraph(std::int64_t size, bool isFirst)
 {
   Graph graph;
-  const ValueId sum = graph.AddInput(gradientsName, { size });
   const ValueId term = graph.AddInput(termName, { size });
   const ValueId scaled = graph.Combine(BinaryFunction::Multiply, graph.AddInput(factorName, {}), term);
-  graph.AddOutput(sumName, graph.Combine(BinaryFunction::Add, sum, scaled));
+  const ValueId sum =
+    isFirst ? scaled : graph.Combine(BinaryFunction::Add, graph.AddInput(gradientsName, { size }), scaled);
+  graph.AddOutput(sumName, sum);
   return graph;
 }
 
@@ -278,7 +280,8 @@ DeviceOptimizer::DeviceOptimizer(const DeviceOptimizerOptions & options,
     resident.push_back(joined.first);
   }
   m_Step = this->Compile(StepGraph(m_Options, *m_Parts).Get(), resident);
-  m_Sum = this->Compile(MakeSumGraph(m_Parts->GetSize()), { gradientsName, termName });
+  m_Begin = this->Compile(MakeSumGraph(m_Parts->GetSize(), true), { termName });
+  m_Sum = this->Compile(MakeSumGraph(m_Parts->GetSize(), false), { gradientsName, termName });
   this->MakeViews();
 }
 
@@ -319,12 +322,12 @@ DeviceOptimizer::Add(const Tensor & gradients, double factor)
   }
   else
   {
-    if (!m_HasGradients)
+    TensorMap inputs{ { termName, gradients }, { factorName, Scalar(factor) } };
+    if (m_HasGradients)
     {
-      sum.CopyFrom(Tensor::Zeros({ m_Parts->GetSize() }));
+      inputs[gradientsName] = sum;
     }
-    const auto sums = m_Sum->Run({ { gradientsName, sum }, { termName, gradients }, { factorName, Scalar(factor) } });
-    sum.CopyFrom(sums.at(sumName));
+    sum.CopyFrom((m_HasGradients ? m_Sum : m_Begin)->Run(inputs).at(sumName));
   }
   m_HasGradients = true;
 }

@@ -18,6 +18,7 @@
 #include "itkNNNetworkRunner.h"
 
 #include "itkNNPasses.h"
+#include "itkNNSinglePrecision.h"
 
 #include <algorithm>
 
@@ -53,21 +54,6 @@ NetworkRunner::~NetworkRunner() = default;
 
 namespace
 {
-/** What is computed in 16 bits is given in float32. */
-TensorMap
-InSinglePrecision(TensorMap values)
-{
-  for (auto & value : values)
-  {
-    const DataType type = value.second.GetDataType();
-    if (type == DataType::Float16 || type == DataType::BFloat16)
-    {
-      value.second = value.second.To(DataType::Float32);
-    }
-  }
-  return values;
-}
-
 /** The largest extent of the inputs' first axes. */
 std::int64_t
 GetBatch(const TensorMap & inputs)

@@ -17,6 +17,7 @@
  *=========================================================================*/
 #include "itkNNNetworkRunner.h"
 #include "itkNNRegisterBackends.h"
+#include "itkNNSinglePrecision.h"
 #include "itkNNTestHelpers.h"
 #include "itkNNTestTargets.h"
 #include "itkUniverSegNetwork.h"
@@ -101,6 +102,17 @@ TEST_F(NetworkRunnerTest, OnADeviceTheStateStays)
         EXPECT_NEAR(logits.GetElement({ 0, 0, y, 5 }), expected.GetElement({ 0, 0, y, 5 }), 1e-5);
       }
     }
+  }
+}
+
+TEST(SinglePrecision, SixteenBitsBecomeFloat32)
+{
+  const Tensor values = Tensor::FromVector<float>({ 2 }, { 0.5F, -3 });
+  for (const DataType type : { DataType::Float16, DataType::BFloat16, DataType::Float32, DataType::Float64 })
+  {
+    const Tensor result = InSinglePrecision({ { "x", values.To(type) } }).at("x");
+    EXPECT_EQ(result.GetDataType(), type == DataType::Float64 ? type : DataType::Float32);
+    EXPECT_EQ(result.ToVector<float>(), values.ToVector<float>()) << ToString(type);
   }
 }
 

@@ -19,6 +19,7 @@
 
 #include "itkNNError.h"
 #include "itkNNPasses.h"
+#include "itkNNSinglePrecision.h"
 
 #include <algorithm>
 #include <cmath>
@@ -385,13 +386,7 @@ GradientRunner::Run(const TensorMap & inputs, const StateDict & weights, const R
       all.emplace(name, tensor);
     }
   }
-  TensorMap outputs = entry.plan->Run(all, hooks);
-  for (auto & output : outputs)
-  {
-    // What is computed in 16 bits goes to weights in float32.
-    const bool isDouble = output.second.GetDataType() == DataType::Float64;
-    output.second = isDouble ? output.second : output.second.To(DataType::Float32);
-  }
+  const TensorMap outputs = InSinglePrecision(entry.plan->Run(all, hooks));
   GradientResult result;
   result.loss = outputs.at(lossName).ToHost().ToVector<double>()[0];
   result.logits = outputs.at(m_Options.output);

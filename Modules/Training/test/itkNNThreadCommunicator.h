@@ -19,10 +19,10 @@
 #define itkNNThreadCommunicator_h
 
 #include "itkNNCommunicator.h"
+#include "itkNNError.h"
+#include "itkNNThreadGroup.h"
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 namespace itk
@@ -31,55 +31,6 @@ namespace nn
 {
 namespace test
 {
-/** Threads in the place of processes. */
-class ThreadGroup
-{
-public:
-  explicit ThreadGroup(int size)
-    : m_Size(size)
-  {}
-
-  void Sum(std::vector<float> & values)
-  {
-    std::unique_lock<std::mutex> lock(m_Mutex);
-    const int round = m_Round;
-    if (m_Arrived == 0)
-    {
-      m_Sums.assign(values.size(), 0);
-    }
-    for (std::size_t i = 0; i < values.size(); ++i)
-    {
-      m_Sums.at(i) += values[i];
-    }
-    if (++m_Arrived == m_Size)
-    {
-      m_Arrived = 0;
-      m_Result = m_Sums;
-      ++m_Round;
-      m_Changed.notify_all();
-    }
-    else
-    {
-      m_Changed.wait(lock, [&] { return m_Round != round; });
-    }
-    values = m_Result;
-  }
-
-  int GetSize() const
-  {
-    return m_Size;
-  }
-
-private:
-  int m_Size;
-  int m_Arrived = 0;
-  int m_Round = 0;
-  std::vector<float> m_Sums;
-  std::vector<float> m_Result;
-  std::mutex m_Mutex;
-  std::condition_variable m_Changed;
-};
-
 class ThreadCommunicator : public Communicator
 {
 public:
@@ -97,7 +48,8 @@ public:
   }
   void Sum(std::vector<float> & values) const override
   {
-    m_Group->Sum(values);
+    constexpr double seconds = 600;
+    itkNNRequireMacro(m_Group->Sum(values.data(), values.size(), seconds), "A thread did not take part in a sum");
   }
 
 private:

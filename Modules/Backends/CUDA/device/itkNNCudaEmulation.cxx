@@ -16,11 +16,10 @@
  *
  *=========================================================================*/
 #include "itkNNCudaKernels.h"
+#include "itkNNThreadGroup.h"
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
-#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
@@ -649,52 +648,8 @@ DestroyRecording(void * recording)
   return 0;
 }
 
-/** Threads of this process that call themselves processes. */
-class ThreadGroup
-{
-public:
-  explicit ThreadGroup(int size)
-    : m_Size(size)
-  {}
-
-  /** False when the others do not come. */
-  bool Sum(float * values, std::size_t count, double seconds)
-  {
-    std::unique_lock<std::mutex> lock(m_Mutex);
-    const int round = m_Round;
-    m_Sums.resize(count, 0);
-    for (std::size_t i = 0; i < count; ++i)
-    {
-      m_Sums[i] += values[i];
-    }
-    if (++m_Arrived == m_Size)
-    {
-      m_Result.swap(m_Sums);
-      m_Sums.clear();
-      m_Arrived = 0;
-      ++m_Round;
-      m_Changed.notify_all();
-    }
-    else if (!m_Changed.wait_for(lock, std::chrono::duration<double>(seconds), [&] { return m_Round != round; }))
-    {
-      return false;
-    }
-    std::copy_n(m_Result.begin(), count, values);
-    return true;
-  }
-
-private:
-  int m_Size;
-  int m_Arrived = 0;
-  int m_Round = 0;
-  std::vector<float> m_Sums;
-  std::vector<float> m_Result;
-  std::mutex m_Mutex;
-  std::condition_variable m_Changed;
-};
-
 std::mutex groupsMutex;
-std::map<std::string, std::weak_ptr<ThreadGroup>> groups;
+std::map<std::string, std::weak_ptr<test::ThreadGroup>> groups;
 
 int
 CheckGroups()
@@ -722,13 +677,13 @@ JoinGroup(int, int size, int, const char * id, void ** group)
   }
   const std::lock_guard<std::mutex> lock(groupsMutex);
   auto & found = groups[name];
-  std::shared_ptr<ThreadGroup> joined = found.lock();
+  std::shared_ptr<test::ThreadGroup> joined = found.lock();
   if (!joined)
   {
-    joined = std::make_shared<ThreadGroup>(size);
+    joined = std::make_shared<test::ThreadGroup>(size);
     found = joined;
   }
-  *group = new std::shared_ptr<ThreadGroup>(joined);
+  *group = new std::shared_ptr<test::ThreadGroup>(joined);
   return 0;
 }
 
@@ -737,14 +692,14 @@ SumOverGroup(void * stream, void * group, void * values, std::size_t count, doub
 {
   KernelError error{};
   static_cast<void>(Wait(stream, &error));
-  const auto & joined = *static_cast<const std::shared_ptr<ThreadGroup> *>(group);
+  const auto & joined = *static_cast<const std::shared_ptr<test::ThreadGroup> *>(group);
   return joined->Sum(static_cast<float *>(values), count, seconds) ? 0 : Fail("a process did not take part");
 }
 
 int
 LeaveGroup(void * group)
 {
-  delete static_cast<std::shared_ptr<ThreadGroup> *>(group);
+  delete static_cast<std::shared_ptr<test::ThreadGroup> *>(group);
   return 0;
 }
 

@@ -55,7 +55,9 @@ struct ImagingOptions
   RandomRange greatestDeviation{ 0.2, 1 };
   RandomRange textureSpacing{ 3, 24 }; ///< between the knots of smooth texture, drawn once a task
 
-  RandomRange subjectDeviation{ 0.01, 0.1 }; ///< of a label's mean between the images of a task
+  /** Of a label's mean between the images of a task; with a minimum contrast at most 0.3 of
+   * the contrast to what it is told from. */
+  RandomRange subjectDeviation{ 0.01, 0.1 };
 
   RandomRange biasSpacing{ 32, 50 };   ///< between the knots of the bias field
   RandomRange biasDeviation{ 0.1, 1 }; ///< of the field's logarithm, drawn once a task, small values more often

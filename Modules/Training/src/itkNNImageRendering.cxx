@@ -99,7 +99,6 @@ Imaging::Imaging(RandomStream & random,
                  double lengthScale,
                  double mostBlur)
   : m_Labels(labels.size())
-  , m_SubjectDeviation(options.subjectDeviation.Draw(random))
   , m_CoarseSpacing(4 * options.textureSpacing.high * lengthScale)
   , m_BiasSpacing(options.biasSpacing.Draw(random) * lengthScale)
   , m_BiasDeviation(DrawSkewed(random, options.biasDeviation.low, options.biasDeviation.high))
@@ -119,6 +118,7 @@ Imaging::Imaging(RandomStream & random,
   m_FineSpacingY = std::max(spacing * (alongY ? stretch : 1), 1.0);
   m_FineSpacingX = std::max(spacing * (alongY ? 1 : stretch), 1.0);
 
+  const double subjectDeviation = options.subjectDeviation.Draw(random);
   const double least = options.leastDeviation.Draw(random);
   const double most = std::max(options.greatestDeviation.Draw(random), least);
   std::vector<double> avoided;
@@ -155,6 +155,19 @@ Imaging::Imaging(RandomStream & random,
       }
     }
   }
+  for (std::size_t i = 0; i < labels.size(); ++i)
+  {
+    m_Labels[i].subjectDeviation = subjectDeviation;
+    for (std::size_t other = 0; options.minimumContrast > 0 && other < labels.size(); ++other)
+    {
+      // What can be told apart by intensity in one subject can be in the others.
+      const double contrast = std::abs(m_Labels[i].mean - m_Labels[other].mean);
+      if (foreground[i] != foreground[other] && contrast >= options.minimumContrast)
+      {
+        m_Labels[i].subjectDeviation = std::min(m_Labels[i].subjectDeviation, 0.3 * contrast);
+      }
+    }
+  }
 }
 
 Plane
@@ -165,7 +178,7 @@ Imaging::PaintLabels(RandomStream & random, const LabelMap & map) const
   std::vector<Label> labels = m_Labels;
   for (auto & label : labels)
   {
-    label.mean += m_SubjectDeviation * random.Normal();
+    label.mean += label.subjectDeviation * random.Normal();
   }
   Plane image(map.height, map.width);
   for (std::size_t i = 0; i < image.pixels.size(); ++i)
@@ -406,7 +419,7 @@ ImagingOptions::Objects()
   options.minimumContrast = 0.2;
   options.leastDeviation = { 0.005, 0.03 };
   options.greatestDeviation = { 0.05, 0.35 };
-  options.subjectDeviation = { 0.005, 0.06 };
+  options.subjectDeviation = { 0.005, 0.15 };
   options.biasSpacing = { 40, 160 };
   options.biasDeviation = { 0, 0.5 };
   options.blur = { 0.5, 3.5 };

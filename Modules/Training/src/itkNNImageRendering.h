@@ -88,9 +88,10 @@ private:
   struct Label
   {
     double mean = 0;
-    double white = 0;  ///< standard deviation of independent pixels
-    double fine = 0;   ///< of the fine texture
-    double coarse = 0; ///< of the coarse texture
+    double white = 0;            ///< standard deviation of independent pixels
+    double fine = 0;             ///< of the fine texture
+    double coarse = 0;           ///< of the coarse texture
+    double subjectDeviation = 0; ///< of the mean between the images of a task
   };
 
   Plane PaintLabels(RandomStream & random, const LabelMap & map) const;
@@ -99,7 +100,6 @@ private:
   void ApplyNoise(RandomStream & random, Plane & image) const;
 
   std::vector<Label> m_Labels;
-  double m_SubjectDeviation;
   double m_FineSpacingY;
   double m_FineSpacingX;
   double m_CoarseSpacing;

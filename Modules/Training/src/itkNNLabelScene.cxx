@@ -300,7 +300,9 @@ struct ObjectClass
   double angle = 0;
   double gap = 1; ///< least distance of objects, of the sum of their radii
   double innerShift = 0;
-  std::int64_t lobes = 0; ///< of the innermost level, drawn as several regions; 0 for one like the object
+  double depthDeviation = 0;   ///< of the logarithm of the inner levels' depths
+  std::int64_t leastLobes = 0; ///< of the innermost level, drawn as several regions; below 2 it is one like the object
+  std::int64_t mostLobes = 0;
   /** Levels of the variants: objects that differ a little in intensity. */
   std::vector<std::vector<Level>> variants;
 };
@@ -354,7 +356,7 @@ private:
     objects.style = DrawOutlineStyle(random);
     if (kind < 0.35)
     {
-      objects.radius = random.Uniform(0.08, 0.3);
+      objects.radius = random.Uniform(0.08, 0.4);
       objects.central = random.Chance(0.6);
     }
     else if (kind < 0.6)
@@ -379,12 +381,20 @@ private:
 
   void AddLevels(RandomStream & random, ObjectClass & objects)
   {
-    // The smallest objects have no room for regions in them.
-    const std::int64_t levels = objects.radius < 0.035 || random.Chance(0.5) ? 1 : random.Integer(2, 4);
+    // The smallest objects have no room for regions in them, large ones mostly have some.
+    const bool plain = objects.radius < 0.035 || random.Chance(objects.radius < 0.15 ? 0.5 : 0.25);
+    const std::int64_t levels = plain ? 1 : random.Integer(2, 4);
     const std::int64_t variants = random.Chance(0.5) ? 1 : random.Integer(2, 4);
     const bool distractor = random.Chance(0.3);
     objects.innerShift = DrawSkewed(random, 0, 0.3);
-    objects.lobes = levels > 1 && random.Chance(0.35) ? random.Integer(2, 5) : 0;
+    // Objects of one kind whose inner regions differ much, as the nuclei of blood cells do.
+    const bool varied = levels > 1 && random.Chance(0.5);
+    objects.depthDeviation = varied ? random.Uniform(0.05, 0.35) : 0;
+    if (levels > 1 && random.Chance(0.4))
+    {
+      objects.mostLobes = random.Integer(2, 5);
+      objects.leastLobes = varied ? random.Integer(1, 3) : objects.mostLobes;
+    }
     std::vector<double> depths{ 1 };
     for (std::int64_t i = 1; i < levels; ++i)
     {
@@ -447,6 +457,18 @@ private:
                         });
   }
 
+  /** The levels of one of the variants as a single object has them. */
+  static std::vector<Level> DrawObjectLevels(RandomStream & random, const ObjectClass & objects)
+  {
+    std::vector<Level> levels = objects.variants[random.Index(objects.variants.size())];
+    for (std::size_t i = 1; objects.depthDeviation > 0 && i < levels.size(); ++i)
+    {
+      const double depth = levels[i].depth * std::exp(objects.depthDeviation * random.Normal());
+      levels[i].depth = std::clamp(depth, 0.2 * levels[i - 1].depth, 0.95 * levels[i - 1].depth);
+    }
+    return levels;
+  }
+
   void PaintObject(RandomStream & random,
                    const ObjectClass & objects,
                    std::vector<Blob> & placed,
@@ -466,20 +488,22 @@ private:
     const double angle = objects.aligned ? objects.angle + 0.15 * random.Normal() : random.Uniform(0, 2 * pi);
     placed.push_back(DrawBlob(random, objects.style, place, radius, angle));
     const Blob & blob = placed.back();
-    std::vector<Level> levels = objects.variants[random.Index(objects.variants.size())];
+    const std::vector<Level> levels = DrawObjectLevels(random, objects);
     const Level innermost = levels.back();
+    const std::int64_t lobes = random.Integer(objects.leastLobes, objects.mostLobes + 1);
     const double slack = levels.size() > 1 ? objects.innerShift * (1 - levels[1].depth) * radius : 0;
     const double direction = random.Uniform(0, 2 * pi);
     const Point shift{ slack * std::sin(direction), slack * std::cos(direction) };
-    if (objects.lobes > 0)
+    if (lobes < 2)
     {
-      levels.pop_back();
+      PaintBlob(blob, levels, shift, canvas);
+      return;
     }
-    PaintBlob(blob, levels, shift, canvas);
-    for (std::int64_t i = 0; i < objects.lobes; ++i)
+    PaintBlob(blob, { levels.begin(), levels.end() - 1 }, shift, canvas);
+    for (std::int64_t i = 0; i < lobes; ++i)
     {
       const double turn =
-        angle + 2 * pi * (static_cast<double>(i) + random.Uniform(-0.3, 0.3)) / static_cast<double>(objects.lobes + 1);
+        angle + 2 * pi * (static_cast<double>(i) + random.Uniform(-0.3, 0.3)) / static_cast<double>(lobes + 1);
       const double away = 0.55 * innermost.depth * radius;
       const Point centre{ place.y + shift.y + away * std::sin(turn), place.x + shift.x + away * std::cos(turn) };
       OutlineStyle round;

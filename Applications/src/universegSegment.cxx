@@ -204,7 +204,9 @@ RunSegment(const Arguments & arguments)
     Text(),
     "intensities of colour images: auto (default: what segments the supports best), discriminant, luminance, red, "
     "green, blue or weights R,G,B");
-  commandLine.AddGroup("Method").add_options()("ensemble", Text(), "number of support subsets to average (default 1)")(
+  commandLine.AddGroup("Method").add_options()(
+    "nearest-supports", Text(), "segment each slice with so many supports, those most like it; default: all")(
+    "ensemble", Text(), "number of support subsets to average (default 1)")(
     "ensemble-size", Text(), "supports in a subset, drawn with replacement (default: as many as there are)")(
     "seed", Text(), "of the first subset (default 0)")(
     "threshold", Text(), "probability above which a pixel is foreground (default 0.5)")(
@@ -246,6 +248,7 @@ RunSegment(const Arguments & arguments)
   settings.normalization = GetNormalization(commandLine);
   settings.threshold = commandLine.GetNumber("threshold", 0.5, 0, 1);
   settings.sliceAxis = GetSliceAxis(commandLine);
+  settings.nearestSupports = static_cast<std::size_t>(commandLine.GetInteger("nearest-supports", 0, 0, 1 << 30));
   settings.ensembleSize = static_cast<std::size_t>(commandLine.GetInteger("ensemble", 1, 1, 1 << 16));
   settings.ensembleSupportSize = static_cast<std::size_t>(commandLine.GetInteger("ensemble-size", 0, 0, 1 << 16));
   settings.seed = static_cast<std::uint64_t>(commandLine.GetInteger("seed", 0, 0, std::int64_t{ 1 } << 62));

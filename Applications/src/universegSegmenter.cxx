@@ -44,6 +44,7 @@ Segmenter::Segment(const Volume & target, const std::function<void(double)> & pr
   filter->SetWindowMaximum(m_Settings.normalization.windowMaximum);
   filter->SetGridSize(m_Settings.gridSize);
   filter->SetIncludeBackground(m_Settings.includeBackground);
+  filter->SetNumberOfNearestSupports(m_Settings.nearestSupports);
   filter->SetEnsembleSize(m_Settings.ensembleSize);
   filter->SetEnsembleSupportSize(m_Settings.ensembleSupportSize);
   filter->SetSeed(m_Settings.seed);

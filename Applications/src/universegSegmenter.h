@@ -36,6 +36,7 @@ struct SegmentationSettings
   itk::IntensityNormalization normalization;
   double threshold = 0.5;
   unsigned int sliceAxis = 2;
+  std::size_t nearestSupports = 0;
   std::size_t ensembleSize = 1;
   std::size_t ensembleSupportSize = 0;
   std::uint64_t seed = 0;

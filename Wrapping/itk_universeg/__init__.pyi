@@ -97,6 +97,7 @@ def segment(
     ensemble_size: int = 0,
     seed: int = 0,
     max_supports: int = 0,
+    nearest_supports: int = 0,
     support_slices: Sequence[int] | None = None,
     soft_labels: bool = False,
     channel_axis: int | None = None,

@@ -93,6 +93,7 @@ class Parameters(ctypes.Structure):
         ("ensemble_support_size", c_uint64),
         ("seed", c_uint64),
         ("maximum_number_of_supports", c_uint64),
+        ("number_of_nearest_supports", c_uint64),
         ("slice_axis", c_uint32),
         ("number_of_work_units", c_uint32),
         ("normalization", c_int32),

@@ -262,6 +262,7 @@ def segment(
     ensemble_size: int = 0,
     seed: int = 0,
     max_supports: int = 0,
+    nearest_supports: int = 0,
     support_slices: Sequence[int] | None = None,
     soft_labels: bool = False,
     channel_axis: int | None = None,
@@ -315,6 +316,9 @@ def segment(
         rows); None: the model's.
     max_supports
         Use the first supports only; 0: all.
+    nearest_supports
+        Segment each slice with so many of the supports, those whose images are most
+        like it; 0: with all.
     support_slices
         Indices, from 0, of the slices to take from support volumes, also those
         without a label.
@@ -363,6 +367,7 @@ def segment(
     parameters.ensemble_support_size = _count(ensemble_size, "ensemble_size")
     parameters.seed = _count(seed, "seed")
     parameters.maximum_number_of_supports = _count(max_supports, "max_supports")
+    parameters.number_of_nearest_supports = _count(nearest_supports, "nearest_supports")
     parameters.grid_columns, parameters.grid_rows = _grid(grid)
     parameters.number_of_work_units = 0 if threads is None else _count(threads, "threads", 65535, 1)
     parameters.backend, parameters.device, parameters.precision = (

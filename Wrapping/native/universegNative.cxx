@@ -189,6 +189,7 @@ Segment(SegmentationModel * model,
   filter->SetEnsembleSupportSize(parameters.ensembleSupportSize);
   filter->SetSeed(parameters.seed);
   filter->SetMaximumNumberOfSupports(parameters.maximumNumberOfSupports);
+  filter->SetNumberOfNearestSupports(parameters.numberOfNearestSupports);
   filter->SetBackend(parameters.backend);
   filter->SetDevice(parameters.device);
   filter->SetPrecision(parameters.precision);
@@ -360,6 +361,7 @@ universeg_parameters_default(UniverSegParameters * parameters)
   parameters->ensembleSupportSize = filter->GetEnsembleSupportSize();
   parameters->seed = filter->GetSeed();
   parameters->maximumNumberOfSupports = filter->GetMaximumNumberOfSupports();
+  parameters->numberOfNearestSupports = filter->GetNumberOfNearestSupports();
   parameters->sliceAxis = filter->GetSliceAxis();
   parameters->normalization = static_cast<std::int32_t>(filter->GetNormalization());
   parameters->includeBackground = filter->GetIncludeBackground() ? 1 : 0;

@@ -111,6 +111,7 @@ typedef struct
   uint64_t ensembleSupportSize;
   uint64_t seed;
   uint64_t maximumNumberOfSupports;
+  uint64_t numberOfNearestSupports;
   uint32_t sliceAxis;
   uint32_t numberOfWorkUnits; /**< 0: as many as ITK has threads */
   int32_t normalization;      /**< IntensityNormalizationEnums::Normalization */

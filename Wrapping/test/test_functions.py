@@ -250,6 +250,7 @@ def test_parameters_reach_the_filter(pairs, target):
         ({"threshold": 0.2}, {"Threshold": 0.2}),
         ({"ensemble": 3, "ensemble_size": 4, "seed": 9}, {"EnsembleSize": 3, "EnsembleSupportSize": 4, "Seed": 9}),
         ({"max_supports": 2}, {"MaximumNumberOfSupports": 2}),
+        ({"nearest_supports": 1}, {"NumberOfNearestSupports": 1}),
         ({"include_background": False, "threshold": 0.7}, {"IncludeBackground": False, "Threshold": 0.7}),
         ({"grid": 32}, {"GridSize": 32}),
         ({"grid": (32, 16)}, {"GridSize": [32, 16]}),

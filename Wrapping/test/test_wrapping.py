@@ -79,6 +79,7 @@ def test_parameters_round_trip():
         "EnsembleSupportSize": 5,
         "Seed": 6,
         "MaximumNumberOfSupports": 8,
+        "NumberOfNearestSupports": 9,
         "Backend": "reference",
         "Device": "cpu",
         "Precision": "float64",

@@ -198,6 +198,12 @@ public:
   itkSetMacro(MaximumNumberOfSupports, SizeValueType);
   itkGetConstMacro(MaximumNumberOfSupports, SizeValueType);
 
+  /** Segment each slice with this many supports only, those whose images are most like it; 0,
+   * the default: with all. Of many supports the nearest 16 often do better than all, and
+   * faster; see UniverSegPreparedSupports::FindNearest(). */
+  itkSetMacro(NumberOfNearestSupports, SizeValueType);
+  itkGetConstMacro(NumberOfNearestSupports, SizeValueType);
+
   /** "auto", the default, or the name of a backend: "reference", "onednn", "cuda". */
   itkSetMacro(Backend, std::string);
   itkGetConstReferenceMacro(Backend, std::string);
@@ -277,6 +283,7 @@ private:
   SizeValueType m_EnsembleSupportSize = 0;
   SizeValueType m_Seed = 0;
   SizeValueType m_MaximumNumberOfSupports = 0;
+  SizeValueType m_NumberOfNearestSupports = 0;
   std::string m_Backend = "auto";
   std::string m_Device = "cpu";
   std::string m_Precision = "float32";

@@ -178,6 +178,7 @@ UniverSegImageFilter<TInputImage, TOutputImage>::MakeOptions() const
   options.ensembleSupportSize = m_EnsembleSupportSize;
   options.seed = m_Seed;
   options.maximumNumberOfSupports = m_MaximumNumberOfSupports;
+  options.numberOfNearestSupports = m_NumberOfNearestSupports;
   options.includeBackground = m_IncludeBackground;
   options.sliceBatchSize = m_SliceBatchSize;
   return options;
@@ -336,6 +337,7 @@ UniverSegImageFilter<TInputImage, TOutputImage>::PrintSelf(std::ostream & os, In
   os << indent << "EnsembleSupportSize: " << m_EnsembleSupportSize << '\n';
   os << indent << "Seed: " << m_Seed << '\n';
   os << indent << "MaximumNumberOfSupports: " << m_MaximumNumberOfSupports << '\n';
+  os << indent << "NumberOfNearestSupports: " << m_NumberOfNearestSupports << '\n';
   os << indent << "Backend: " << m_Backend << '\n';
   os << indent << "Device: " << m_Device << '\n';
   os << indent << "Precision: " << m_Precision << '\n';

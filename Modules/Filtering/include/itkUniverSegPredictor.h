@@ -37,9 +37,13 @@ namespace itk
  *   foreground. The background, 0, counts as a label unless includeBackground is
  *   false.
  *
+ * With numberOfNearestSupports M the supports of a slice are the M whose images are
+ * most like it, see UniverSegPreparedSupports::FindNearest(); else they are all N.
+ * What a network computes from the supports alone is then computed for each slice.
+ *
  * With an ensemble of K members, member j uses the supports
- * `numpy.random.default_rng(seed + j).integers(0, N, size=S)`, and a map is the
- * mean of the members' probabilities.
+ * `numpy.random.default_rng(seed + j).integers(0, N, size=S)`, of M instead of N the
+ * nearest ones, and a map is the mean of the members' probabilities.
  * \ingroup UniverSegFiltering
  */
 class UniverSegFiltering_EXPORT UniverSegPredictor
@@ -57,6 +61,7 @@ public:
     SizeValueType ensembleSupportSize = 0;                ///< S; 0: all, or N draws when K > 1
     SizeValueType seed = 0;                               ///< of the first member
     SizeValueType maximumNumberOfSupports = 0;            ///< use the first ones only; 0: all
+    SizeValueType numberOfNearestSupports = 0;            ///< M; 0: those of all slices alike
     bool includeBackground = true;                        ///< as a label, when there are several
     SizeValueType sliceBatchSize = 0;                     ///< 0: one
   };
@@ -90,7 +95,7 @@ public:
     return m_SliceBatchSize;
   }
 
-  /** Positions in the support set that a member uses. */
+  /** Positions in a slice's supports that a member uses. */
   const std::vector<std::vector<std::size_t>> & GetMembers() const
   {
     return m_Members;
@@ -119,6 +124,13 @@ private:
                        const std::vector<std::size_t> & member,
                        const nn::RunHooks & hooks) const;
 
+  /** The mean of the members' probabilities, on the grid.
+   * \param supports of these targets. */
+  nn::Tensor PredictLabel(const nn::Tensor & targets,
+                          LabelType label,
+                          const std::vector<std::size_t> & supports,
+                          const nn::RunHooks & hooks) const;
+
   nn::Tensor PrepareTargets(const nn::Tensor & slices, const IntensityStatistics * statistics) const;
 
   UniverSegSupportSet::ConstPointer m_Supports;
@@ -126,6 +138,8 @@ private:
   std::shared_ptr<nn::NetworkRunner> m_Runner;
   UniverSegSupportSet::PreparedPointer m_Prepared;
   std::vector<LabelType> m_Labels;
+  SizeValueType m_Pool;            ///< supports that may be used
+  SizeValueType m_SupportsOfSlice; ///< of these
   std::vector<std::vector<std::size_t>> m_Members;
   bool m_Binary;
   SizeValueType m_SliceBatchSize;

@@ -62,9 +62,23 @@ public:
    * are returned as they are, whatever the label. */
   nn::Tensor GetPlanes(LabelType label) const;
 
+  /** Positions of the supports whose images are most like a target, ascending. Images are
+   * compared as they lie on the grid, by the squared distance of their intensities when both
+   * are reduced to 16 x 16 pixels; of equal ones the first are taken.
+   * \param target H * W intensities, normalised as the images are.
+   * \param pool how many supports may be chosen, from the first on.
+   * \param count how many are chosen; all of the pool when it is not smaller. */
+  std::vector<std::size_t> FindNearest(const float * target, std::size_t pool, std::size_t count) const;
+
 private:
+  static constexpr std::size_t reducedExtent = 16;
+
+  /** H * W intensities on the reduced grid. */
+  std::vector<float> Reduce(const float * image) const;
+
   nn::Tensor m_Images;
   nn::Tensor m_Labels;
+  mutable std::vector<std::vector<float>> m_Reduced; ///< of each image, once it was wanted
   mutable std::mutex m_Mutex;
   mutable std::map<LabelType, nn::Tensor> m_Planes;
 };

@@ -102,6 +102,12 @@ UniverSegPredictor::UniverSegPredictor(const SegmentationModel & model,
   {
     pool = std::min(pool, options.maximumNumberOfSupports);
   }
+  m_Pool = pool;
+  if (options.numberOfNearestSupports > 0)
+  {
+    pool = std::min(pool, options.numberOfNearestSupports);
+  }
+  m_SupportsOfSlice = pool;
   if (options.ensembleSize == 1 && options.ensembleSupportSize == 0)
   {
     m_Members.emplace_back(pool);
@@ -165,7 +171,8 @@ UniverSegPredictor::RunMember(const nn::Tensor & targets,
                           { "support_labels", GatherSupports(m_Prepared->GetPlanes(label), member) } };
   };
   UniverSegSupportCache::StatePointer state;
-  if (m_Runner->SavesWork(shapes))
+  // Supports that were selected for one target seldom serve the next.
+  if (m_SupportsOfSlice == m_Pool && m_Runner->SavesWork(shapes))
   {
     const nn::NetworkRunner::SplitPlans plans = m_Runner->GetSplitPlans(shapes);
     nn::RunHooks cancellation;
@@ -191,6 +198,45 @@ UniverSegPredictor::RunMember(const nn::Tensor & targets,
   return found->second;
 }
 
+nn::Tensor
+UniverSegPredictor::PredictLabel(const nn::Tensor & targets,
+                                 LabelType label,
+                                 const std::vector<std::size_t> & supports,
+                                 const nn::RunHooks & hooks) const
+{
+  const auto members = static_cast<double>(m_Members.size());
+  double finished = 0;
+  nn::RunHooks runHooks;
+  runHooks.isCancelled = hooks.isCancelled;
+  if (hooks.progress)
+  {
+    runHooks.progress = [&](double part) { hooks.progress((finished + part) / members); };
+  }
+  std::vector<double> sums;
+  nn::Shape shape;
+  for (const std::vector<std::size_t> & member : m_Members)
+  {
+    std::vector<std::size_t> positions(member.size());
+    std::transform(member.begin(), member.end(), positions.begin(), [&](std::size_t i) { return supports[i]; });
+    const nn::Tensor output = this->RunMember(targets, label, positions, runHooks);
+    shape = output.GetShape();
+    const std::vector<double> logits = output.ToVector<double>();
+    sums.resize(logits.size(), 0.0);
+    std::transform(logits.begin(),
+                   logits.end(),
+                   sums.begin(),
+                   sums.begin(),
+                   [](double logit, double sum) { return sum + 1.0 / (1.0 + std::exp(-logit)); });
+    ++finished;
+  }
+  nn::Tensor mean(shape);
+  std::transform(sums.begin(),
+                 sums.end(),
+                 mean.GetData<float>(),
+                 [members](double sum) { return static_cast<float>(sum / members); });
+  return mean;
+}
+
 std::vector<nn::Tensor>
 UniverSegPredictor::Predict(const nn::Tensor & slices,
                             const IntensityStatistics * statistics,
@@ -202,7 +248,11 @@ UniverSegPredictor::Predict(const nn::Tensor & slices,
   const nn::Shape shape = slices.GetShape();
   const nn::Tensor targets = this->PrepareTargets(slices.Contiguous(), statistics);
 
-  const double numberOfRuns = static_cast<double>(m_Labels.size() * m_Members.size());
+  // Targets that share their supports.
+  const std::int64_t together = m_SupportsOfSlice < m_Pool ? 1 : shape[0];
+  const nn::Shape & grid = targets.GetShape();
+  const std::int64_t gridPixels = grid[2] * grid[3];
+  const double numberOfRuns = static_cast<double>(m_Labels.size()) * static_cast<double>(shape[0] / together);
   double finishedRuns = 0;
   nn::RunHooks runHooks;
   runHooks.isCancelled = hooks.isCancelled;
@@ -212,41 +262,28 @@ UniverSegPredictor::Predict(const nn::Tensor & slices,
   }
 
   std::vector<nn::Tensor> probabilities;
-  for (const LabelType label : m_Labels)
+  for (std::size_t k = 0; k < m_Labels.size(); ++k)
   {
-    std::vector<double> sums;
-    nn::Shape outputShape;
-    for (const std::vector<std::size_t> & member : m_Members)
+    probabilities.emplace_back(shape);
+  }
+  for (std::int64_t first = 0; first < shape[0]; first += together)
+  {
+    const nn::Tensor group = targets.Slice(0, first, first + together);
+    const auto supports = m_Prepared->FindNearest(group.GetData<float>(), m_Pool, m_SupportsOfSlice);
+    for (std::size_t k = 0; k < m_Labels.size(); ++k)
     {
-      const nn::Tensor output = this->RunMember(targets, label, member, runHooks);
-      outputShape = output.GetShape();
-      const std::vector<double> logits = output.ToVector<double>();
-      sums.resize(logits.size(), 0.0);
-      std::transform(logits.begin(),
-                     logits.end(),
-                     sums.begin(),
-                     sums.begin(),
-                     [](double logit, double sum) { return sum + 1.0 / (1.0 + std::exp(-logit)); });
+      const nn::Tensor mean = this->PredictLabel(group, m_Labels[k], supports, runHooks);
+      for (std::int64_t i = 0; i < together; ++i)
+      {
+        nn::ResizeLinear(mean.GetData<float>() + i * gridPixels,
+                         static_cast<std::size_t>(grid[2]),
+                         static_cast<std::size_t>(grid[3]),
+                         probabilities[k].GetData<float>() + (first + i) * shape[1] * shape[2],
+                         static_cast<std::size_t>(shape[1]),
+                         static_cast<std::size_t>(shape[2]));
+      }
       ++finishedRuns;
     }
-    std::vector<float> mean(sums.size());
-    const auto members = static_cast<double>(m_Members.size());
-    std::transform(
-      sums.begin(), sums.end(), mean.begin(), [members](double sum) { return static_cast<float>(sum / members); });
-
-    const auto gridHeight = static_cast<std::size_t>(outputShape[2]);
-    const auto gridWidth = static_cast<std::size_t>(outputShape[3]);
-    nn::Tensor map(shape);
-    for (std::int64_t i = 0; i < shape[0]; ++i)
-    {
-      nn::ResizeLinear(mean.data() + static_cast<std::size_t>(i) * gridHeight * gridWidth,
-                       gridHeight,
-                       gridWidth,
-                       map.GetData<float>() + i * shape[1] * shape[2],
-                       static_cast<std::size_t>(shape[1]),
-                       static_cast<std::size_t>(shape[2]));
-    }
-    probabilities.push_back(map);
   }
   return probabilities;
 }

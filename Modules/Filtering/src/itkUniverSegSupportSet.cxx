@@ -22,6 +22,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <set>
 
 namespace itk
@@ -96,6 +98,56 @@ UniverSegPreparedSupports::GetPlanes(LabelType label) const
     planes = made;
   }
   return planes;
+}
+
+std::vector<float>
+UniverSegPreparedSupports::Reduce(const float * image) const
+{
+  const nn::Shape & shape = m_Images.GetShape();
+  std::vector<float> reduced(reducedExtent * reducedExtent);
+  nn::ResizeLinear(image,
+                   static_cast<std::size_t>(shape[2]),
+                   static_cast<std::size_t>(shape[3]),
+                   reduced.data(),
+                   reducedExtent,
+                   reducedExtent);
+  return reduced;
+}
+
+std::vector<std::size_t>
+UniverSegPreparedSupports::FindNearest(const float * target, std::size_t pool, std::size_t count) const
+{
+  const nn::Shape & shape = m_Images.GetShape();
+  std::vector<std::size_t> order(std::min(pool, static_cast<std::size_t>(shape[0])));
+  std::iota(order.begin(), order.end(), std::size_t{ 0 });
+  if (count >= order.size())
+  {
+    return order;
+  }
+  {
+    const std::lock_guard<std::mutex> lock(m_Mutex);
+    for (auto i = static_cast<std::int64_t>(m_Reduced.size()); i < shape[0]; ++i)
+    {
+      m_Reduced.push_back(this->Reduce(m_Images.GetData<float>() + i * shape[2] * shape[3]));
+    }
+  }
+  const std::vector<float> wanted = this->Reduce(target);
+  std::vector<double> distances;
+  for (const std::size_t i : order)
+  {
+    distances.push_back(std::inner_product(wanted.begin(),
+                                           wanted.end(),
+                                           m_Reduced[i].begin(),
+                                           0.0,
+                                           std::plus<>(),
+                                           [](float a, float b)
+                                           { return (static_cast<double>(a) - b) * (static_cast<double>(a) - b); }));
+  }
+  std::stable_sort(
+    order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return distances[a] < distances[b]; });
+  order.resize(count);
+  std::sort(order.begin(), order.end());
+  return order;
 }
 
 UniverSegSupportSet::UniverSegSupportSet()

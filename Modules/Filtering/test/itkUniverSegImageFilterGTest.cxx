@@ -606,6 +606,81 @@ TEST(UniverSegImageFilter, MaximumNumberOfSupportsTakesTheFirst)
   EXPECT_EQ(actual, GetPixels(filter->GetProbabilityOutput(0)));
 }
 
+TEST(UniverSegImageFilter, NearestSupportsAreThoseOfEachSlice)
+{
+  // Each slice looks like one of the supports, not like its neighbour.
+  const double centres[] = { 0.6, 0.4, 0.5 };
+  const auto supports = itk::UniverSegSupportSet::New();
+  for (const double centre : { 0.4, 0.5, 0.6, 0.45 })
+  {
+    supports->PushBackSupport(MakeDisk<ImageType>({ { 20, 24 } }, centre),
+                              MakeDiskLabel<LabelImageType>({ { 20, 24 } }, centre));
+  }
+  const auto volume = MakeImage<VolumeType>({ { 20, 24, 3 } });
+  for (std::size_t z = 0; z < 3; ++z)
+  {
+    const auto slice = GetPixels(MakeDisk<ImageType>({ { 20, 24 } }, centres[z]).GetPointer());
+    std::copy(slice.begin(), slice.end(), volume->GetBufferPointer() + z * slice.size());
+  }
+  const auto model = MakeSmallModel();
+  const auto filter = VolumeFilterType::New();
+  filter->SetInput(volume);
+  filter->SetSupportSet(supports);
+  filter->SetModel(model);
+  filter->SetSliceBatchSize(3);
+  filter->ProduceProbabilitiesOn();
+  filter->SetNumberOfNearestSupports(1);
+  filter->Update();
+  for (itk::IndexValueType z = 0; z < 3; ++z)
+  {
+    const double centre = centres[z];
+    const auto own = itk::UniverSegSupportSet::New();
+    own->PushBackSupport(MakeDisk<ImageType>({ { 20, 24 } }, centre),
+                         MakeDiskLabel<LabelImageType>({ { 20, 24 } }, centre));
+    const auto single = MakeFilter();
+    single->SetInput(TakeSlice(volume.GetPointer(), 2, z));
+    single->SetSupportSet(own);
+    single->SetModel(model);
+    single->ProduceProbabilitiesOn();
+    single->Update();
+    const auto actual = GetPixels(TakeSlice(filter->GetProbabilityOutput(0), 2, z).GetPointer());
+    const auto expected = GetPixels(single->GetProbabilityOutput(0));
+    for (std::size_t i = 0; i < actual.size(); ++i)
+    {
+      ASSERT_NEAR(actual[i], expected[i], 1e-6) << "slice " << z;
+    }
+  }
+  EXPECT_EQ(supports->GetCacheBytes(), 0U) << "nothing that the next slice could use";
+
+  // As many as there are, or more, are all; the first ones only may be chosen.
+  filter->SetNumberOfNearestSupports(9);
+  filter->Update();
+  const auto all = GetPixels(filter->GetProbabilityOutput(0));
+  filter->SetNumberOfNearestSupports(0);
+  filter->Update();
+  EXPECT_EQ(all, GetPixels(filter->GetProbabilityOutput(0)));
+  filter->SetMaximumNumberOfSupports(1);
+  filter->Update();
+  const auto first = GetPixels(filter->GetProbabilityOutput(0));
+  filter->SetNumberOfNearestSupports(1);
+  filter->Update();
+  EXPECT_EQ(first, GetPixels(filter->GetProbabilityOutput(0)));
+}
+
+TEST(UniverSegImageFilter, EnsemblesDrawAmongTheNearestSupports)
+{
+  itk::UniverSegPredictor::Options options;
+  options.ensembleSize = 4;
+  options.numberOfNearestSupports = 2;
+  const auto supports = MakeSupports();
+  const itk::UniverSegPredictor predictor(*MakeSmallModel(), *supports, options);
+  for (const auto & member : predictor.GetMembers())
+  {
+    EXPECT_EQ(member.size(), 2U);
+    EXPECT_LT(*std::max_element(member.begin(), member.end()), 2U);
+  }
+}
+
 TEST(UniverSegImageFilter, OrderOfSupportsDoesNotMatter)
 {
   const auto filter = MakeFilter();
@@ -839,6 +914,7 @@ TEST(UniverSegImageFilter, SettingsAndPrint)
                                   "Normalization::MinMaxOfSlice",
                                   "WindowMinimum: -100",
                                   "Backend: auto",
+                                  "NumberOfNearestSupports: 0",
                                   "Seed: 0" })
   {
     EXPECT_NE(text.str().find(part), std::string::npos) << part;

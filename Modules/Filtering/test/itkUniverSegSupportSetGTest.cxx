@@ -102,6 +102,40 @@ TEST(UniverSegSupportSet, PreparesImagesAndPlanes)
   EXPECT_EQ(supports->GetPrepared(None(), 4, 2)->GetImages().GetShape()[0], 2);
 }
 
+TEST(UniverSegSupportSet, FindsTheNearestImages)
+{
+  using Positions = std::vector<std::size_t>;
+  constexpr std::int64_t extent = 32;
+  const auto makeImage = [](float level)
+  {
+    std::vector<float> pixels(extent * extent, level);
+    // Checks of single pixels, which the reduced images have not.
+    for (std::size_t i = 0; i < pixels.size(); ++i)
+    {
+      pixels[i] += (i + i / extent) % 2 == 0 ? 0.1F : -0.1F;
+    }
+    return pixels;
+  };
+  std::vector<float> images;
+  for (const float level : { 0.8F, 0.2F, 0.5F, 0.2F, 0.6F })
+  {
+    const auto image = makeImage(level);
+    images.insert(images.end(), image.begin(), image.end());
+  }
+  itk::nn::Tensor stack({ 5, 1, extent, extent });
+  std::copy(images.begin(), images.end(), stack.GetData<float>());
+  const itk::UniverSegPreparedSupports prepared(stack, itk::nn::Tensor({ 5, 1, extent, extent }));
+  const std::vector<float> dark(extent * extent, 0.25F);
+  EXPECT_EQ(prepared.FindNearest(dark.data(), 5, 1), Positions{ 1 }) << "the first of equal ones";
+  EXPECT_EQ(prepared.FindNearest(dark.data(), 5, 2), (Positions{ 1, 3 }));
+  EXPECT_EQ(prepared.FindNearest(dark.data(), 5, 4), (Positions{ 1, 2, 3, 4 })) << "ascending";
+  EXPECT_EQ(prepared.FindNearest(dark.data(), 5, 9), (Positions{ 0, 1, 2, 3, 4 }));
+  EXPECT_EQ(prepared.FindNearest(dark.data(), 1, 1), Positions{ 0 }) << "of the pool only";
+  EXPECT_EQ(prepared.FindNearest(dark.data(), 9, 9).size(), 5U) << "no more than there are";
+  const std::vector<float> bright(extent * extent, 0.71F);
+  EXPECT_EQ(prepared.FindNearest(bright.data(), 5, 2), (Positions{ 0, 4 }));
+}
+
 TEST(UniverSegSupportSet, CopiesThePixels)
 {
   const auto supports = UniverSegSupportSet::New();

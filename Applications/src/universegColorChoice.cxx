@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 
 namespace universeg
 {
@@ -30,6 +31,8 @@ namespace
 constexpr std::size_t mostPairs = 16;
 constexpr std::size_t fewestPairs = 4;
 constexpr double leastGain = 0.01;
+/** More labels have no discriminant of their own: each would cost a cross-validation. */
+constexpr std::size_t mostLabels = 4;
 
 const std::vector<ColorCandidate> &
 GetFixedProjections()
@@ -67,20 +70,41 @@ ReadSome(const std::vector<FilePair> & pairs, const SupportReader & reader)
   return examples;
 }
 
+/** \param structure the label that all others are told from; empty: all from each other. */
 std::optional<ColorProjection>
-FindDiscriminant(const std::vector<ColorExample> & examples)
+FindDiscriminant(const std::vector<ColorExample> & examples, std::optional<std::int32_t> structure = std::nullopt)
 {
   itk::nn::ColorDiscriminant discriminant;
   for (const ColorExample & example : examples)
   {
     if (example.image.components >= 3)
     {
-      discriminant.Add(example.image,
-                       example.labels->GetBufferPointer(),
-                       example.labels->GetLargestPossibleRegion().GetNumberOfPixels());
+      const std::int32_t * first = example.labels->GetBufferPointer();
+      std::vector<std::int32_t> labels(first, first + example.labels->GetLargestPossibleRegion().GetNumberOfPixels());
+      if (structure.has_value())
+      {
+        std::transform(labels.begin(),
+                       labels.end(),
+                       labels.begin(),
+                       [structure](std::int32_t label) { return label == *structure ? 1 : 0; });
+      }
+      discriminant.Add(example.image, labels.data(), labels.size());
     }
   }
   return discriminant.Get();
+}
+
+/** The labels other than 0, ascending. */
+std::set<std::int32_t>
+CollectLabels(const std::vector<ColorExample> & examples)
+{
+  std::set<std::int32_t> labels;
+  for (const ColorExample & example : examples)
+  {
+    const auto found = FindLabels(*example.labels);
+    labels.insert(found.begin(), found.end());
+  }
+  return labels;
 }
 
 /** Mean Dice of every other example, segmented with the rest, and the other way round. */
@@ -206,6 +230,15 @@ ChooseColors(const ColorChoice & choice,
   if (discriminant.has_value())
   {
     compared.push_back({ "discriminant", *discriminant });
+  }
+  const auto labels = CollectLabels(examples);
+  for (const std::int32_t label : labels)
+  {
+    const auto own = FindDiscriminant(examples, label);
+    if (own.has_value() && labels.size() > 1 && labels.size() <= mostLabels)
+    {
+      compared.push_back({ "discriminant of label " + std::to_string(label), *own });
+    }
   }
   for (ColorCandidate & candidate : compared)
   {

@@ -203,6 +203,36 @@ TEST(ColorChoice, AutoTakesWhatSegmentsTheSupports)
   EXPECT_TRUE(candidates.empty());
 }
 
+TEST(ColorChoice, EachOfSeveralLabelsHasADiscriminant)
+{
+  auto pairs = WriteDiscs(4, false);
+  for (std::size_t i = 0; i < pairs.size(); ++i)
+  {
+    // Beside the disc a band, of no colour of its own.
+    const auto disc = universeg::ReadImage(pairs[i].mask);
+    std::vector<unsigned char> mask;
+    for (std::size_t k = 0; k < extent * extent; ++k)
+    {
+      const bool inDisc = disc.geometry->GetBufferPointer()[k] > 0;
+      mask.push_back(inDisc ? 2 : (k % extent < 3 ? 1 : 0));
+    }
+    pairs[i].mask = OutputName("two_labels" + std::to_string(i) + ".png");
+    universeg::WriteGrayImage(pairs[i].mask, extent, extent, mask);
+  }
+  const auto commandLine = MakeCommandLine();
+  const universeg::SupportReader reader(commandLine);
+  std::vector<ColorCandidate> candidates;
+  ChooseColors(ParseColorChoice("auto"), pairs, reader, itk::SegmentationModel::GetDefault(), {}, &candidates);
+  ASSERT_EQ(candidates.size(), 11U);
+  const auto ofDisc =
+    std::find_if(candidates.begin(),
+                 candidates.end(),
+                 [](const ColorCandidate & candidate) { return candidate.name == "discriminant of label 2"; });
+  ASSERT_NE(ofDisc, candidates.end());
+  EXPECT_GT(ofDisc->projection.red, 0.1);
+  EXPECT_LT(ofDisc->projection.blue, -0.1);
+}
+
 TEST(ColorChoice, DiscriminantNeedsAStructure)
 {
   const auto pairs = WriteDiscs(1, false);

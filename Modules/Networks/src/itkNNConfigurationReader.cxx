@@ -137,6 +137,20 @@ ConfigurationReader::GetIntegers(const char * key,
   return value->get<std::vector<std::int64_t>>();
 }
 
+std::vector<std::int64_t>
+ConfigurationReader::GetIntegers(const char * key, std::int64_t low, std::int64_t high) const
+{
+  const auto * value = this->Find(key);
+  itkNNRequireMacro(value != nullptr,
+                    m_Network << ": the configuration has no key '" << key << "', a list of integers of "
+                              << DescribeRange(low, high));
+  if (!value->is_array() || value->empty())
+  {
+    this->Refuse(key, *value, "a list of integers of " + DescribeRange(low, high));
+  }
+  return this->GetIntegers(key, {}, { value->size() }, low, high);
+}
+
 bool
 ConfigurationReader::GetBoolean(const char * key, bool fallback) const
 {

@@ -50,6 +50,9 @@ public:
                                         std::int64_t low,
                                         std::int64_t high) const;
 
+  /** A list of any length of integers of [low, high]. Throws Error when the key is missing. */
+  std::vector<std::int64_t> GetIntegers(const char * key, std::int64_t low, std::int64_t high) const;
+
   bool GetBoolean(const char * key, bool fallback) const;
 
   /** One of the choices. */

@@ -56,6 +56,9 @@ ParameterList::AddProduct(const std::string & key, Shape shape, std::int64_t out
     case Rule::He:
       weight = { Initialization::Distribution::Normal, std::sqrt(2 / (1 + negativeSlope * negativeSlope) / inputs) };
       break;
+    case Rule::Kaiming:
+      weight = { Initialization::Distribution::Normal, std::sqrt(2 / inputs) };
+      break;
     case Rule::Xavier:
       weight = { Initialization::Distribution::Uniform,
                  std::sqrt(6 / (inputs + static_cast<double>(shape[0]) * kernel)) };
@@ -121,12 +124,18 @@ ModuleBuilder::ModuleBuilder(Graph & graph, const std::vector<Network::Parameter
   }
 }
 
-ValueId
-ModuleBuilder::GetParameter(const std::string & name)
+const Shape &
+ModuleBuilder::FindShape(const std::string & name) const
 {
   const auto found = m_Shapes.find(name);
   itkNNRequireMacro(found != m_Shapes.end(), "The network has no parameter '" << name << "'");
-  return m_Graph.AddParameter(name, found->second);
+  return found->second;
+}
+
+ValueId
+ModuleBuilder::GetParameter(const std::string & name)
+{
+  return m_Graph.AddParameter(name, this->FindShape(name));
 }
 
 ChannelAffine
@@ -138,15 +147,23 @@ ModuleBuilder::GetAffine(const std::string & key)
 ValueId
 ModuleBuilder::Convolve(ValueId src, const std::string & key, const Extent3 & stride)
 {
-  const ValueId weights = this->GetParameter(key + ".weight");
-  const ValueId bias = this->GetParameter(key + ".bias");
   Convolution op;
   op.stride = ToVector(stride);
-  const Shape & shape = m_Graph.GetShape(weights);
+  const Shape & shape = this->FindShape(key + ".weight");
   for (std::size_t axis = 0; axis < spatialAxes; ++axis)
   {
     op.padding.push_back(shape[2 + axis] / 2);
   }
+  return this->Convolve(src, key, std::move(op));
+}
+
+ValueId
+ModuleBuilder::Convolve(ValueId src, const std::string & key, Convolution op)
+{
+  const Shape & shape = m_Graph.GetShape(src);
+  op.groups = shape[shape.size() - spatialAxes - 1] / this->FindShape(key + ".weight")[1];
+  const ValueId weights = this->GetParameter(key + ".weight");
+  const ValueId bias = this->GetParameter(key + ".bias");
   return m_Graph.Convolve(src, weights, bias, std::move(op), key);
 }
 

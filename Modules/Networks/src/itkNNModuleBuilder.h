@@ -43,9 +43,10 @@ public:
   /** How convolutions and linear layers begin. */
   enum class Rule
   {
-    He,     ///< PyMIC's 'he': normal, with the gain of a leaky ReLU; biases are 0
-    Xavier, ///< uniform, with gain 1; biases are 0
-    PyTorch ///< its default: weights and biases uniform, within 1 / sqrt(inputs)
+    He,      ///< PyMIC's 'he': normal, with the gain of a leaky ReLU; biases are 0
+    Xavier,  ///< uniform, with gain 1; biases are 0
+    Kaiming, ///< normal, with the gain of a ReLU; biases are 0
+    PyTorch  ///< its default: weights and biases uniform, within 1 / sqrt(inputs)
   };
 
   explicit ParameterList(Rule rule = Rule::PyTorch)
@@ -109,6 +110,8 @@ public:
 
   /** With the padding that keeps the extents for stride 1: kernel / 2. */
   ValueId Convolve(ValueId src, const std::string & key, const Extent3 & stride = { { 1, 1, 1 } });
+  /** With the operator's stride and padding; its groups follow from the weights. */
+  ValueId Convolve(ValueId src, const std::string & key, Convolution op);
   /** Its stride is its kernel. */
   ValueId ConvolveTransposed(ValueId src, const std::string & key);
   /** Over the last axis. */
@@ -152,6 +155,8 @@ public:
 
 private:
   ValueId Mask(ValueId src, Shape shape, double probability, const std::string & name);
+  /** Throws Error when the network has no such parameter. */
+  const Shape & FindShape(const std::string & name) const;
   void KeepStatistic(const std::string & name, ValueId ofBatch, double factor);
   ChannelAffine GetAffine(const std::string & key);
 

@@ -19,6 +19,7 @@
 
 #include "itkFMUNetNetwork.h"
 #include "itkPCTNetNetwork.h"
+#include "itkU2NetNetwork.h"
 #include "itkUNet3DNetwork.h"
 #include "itkUniverSegNetwork.h"
 
@@ -42,6 +43,7 @@ constexpr KnownNetwork knownNetworks[] = {
   { "universeg", &UniverSegNetwork::FromJson, &UniverSegNetwork::FromWeights },
   { "fmunet", &FMUNetNetwork::FromJson, &FMUNetNetwork::FromWeights },
   { "pctnet", &PCTNetNetwork::FromJson, &PCTNetNetwork::FromWeights },
+  { "u2net", &U2NetNetwork::FromJson, &U2NetNetwork::FromWeights },
   { "unet3d", &UNet3DNetwork::FromJson, &UNet3DNetwork::FromWeights },
 };
 

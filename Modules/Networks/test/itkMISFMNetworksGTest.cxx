@@ -17,6 +17,7 @@
  *=========================================================================*/
 #include "itkFMUNetNetwork.h"
 #include "itkNNNetworkRunner.h"
+#include "itkNNNetworkTestHelpers.h"
 #include "itkNNRegisterBackends.h"
 #include "itkNNSafeTensors.h"
 #include "itkNNTestTargets.h"
@@ -25,30 +26,14 @@
 #include "itkPCTNetNetwork.h"
 #include "itkUNet3DNetwork.h"
 
-#include <cmath>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 namespace
 {
 using namespace itk::nn;
+using namespace itk::nn::test;
 using Json = nlohmann::json;
-
-double
-MaximumDifference(const Tensor & a, const Tensor & b)
-{
-  EXPECT_EQ(a.GetShape(), b.GetShape());
-  const auto valuesA = a.ToVector<double>();
-  const auto valuesB = b.ToVector<double>();
-  double maximum = 0;
-  for (std::size_t i = 0; i < valuesA.size(); ++i)
-  {
-    // A NaN must not pass for a small difference.
-    const double difference = std::abs(valuesA[i] - valuesB[i]);
-    maximum = difference <= maximum ? maximum : difference;
-  }
-  return maximum;
-}
 
 struct ForwardCase
 {
@@ -165,28 +150,6 @@ INSTANTIATE_TEST_SUITE_P(Cases,
                                              45287730 },
                                            KeysCase{ "unet3d", R"({"in_chns": 1, "class_num": 2})", 21362690 }));
 
-/** Weights of small random numbers. */
-StateDict
-MakeWeights(const Network & network)
-{
-  StateDict weights;
-  std::uint32_t state = 1;
-  for (const auto & parameter : network.GetParameters())
-  {
-    if (parameter.role != Network::Role::Buffer)
-    {
-      Tensor tensor(parameter.shape);
-      for (std::int64_t i = 0; i < tensor.GetNumberOfElements(); ++i)
-      {
-        state = state * 1664525U + 1013904223U;
-        tensor.GetData<float>()[i] = 0.1F + static_cast<float>(state >> 8U) * 0x1p-26F;
-      }
-      weights.Add(parameter.name, tensor);
-    }
-  }
-  return weights;
-}
-
 TEST(MISFMNetworks, ConfigurationsComeBackFromJsonAndWeights)
 {
   const struct
@@ -213,22 +176,6 @@ TEST(MISFMNetworks, ConfigurationsComeBackFromJsonAndWeights)
     EXPECT_EQ(inferred->GetConfiguration(), network->GetConfiguration());
     EXPECT_EQ(network->GetInputNames(), std::vector<std::string>{ "input" });
   }
-}
-
-/** The message of the Error that a function throws. */
-template <typename TFunction>
-std::string
-ErrorOf(const TFunction & function)
-{
-  try
-  {
-    function();
-  }
-  catch (const Error & error)
-  {
-    return error.what();
-  }
-  return "none";
 }
 
 TEST(MISFMNetworks, BadConfigurationsAreNamed)

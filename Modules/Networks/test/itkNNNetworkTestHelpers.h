@@ -1,0 +1,92 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkNNNetworkTestHelpers_h
+#define itkNNNetworkTestHelpers_h
+
+#include "itkNNError.h"
+#include "itkNNNetwork.h"
+
+#include <cmath>
+#include <cstdint>
+#include <gtest/gtest.h>
+#include <string>
+
+namespace itk
+{
+namespace nn
+{
+namespace test
+{
+inline double
+MaximumDifference(const Tensor & a, const Tensor & b)
+{
+  EXPECT_EQ(a.GetShape(), b.GetShape());
+  const auto valuesA = a.ToVector<double>();
+  const auto valuesB = b.ToVector<double>();
+  double maximum = 0;
+  for (std::size_t i = 0; i < valuesA.size(); ++i)
+  {
+    // A NaN must not pass for a small difference.
+    const double difference = std::abs(valuesA[i] - valuesB[i]);
+    maximum = difference <= maximum ? maximum : difference;
+  }
+  return maximum;
+}
+
+/** Weights of small random numbers. */
+inline StateDict
+MakeWeights(const Network & network)
+{
+  StateDict weights;
+  std::uint32_t state = 1;
+  for (const auto & parameter : network.GetParameters())
+  {
+    if (parameter.role != Network::Role::Buffer)
+    {
+      Tensor tensor(parameter.shape);
+      for (std::int64_t i = 0; i < tensor.GetNumberOfElements(); ++i)
+      {
+        state = state * 1664525U + 1013904223U;
+        tensor.GetData<float>()[i] = 0.1F + static_cast<float>(state >> 8U) * 0x1p-26F;
+      }
+      weights.Add(parameter.name, tensor);
+    }
+  }
+  return weights;
+}
+
+/** The message of the Error that a function throws. */
+template <typename TFunction>
+std::string
+ErrorOf(const TFunction & function)
+{
+  try
+  {
+    function();
+  }
+  catch (const Error & error)
+  {
+    return error.what();
+  }
+  return "none";
+}
+} // namespace test
+} // namespace nn
+} // namespace itk
+
+#endif

@@ -170,8 +170,9 @@ std::shared_ptr<const itk::nn::VolumeSegmenter>
 MakeSegmenter(itk::nn::Network::ConstPointer network,
               const itk::nn::StateDict & weights,
               itk::nn::VolumePipeline pipeline,
-              const itk::nn::PlanOptions & plan)
+              itk::nn::PlanOptions plan)
 {
+  plan.outputs = { network->GetLogitsName() };
   return std::make_shared<const itk::nn::VolumeSegmenter>(
     std::make_shared<itk::nn::NetworkRunner>(
       std::move(network), std::make_shared<const itk::nn::StateDict>(weights), plan),

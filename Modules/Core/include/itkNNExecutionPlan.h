@@ -52,6 +52,7 @@ struct PlanOptions
   bool allowTensorFloat32 = false;
   bool deterministic = false;            ///< the same bits in every run, on devices too
   std::vector<std::string> staticInputs; ///< for the passes: inputs that stay the same for many runs
+  std::vector<std::string> outputs;      ///< of a network, those that are wanted; none: all
   /** Layouts in which inputs are given: as tensors of the layout's physical shape. */
   std::map<std::string, Layout> inputLayouts;
   /** Outputs stay in the layouts of GetOutputLayouts(), as tensors of physical

@@ -51,8 +51,8 @@ namespace itk
  * training has it, over the whole image where that says so. A filter before this one that needs
  * the whole image to do so keeps its input from being streamed.
  *
- * The network has one input, "input", and an output "output0", logits of the same extents, as
- * fmunet, pctnet and unet3d have. Work units are the number of threads, up to the threads that
+ * The network has one input, "input", and logits of the same extents, as fmunet, pctnet, u2net
+ * and unet3d have. Work units are the number of threads, up to the threads that
  * ITK has.
  *
  * Throws ExceptionObject when there is no model, when it takes no such windows, when an intensity

@@ -262,6 +262,7 @@ SlidingWindowSegmentationImageFilter<TInputImage, TOutputImage>::Segment()
   // By default ITK makes several work units a thread, for balance; a plan wants threads.
   plan.threads =
     std::min<unsigned int>(this->GetNumberOfWorkUnits(), this->GetMultiThreader()->GetMaximumNumberOfThreads());
+  plan.outputs = { this->GetModel()->GetNetwork()->GetLogitsName() };
   const nn::SlidingWindowPredictor predictor(
     this->GetModel()->GetRunner(plan),
     static_cast<std::int64_t>(this->GetInput()->GetNumberOfComponentsPerPixel()),

@@ -32,7 +32,6 @@ namespace nn
 namespace
 {
 const char * const inputName = "input";
-const char * const outputName = "output0";
 
 /** All subsets of some axes, the empty one first. */
 std::vector<std::vector<int>>
@@ -176,8 +175,9 @@ SlidingWindowPredictor::SlidingWindowPredictor(std::shared_ptr<NetworkRunner> ru
   shape.insert(shape.end(), this->GetLayout().window.begin(), this->GetLayout().window.end());
   const Graph graph = network.BuildGraph({ { inputName, shape } });
   const auto & outputs = graph.GetOutputs();
+  const std::string outputName = network.GetLogitsName();
   const auto output = std::find_if(
-    outputs.begin(), outputs.end(), [](const Graph::Output & candidate) { return candidate.name == outputName; });
+    outputs.begin(), outputs.end(), [&](const Graph::Output & candidate) { return candidate.name == outputName; });
   itkNNRequireMacro(output != outputs.end(),
                     "Sliding window: the network " << network.GetName() << " has no output '" << outputName
                                                    << "'; should have it");
@@ -414,7 +414,7 @@ SlidingWindowPredictor::RunMirrored(const Tensor & batch, const std::vector<int>
   input = MirroredView(input, axes).Contiguous();
   const TensorMap outputs = m_Runner->Run({ { inputName, input } }, hooks);
   progress.done += count;
-  Tensor logits = outputs.at(outputName).To(DataType::Float32).Contiguous();
+  Tensor logits = outputs.at(m_Runner->GetNetwork().GetLogitsName()).To(DataType::Float32).Contiguous();
   return MirroredView(logits, axes).Contiguous();
 }
 

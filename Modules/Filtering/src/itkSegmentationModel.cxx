@@ -41,7 +41,7 @@ Equal(const nn::PlanOptions & a, const nn::PlanOptions & b)
   return a.backend == b.backend && a.device == b.device && a.precision == b.precision && a.threads == b.threads &&
          a.optimize == b.optimize && a.allowTensorFloat32 == b.allowTensorFloat32 &&
          a.deterministic == b.deterministic && a.keepOutputsOnDevice == b.keepOutputsOnDevice &&
-         a.residentInputs == b.residentInputs;
+         a.residentInputs == b.residentInputs && a.outputs == b.outputs;
 }
 
 nn::Network::ConstPointer

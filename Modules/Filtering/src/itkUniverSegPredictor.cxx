@@ -193,9 +193,7 @@ UniverSegPredictor::RunMember(const nn::Tensor & targets,
     inputs.emplace("target", targets);
     outputs = m_Runner->Run(inputs, hooks);
   }
-  const auto found = outputs.find("logits");
-  itkNNRequireMacro(found != outputs.end(), "The network has no output 'logits'");
-  return found->second;
+  return outputs.at(m_Runner->GetNetwork().GetLogitsName());
 }
 
 nn::Tensor

@@ -76,7 +76,7 @@ public:
   }
 
   std::string inputName = "input";
-  std::string outputName = "output0";
+  std::string outputName = "logits";
 
 private:
   Shape m_Weights;
@@ -346,7 +346,7 @@ TEST(SlidingWindowPredictor, OneWindowIsAPlainRun)
 {
   const auto runner = MakeRunner(2, 3, { 3, 3 });
   const Tensor image = MakeImage({ 2, 9, 7 });
-  const auto expected = runner->Run({ { "input", image.Reshape({ 1, 2, 9, 7 }) } }).at("output0").ToVector<float>();
+  const auto expected = runner->Run({ { "input", image.Reshape({ 1, 2, 9, 7 }) } }).at("logits").ToVector<float>();
   for (const auto placement : { WindowPlacement::PyMIC, WindowPlacement::MONAI, WindowPlacement::NnUNet })
   {
     const SlidingWindowPredictor predictor(runner, 2, { 9, 7 }, MakeOptions(placement, { 9, 7 }, { 2, 2 }));
@@ -359,7 +359,7 @@ TEST(SlidingWindowPredictor, APointwiseNetworkDoesNotSeeTheWindows)
 {
   const auto runner = MakeRunner(2, 4, { 1, 1, 1 });
   const Tensor image = MakeImage({ 2, 11, 9, 10 });
-  const Tensor expected = runner->Run({ { "input", image.Reshape({ 1, 2, 11, 9, 10 }) } }).at("output0");
+  const Tensor expected = runner->Run({ { "input", image.Reshape({ 1, 2, 11, 9, 10 }) } }).at("logits");
   for (const auto placement : { WindowPlacement::PyMIC, WindowPlacement::MONAI, WindowPlacement::NnUNet })
   {
     for (const auto blending : { WindowBlending::Constant, WindowBlending::Gaussian })
@@ -456,12 +456,12 @@ TEST(SlidingWindowPredictor, SmallImagesArePadded)
   options.paddingValue = -2;
   Tensor padded = Tensor::Full({ 1, 1, 8, 6 }, -2);
   padded.Select(0, 0).Slice(1, 1, 6).CopyFrom(image);
-  const Tensor expected = runner->Run({ { "input", padded } }).at("output0").Select(0, 0).Slice(1, 1, 6);
+  const Tensor expected = runner->Run({ { "input", padded } }).at("logits").Select(0, 0).Slice(1, 1, 6);
   EXPECT_EQ(Predict(SlidingWindowPredictor(runner, 1, { 5, 6 }, options), image).ToVector<float>(),
             expected.ToVector<float>());
   // Without padding the network is given the image as it is.
   options.windows.padToWindow = false;
-  const Tensor whole = runner->Run({ { "input", image.Reshape({ 1, 1, 5, 6 }) } }).at("output0");
+  const Tensor whole = runner->Run({ { "input", image.Reshape({ 1, 1, 5, 6 }) } }).at("logits");
   EXPECT_EQ(Predict(SlidingWindowPredictor(runner, 1, { 5, 6 }, options), image).ToVector<float>(),
             whole.ToVector<float>());
 }
@@ -575,8 +575,8 @@ TEST(SlidingWindowPredictor, BadArgumentsAreErrors)
   EXPECT_NN_ERROR(SlidingWindowPredictor(MakeRunner(network), 1, { 8, 8 }, options),
                   "the network convolution has 1 input, 'image'; should have one, 'input'");
   network = std::make_shared<ConvolutionNetwork>(1, 2, Shape{ 3, 3 });
-  network->outputName = "logits";
-  EXPECT_NN_ERROR(SlidingWindowPredictor(MakeRunner(network), 1, { 8, 8 }, options), "has no output 'output0'");
+  network->outputName = "output0";
+  EXPECT_NN_ERROR(SlidingWindowPredictor(MakeRunner(network), 1, { 8, 8 }, options), "has no output 'logits'");
   // An even kernel makes logits of other extents.
   EXPECT_NN_ERROR(SlidingWindowPredictor(MakeRunner(1, 2, { 2, 2 }), 1, { 8, 8 }, options),
                   "makes logits [1, 2, 5, 5] of windows [1, 1, 4, 4]");

@@ -66,7 +66,7 @@ public:
     }
     const ValueId x = graph.AddInput("input", inputs.at("input"));
     graph.AddOutput(
-      "output0",
+      "logits",
       graph.Convolve(x, graph.AddParameter("weight", m_Weights), graph.AddParameter("bias", { classes }), convolution));
     return graph;
   }
@@ -232,7 +232,7 @@ TEST(VolumeSegmenter, OneWindowIsThePlainRun)
   const auto runner = MakeRunner({ 3, 3, 3 });
   const Tensor image = MakeVolume({ 1, 6, 8, 10 });
   Tensor batch = MakeVolume({ 1, 1, 6, 8, 10 });
-  const Tensor expected = runner->Run({ { "input", batch } }).at("output0").Select(0, 0);
+  const Tensor expected = runner->Run({ { "input", batch } }).at("logits").Select(0, 0);
   ExpectNear(VolumeSegmenter(runner, {}).ComputeLogits(image), expected, 1e-5);
   VolumePipeline pipeline;
   pipeline.windows = MakeWindows({ 16, 16, 16 }, { 4, 4, 4 });

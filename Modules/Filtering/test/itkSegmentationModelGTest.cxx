@@ -167,6 +167,9 @@ TEST(SegmentationModel, ARunnerOfResidentTensorsIsAnother)
   EXPECT_NE(model->GetRunner(kept), model->GetRunner({}));
   EXPECT_NE(model->GetRunner(kept), model->GetRunner(resident));
   EXPECT_EQ(model->GetRunner(resident), model->GetRunner(resident));
+  itk::nn::PlanOptions logits;
+  logits.outputs = { "logits" };
+  EXPECT_NE(model->GetRunner(logits), model->GetRunner({}));
 }
 
 TEST(SegmentationModel, ThreadsShareOneRunner)

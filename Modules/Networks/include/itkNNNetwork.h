@@ -130,6 +130,9 @@ public:
 
   virtual std::vector<std::string> GetInputNames() const = 0;
 
+  /** The output that holds the logits of the input's own extents; "logits" by default. */
+  virtual std::string GetLogitsName() const;
+
   /** Inputs that stay the same for many runs, so that what depends on them alone
    * is worth keeping. None by default. */
   virtual std::vector<std::string> GetStaticInputNames() const;

@@ -78,6 +78,7 @@ public:
   std::string GetConfiguration() const override;
   std::vector<Parameter> GetParameters() const override;
   std::vector<std::string> GetInputNames() const override;
+  std::string GetLogitsName() const override;
   Graph BuildGraph(const ShapeMap & inputs) const override;
   TrainingGraph BuildTrainingGraph(const ShapeMap & inputs) const override;
 

@@ -308,6 +308,12 @@ FMUNetNetwork::GetInputNames() const
   return { "input" };
 }
 
+std::string
+FMUNetNetwork::GetLogitsName() const
+{
+  return "output0";
+}
+
 Graph
 FMUNetNetwork::BuildGraph(const ShapeMap & inputs) const
 {

@@ -121,6 +121,12 @@ Network::BuildTrainingGraph(const ShapeMap & inputs) const
   return { this->BuildGraph(inputs), {}, {} };
 }
 
+std::string
+Network::GetLogitsName() const
+{
+  return "logits";
+}
+
 std::vector<std::string>
 Network::GetStaticInputNames() const
 {

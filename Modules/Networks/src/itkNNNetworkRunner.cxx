@@ -54,6 +54,28 @@ NetworkRunner::~NetworkRunner() = default;
 
 namespace
 {
+/** The graph with these outputs only; with all of them when there are no names. */
+Graph
+KeepOutputs(Graph graph, const std::vector<std::string> & names)
+{
+  const auto outputs = graph.GetOutputs();
+  for (const std::string & name : names)
+  {
+    itkNNRequireMacro(std::any_of(outputs.begin(),
+                                  outputs.end(),
+                                  [&name](const Graph::Output & output) { return output.name == name; }),
+                      "The network has no output '" << name << "'");
+  }
+  for (const Graph::Output & output : outputs)
+  {
+    if (!names.empty() && std::find(names.begin(), names.end(), output.name) == names.end())
+    {
+      graph.RemoveOutput(output.name);
+    }
+  }
+  return graph;
+}
+
 /** The largest extent of the inputs' first axes. */
 std::int64_t
 GetBatch(const TensorMap & inputs)
@@ -185,7 +207,7 @@ NetworkRunner::MakeEntry(const ShapeMap & inputs) const
 {
   Entry entry;
   entry.inputs = inputs;
-  const Graph graph = m_Network->BuildGraph(inputs);
+  const Graph graph = KeepOutputs(m_Network->BuildGraph(inputs), m_Options.outputs);
   if (!m_Options.optimize)
   {
     entry.splitting = graph;

@@ -501,6 +501,12 @@ PCTNetNetwork::GetInputNames() const
   return { "input" };
 }
 
+std::string
+PCTNetNetwork::GetLogitsName() const
+{
+  return "output0";
+}
+
 Graph
 PCTNetNetwork::BuildGraph(const ShapeMap & inputs) const
 {

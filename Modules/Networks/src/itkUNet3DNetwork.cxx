@@ -254,6 +254,12 @@ UNet3DNetwork::GetInputNames() const
   return { "input" };
 }
 
+std::string
+UNet3DNetwork::GetLogitsName() const
+{
+  return "output0";
+}
+
 Graph
 UNet3DNetwork::BuildGraph(const ShapeMap & inputs) const
 {

@@ -16,6 +16,7 @@
  *
  *=========================================================================*/
 #include "itkNNNetworkRunner.h"
+#include "itkNNNetworkTestHelpers.h"
 #include "itkNNRegisterBackends.h"
 #include "itkNNSinglePrecision.h"
 #include "itkNNTestHelpers.h"
@@ -103,6 +104,26 @@ TEST_F(NetworkRunnerTest, OnADeviceTheStateStays)
       }
     }
   }
+}
+
+TEST(NetworkRunner, OutputsThatAreNotWantedAreNotComputed)
+{
+  RegisterBackends();
+  const auto network = Network::Create(
+    "unet3d", R"({"in_chns": 1, "class_num": 2, "feature_chns": [2, 2, 2, 2], "multiscale_pred": true})");
+  const auto weights = std::make_shared<const StateDict>(test::MakeWeights(*network));
+  const TensorMap inputs{ { "input", Random({ 1, 1, 8, 8, 8 }, 3) } };
+  const TensorMap all = NetworkRunner(network, weights).Run(inputs);
+  EXPECT_EQ(all.size(), 4U);
+  PlanOptions options;
+  options.outputs = { network->GetLogitsName() };
+  NetworkRunner runner(network, weights, options);
+  const TensorMap logits = runner.Run(inputs);
+  ASSERT_EQ(logits.size(), 1U);
+  EXPECT_EQ(logits.at("output0").ToVector<float>(), all.at("output0").ToVector<float>());
+  options.outputs = { "output0", "output9" };
+  NetworkRunner wrong(network, weights, options);
+  EXPECT_NE(test::ErrorOf([&] { wrong.Run(inputs); }).find("no output 'output9'"), std::string::npos);
 }
 
 TEST(SinglePrecision, SixteenBitsBecomeFloat32)

@@ -184,8 +184,10 @@ VolumeValidation::VolumeValidation(Network::ConstPointer network,
 ValidationResult
 VolumeValidation::Run(const StateDict & weights) const
 {
+  PlanOptions plan = m_Plan;
+  plan.outputs = { m_Network->GetLogitsName() };
   const VolumeSegmenter segmenter(
-    std::make_shared<NetworkRunner>(m_Network, std::make_shared<const StateDict>(weights), m_Plan), m_Pipeline);
+    std::make_shared<NetworkRunner>(m_Network, std::make_shared<const StateDict>(weights), plan), m_Pipeline);
   std::vector<double> sums;
   const std::size_t count = m_Cases->GetNumberOfCases();
   for (std::size_t number = 0; number < count; ++number)

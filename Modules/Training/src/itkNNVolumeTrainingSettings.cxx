@@ -270,7 +270,7 @@ VolumeTrainingSettings::GetTrainerOptions(const Network & built) const
   {
     options.gradients.losses.push_back(loss.Get());
   }
-  options.gradients.output = "output0";
+  options.gradients.output = built.GetLogitsName();
   if (deepSupervision != "none")
   {
     options.gradients.deepSupervision = ParseDeepSupervision(deepSupervision);

@@ -60,7 +60,7 @@ public:
     const ValueId x = graph.AddInput("input", inputs.at("input"));
     Convolution convolution;
     convolution.padding = { 0, 0, 0 };
-    graph.AddOutput("output0",
+    graph.AddOutput("logits",
                     graph.Convolve(x,
                                    graph.AddParameter("weight", { classes, 1, 1, 1, 1 }),
                                    graph.AddParameter("bias", { classes }),

@@ -32,36 +32,77 @@ with_structure()
   tail -n +2 "${work}/own.csv" | awk -F, '{ print ($(NF-3) > 0) }' | paste - "${pairs}" | awk -F'\t' '$1 == 1' | cut -f2,3
 }
 
+# segment_targets S OPTION...: of the arrays targets, images and masks, the latter two their first S, to results.
+segment_targets()
+{
+  local s="$1" target name
+  shift
+  rm -rf "${work}/results"
+  "${universeg}" segment ${model:+--model "${model}"} --image "${targets[@]}" --output "${work}/results" \
+    --support-images "${images[@]:0:${s}}" --support-labels "${masks[@]:0:${s}}" "$@"
+  results=()
+  for target in "${targets[@]}"; do
+    name="$(basename "${target}")"
+    results+=("${work}/results/${name%.*}_seg.png")
+  done
+}
+
+# mean_dice LABEL-OPTION...: of the results, as a cell of the table.
+mean_dice()
+{
+  local mean
+  # Results of a colour become label 1, which the reference's colour becomes too.
+  mean="$("${universeg}" evaluate --prediction "${results[@]}" --reference "${truths[@]}" --ignore-geometry "$@" \
+    --json - | sed -n 's/^ *"mean_dice": \([0-9.]*\).*/\1/p')"
+  LC_ALL=C printf ' %.4f |' "${mean}"
+}
+
+# The columns of the table: supports, and how many of them a target takes (0: all).
+columns=("1 0" "4 0" "16 0" "64 0" "64 16")
+
 # measure TITLE STRUCTURE SUPPORTS TESTS SIZES LABEL-OPTION...
 measure()
 {
-  local title="$1" structure="$2" supports="$3" tests="$4" sizes="$5" s cells="" mean
+  local title="$1" structure="$2" supports="$3" tests="$4" sizes="$5" column s nearest cells=""
   shift 5
   with_structure "${supports}" "$@" >"${work}/supports"
   mapfile -t images < <(cut -f1 "${work}/supports")
   mapfile -t masks < <(cut -f2 "${work}/supports")
   mapfile -t targets < <(cut -f1 "${tests}")
   mapfile -t truths < <(cut -f2 "${tests}")
-  for s in 1 4 16 64; do
+  for column in "${columns[@]}"; do
+    read -r s nearest <<<"${column}"
     if [[ " ${sizes} " != *" ${s} "* ]]; then
       cells="${cells} - |"
       continue
     fi
-    rm -rf "${work}/results"
-    "${universeg}" segment ${model:+--model "${model}"} --image "${targets[@]}" --output "${work}/results" \
-      --support-images "${images[@]:0:${s}}" --support-labels "${masks[@]:0:${s}}" "$@"
-    results=()
-    for target in "${targets[@]}"; do
-      name="$(basename "${target}")"
-      results+=("${work}/results/${name%.*}_seg.png")
-    done
-    # Results of a colour become label 1, which the reference's colour becomes too.
-    mean="$("${universeg}" evaluate --prediction "${results[@]}" --reference "${truths[@]}" --ignore-geometry "$@" \
-      --json - | sed -n 's/^ *"mean_dice": \([0-9.]*\).*/\1/p')"
-    cells="${cells} $(LC_ALL=C printf '%.4f' "${mean}") |"
+    segment_targets "${s}" --nearest-supports "${nearest}" "$@"
+    cells="${cells}$(mean_dice "$@")"
   done
   printf '| %s | %s | %s |%s\n' "${title}" "${structure}" "${#targets[@]}" "${cells}" >>"${rows}"
   printf '%s, %s:%s\n' "${title}" "${structure}" "${cells}" >&2
+}
+
+# measure_together TITLE SUPPORTS TESTS LABEL:STRUCTURE...: all labels of the masks at once.
+measure_together()
+{
+  local title="$1" tests="$3" column s nearest label cells=()
+  mapfile -t images < <(cut -f1 "$2")
+  mapfile -t masks < <(cut -f2 "$2")
+  mapfile -t targets < <(cut -f1 "${tests}")
+  mapfile -t truths < <(cut -f2 "${tests}")
+  shift 3
+  for column in "${columns[@]}"; do
+    read -r s nearest <<<"${column}"
+    segment_targets "${s}" --nearest-supports "${nearest}"
+    for label in "$@"; do
+      cells["${label%%:*}"]="${cells["${label%%:*}"]:-}$(mean_dice --label "${label%%:*}")"
+    done
+  done
+  for label in "$@"; do
+    printf '| %s | %s | %s |%s\n' "${title}" "${label#*:}" "${#targets[@]}" "${cells["${label%%:*}"]}" >>"${rows}"
+    printf '%s, %s:%s\n' "${title}" "${label#*:}" "${cells["${label%%:*}"]}" >&2
+  done
 }
 
 missing()
@@ -87,6 +128,7 @@ if [ -d "${wbc}" ] && [ -f "${splits}" ]; then
   head -n 20 "${work}/wbc_test" >"${work}/wbc_first"
   measure "WBC Dataset 1" nucleus "${work}/wbc_support" "${work}/wbc_first" "1 4 16 64" --label 255
   measure "WBC Dataset 1" cytoplasm "${work}/wbc_support" "${work}/wbc_first" "1 4 16 64" --label 128
+  measure_together "WBC Dataset 1" "${work}/wbc_support" "${work}/wbc_first" "255:nucleus *" "128:cytoplasm *"
 else
   missing "WBC Dataset 1"
 fi
@@ -212,12 +254,14 @@ if [ -d "${hippocampus}/imagesTr" ]; then
     measure "MSD hippocampus" "${structure%%:*}" "${work}/hippocampus_support" "${work}/hippocampus_with" \
       "1 4 16 64" "${choice[@]}"
   done
+  measure_together "MSD hippocampus" "${work}/hippocampus_support" "${work}/hippocampus_test" "1:anterior *" \
+    "2:posterior *"
 else
   missing "MSD hippocampus"
 fi
 
 {
-  printf '| data | structure | images | S = 1 | S = 4 | S = 16 | S = 64 |\n|---|---|---|---|---|---|---|\n'
+  printf '| data | structure | images | S = 1 | S = 4 | S = 16 | S = 64 | 16 of 64 |\n|---|---|---|---|---|---|---|---|\n'
   cat "${rows}"
   printf '\nModel: %s. Command: `Testing/Accuracy/run.sh DATA_DIR OUT.md%s`\n' \
     "${model:-the embedded one}" "${model:+ MODEL}"

@@ -104,7 +104,7 @@ RunBenchTraining(const CommandLine & commandLine)
   if (problem.IsOfVolumes())
   {
     options.losses = MakeVolumeLosses();
-    options.output = "output0";
+    options.output = problem.network->GetLogitsName();
     label = shapes.at("input");
     label[1] = problem.classes;
     inputs[itk::nn::GradientRunner::targetName] = MakeClasses(label, generator);

@@ -31,8 +31,8 @@ RunForward(const Arguments & arguments)
     "forward",
     "(--model FILE | --network NAME --weights FILE [--config FILE]) --inputs FILE --outputs FILE [OPTION]...",
     "Runs a network on raw tensors. UniverSeg takes target [B, 1, H, W], support_images and\n"
-    "support_labels [B, S, 1, H, W] and gives logits; fmunet, pctnet and unet3d take input\n"
-    "[B, C, D, H, W] and give output0. Other tensors of the inputs are ignored.\n"
+    "support_labels [B, S, 1, H, W] and gives logits; fmunet, pctnet, u2net and unet3d take input\n"
+    "[B, C, D, H, W] and give output0, u2net logits. Other tensors of the inputs are ignored.\n"
     "The network is the one of the model's card, else that of --network and --config, else it is\n"
     "inferred from the shapes of the weights.");
   AddModelOptions(commandLine, false);

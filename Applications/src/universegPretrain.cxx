@@ -16,6 +16,7 @@
  *
  *=========================================================================*/
 #include "universegModelOptions.h"
+#include "universegRandomNetwork.h"
 #include "universegSubcommands.h"
 #include "universegVolumeTraining.h"
 
@@ -30,7 +31,7 @@ itk::nn::VolumeTrainingSettings
 MakeSettings(const std::string & network, const std::vector<std::int64_t> & patch, std::int64_t classes)
 {
   itk::nn::VolumeTrainingSettings settings;
-  nlohmann::json configuration{ { "in_chns", 1 }, { "class_num", classes } };
+  auto configuration = nlohmann::json::parse(MakeVolumeConfiguration(network, 1, classes));
   if (network == "pctnet")
   {
     configuration["input_size"] = patch;
@@ -101,7 +102,7 @@ RunPretrain(const Arguments & arguments)
   commandLine.AddGroup("Data").add_options()("method", Text(), "volume-fusion, which is the default")(
     "images", Text(), "folder of volumes, or a CSV list of them")(
     "config", Text(), "file of settings: TOML as --print-config prints it, or a .cfg of PyMIC")(
-    "network", Text(), "fmunet (default), pctnet or unet3d; not with --config")(
+    "network", Text(), "fmunet (default), pctnet, u2net or unet3d; not with --config")(
     "patch", Text(), "extents D,H,W that the network learns with, default 64,128,128; not with --config")(
     "classes", Text(), "degrees of fusion, default 5; not with --config");
   AddVolumeTrainingOptions(commandLine);
@@ -132,7 +133,7 @@ RunPretrain(const Arguments & arguments)
     const std::string network = commandLine.Has("network") ? GetNetworkName(commandLine) : "fmunet";
     if (!IsVolumeNetwork(network))
     {
-      throw UsageError("--network is '" + network + "', should be fmunet, pctnet or unet3d");
+      throw UsageError("--network is '" + network + "', should be fmunet, pctnet, u2net or unet3d");
     }
     settings = MakeSettings(
       network, ParsePatch(commandLine.GetText("patch", "64,128,128")), commandLine.GetInteger("classes", 5, 2, 255));

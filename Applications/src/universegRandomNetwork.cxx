@@ -65,7 +65,8 @@ MakeRandomWeights(const itk::nn::Network & network, std::mt19937_64 & generator)
 void
 AddNetworkProblemOptions(CommandLine & commandLine)
 {
-  commandLine.AddGroup("Network").add_options()("network", Text(), "universeg (default), fmunet, pctnet or unet3d")(
+  commandLine.AddGroup("Network").add_options()(
+    "network", Text(), "universeg (default), fmunet, pctnet, u2net or unet3d")(
     "config",
     Text(),
     "JSON file with the configuration; default: the release configuration, or that of the demonstration")(
@@ -73,6 +74,14 @@ AddNetworkProblemOptions(CommandLine & commandLine)
     "size", Text(), "height and width (default 128); of volumes DEPTH,HEIGHT,WIDTH (default 64,128,128)")(
     "classes", Text(), "number of classes (default 2) of volumes, without --config")(
     "batch", Text(), "number of targets, each with its supports, or of volumes (default 1)");
+}
+
+std::string
+MakeVolumeConfiguration(const std::string & network, std::int64_t channels, std::int64_t classes)
+{
+  return (network == "u2net" ? nlohmann::json{ { "in_channels", { channels } }, { "num_classes", { classes } } }
+                             : nlohmann::json{ { "in_chns", channels }, { "class_num", classes } })
+    .dump();
 }
 
 namespace
@@ -121,9 +130,8 @@ GetVolumeProblem(const CommandLine & commandLine, const std::string & name)
   NetworkProblem problem;
   problem.size = ParsePatch(commandLine);
   problem.batch = commandLine.GetInteger("batch", 1, 1, 1 << 12);
-  nlohmann::json configuration;
-  configuration["in_chns"] = 1;
-  configuration["class_num"] = commandLine.GetInteger("classes", 2, 2, 256);
+  auto configuration =
+    nlohmann::json::parse(MakeVolumeConfiguration(name, 1, commandLine.GetInteger("classes", 2, 2, 256)));
   if (name == "pctnet")
   {
     configuration["feature_chns"] = { 24, 48, 128, 256, 512 };
@@ -133,10 +141,19 @@ GetVolumeProblem(const CommandLine & commandLine, const std::string & name)
   problem.network = itk::nn::Network::Create(
     name, commandLine.Has("config") ? ReadTextFile(commandLine.GetText("config")) : configuration.dump());
   const auto values = nlohmann::json::parse(problem.network->GetConfiguration());
-  problem.classes = values.at("class_num");
-  itk::nn::Shape shape{ problem.batch, values.at("in_chns").get<std::int64_t>() };
+  const std::int64_t channels =
+    name == "u2net" ? values.at("in_channels").at(values.at("task").get<std::size_t>()) : values.at("in_chns");
+  itk::nn::Shape shape{ problem.batch, channels };
   shape.insert(shape.end(), problem.size.begin(), problem.size.end());
   problem.shapes = { { "input", shape } };
+  const itk::nn::Graph graph = problem.network->BuildGraph(problem.shapes);
+  for (const auto & output : graph.GetOutputs())
+  {
+    if (output.name == problem.network->GetLogitsName())
+    {
+      problem.classes = graph.GetShape(output.value)[1];
+    }
+  }
   return problem;
 }
 } // namespace

@@ -25,6 +25,7 @@
 
 #include <memory>
 #include <random>
+#include <string>
 
 namespace universeg
 {
@@ -67,6 +68,9 @@ struct NetworkProblem
   /** From the seed: MakeRandomWeights(), or what the training of volumes begins with. */
   std::shared_ptr<const itk::nn::StateDict> MakeWeights(std::mt19937_64 & generator) const;
 };
+/** The configuration of a network for volumes, of one task where it has several, as JSON text. */
+std::string MakeVolumeConfiguration(const std::string & network, std::int64_t channels, std::int64_t classes);
+
 NetworkProblem GetNetworkProblem(const CommandLine & commandLine);
 } // namespace universeg
 

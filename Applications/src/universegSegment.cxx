@@ -187,7 +187,7 @@ RunSegment(const Arguments & arguments)
     "structure and the result is a label map.\n"
     "A support folder has subfolders images and labels (or masks), with equal names; or files\n"
     "NAME.EXT and NAME_mask.EXT (or _label, _seg, _gt); or NAME.EXT and the mask NAME.png.\n"
-    "A model of a network that needs no supports (fmunet, pctnet, unet3d) or a file of PyMIC goes\n"
+    "A model of a network that needs no supports (fmunet, pctnet, u2net, unet3d) or a file of PyMIC goes\n"
     "without: --model FILE --image FILE... --output DIR, or --config FILE.cfg.");
   commandLine.AddGroup("Images").add_options()("image", Texts(), "images to segment, files or folders of DICOM slices")(
     "series", Text(), "UID of the DICOM series, where a folder has several")(

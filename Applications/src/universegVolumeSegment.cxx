@@ -346,7 +346,7 @@ RunVolumeSegment(const Arguments & arguments)
   CommandLine commandLine(
     "segment",
     "(--model FILE --image FILE... --output FILE|DIR | --config FILE.cfg) [OPTION]...",
-    "Segments volumes with a trained network: fmunet, pctnet or unet3d. The model's card says how\n"
+    "Segments volumes with a trained network: fmunet, pctnet, u2net or unet3d. The model's card says how\n"
     "images are prepared and in which windows the network runs. With a file of PyMIC its [testing]\n"
     "says all.");
   commandLine.AddGroup("Images").add_options()("image", Texts(), "images to segment")(

@@ -89,7 +89,7 @@ SetStart(const itk::nn::VolumeNetworkSettings & settings,
 bool
 IsVolumeNetwork(const std::string & name)
 {
-  return name == "fmunet" || name == "pctnet" || name == "unet3d";
+  return name == "fmunet" || name == "pctnet" || name == "u2net" || name == "unet3d";
 }
 
 bool

@@ -31,7 +31,7 @@ namespace universeg
  * or TOML whose [network] has the name of such a network. */
 bool IsVolumeConfiguration(const std::string & fileName);
 
-/** Whether a network takes volumes: fmunet, pctnet, unet3d. */
+/** Whether a network takes volumes: fmunet, pctnet, u2net, unet3d. */
 bool IsVolumeNetwork(const std::string & name);
 
 /** Read a file of settings, TOML or one of PyMIC. Keys of PyMIC that mean nothing here are told

@@ -330,6 +330,10 @@ TEST(Bench, NetworksForVolumes)
     EXPECT_GT(json.at("peak_bytes").get<double>(), 1e6);
     EXPECT_GT(json.at("peak_resident_bytes").get<double>(), json.at("peak_bytes").get<double>());
   }
+  const ProcessResult universal =
+    RunCommand({ "bench", "--network", "u2net", "--size", "32,32,32", "--repeat", "1", "--threads", "1", "--json" });
+  ASSERT_EQ(universal.exitCode, 0) << universal.error;
+  EXPECT_EQ(nlohmann::json::parse(universal.output).at("classes"), 2);
   const auto refuse = [](std::vector<std::string> options, const std::string & message)
   {
     options.insert(options.begin(), { "bench", "--network" });

@@ -277,7 +277,7 @@ TEST(Volumes, Errors)
   expectError({ "pretrain", "--method", "genesis", "--images", folder, "--output", folder + "/x" },
               "should be volume-fusion");
   expectError({ "pretrain", "--network", "universeg", "--images", folder, "--output", folder + "/x" },
-              "should be fmunet, pctnet or unet3d");
+              "should be fmunet, pctnet, u2net or unet3d");
   expectError({ "pretrain", "--config", file, "--patch", "16,16,16", "--output", folder + "/x" },
               "--patch and --config exclude each other");
   std::string text = ReadFile(file);

@@ -78,6 +78,9 @@ struct GradientOptions
   /** Compute parts again instead of keeping their results: less memory, up to a
    * third more time. The parts are those of DifferentiationOptions::recompute. */
   std::vector<std::string> recompute;
+  /** Weights whose names contain one of these are trained, the others stay as they are; empty:
+   * all are trained. */
+  std::vector<std::string> trainedParts;
   bool joinGradients = false; ///< into one tensor, float32
   PlanOptions plan;           ///< loops are not made: values wait for their gradients
 };

@@ -37,6 +37,7 @@ struct UniverSegTraining_EXPORT VolumeNetworkSettings
   std::string configuration = R"({"in_chns": 1, "class_num": 2})";
   std::string start;
   std::vector<std::string> startParts;
+  std::vector<std::string> trainedParts;
 
   void Describe(ConfigurationTable & table);
   /** Throws Error that names what is wrong. */

@@ -24,6 +24,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <sstream>
 
 namespace itk
 {
@@ -223,6 +224,42 @@ GradientRunner::~GradientRunner() = default;
 
 namespace
 {
+/** The weights that a graph has and that are to be trained. Throws Error when there is none. */
+std::vector<std::string>
+SelectWeights(const Network & network, const Graph & graph, const std::vector<std::string> & parts)
+{
+  std::set<std::string> isUsed;
+  for (const auto id : graph.GetValuesOfKind(Graph::ValueKind::Parameter))
+  {
+    isUsed.insert(graph.GetValue(id).name);
+  }
+  const auto isTrained = [&parts](const std::string & name)
+  {
+    return parts.empty() ||
+           std::any_of(parts.begin(),
+                       parts.end(),
+                       [&name](const std::string & part) { return name.find(part) != std::string::npos; });
+  };
+  std::vector<std::string> names;
+  for (const auto & parameter : network.GetParameters())
+  {
+    if (parameter.role == Network::Role::Weight && isUsed.count(parameter.name) > 0 && isTrained(parameter.name))
+    {
+      names.push_back(parameter.name);
+    }
+  }
+  std::ostringstream text;
+  for (const auto & part : parts)
+  {
+    text << (text.tellp() > 0 ? ", " : "") << '\'' << part << '\'';
+  }
+  itkNNRequireMacro(!names.empty() || parts.empty(),
+                    "No weight of the network " << network.GetName() << " that the loss depends on has "
+                                                << (parts.size() > 1 ? "one of " : "") << text.str()
+                                                << " in its name: nothing would be trained");
+  return names;
+}
+
 /** Outputs become one. */
 std::shared_ptr<const JoinedTensors>
 JoinOutputs(Graph & graph,
@@ -282,18 +319,7 @@ GradientRunner::MakeEntry(const ShapeMap & shapes) const
   graph.AddOutput(lossName, AddAllLosses(graph, logits, target, weight, m_Options));
 
   DifferentiationOptions differentiation;
-  std::set<std::string> isUsed;
-  for (const auto id : graph.GetValuesOfKind(Graph::ValueKind::Parameter))
-  {
-    isUsed.insert(graph.GetValue(id).name);
-  }
-  for (const auto & parameter : m_Network->GetParameters())
-  {
-    if (parameter.role == Network::Role::Weight && isUsed.count(parameter.name) > 0)
-    {
-      differentiation.withRespectTo.push_back(parameter.name);
-    }
-  }
+  differentiation.withRespectTo = SelectWeights(*m_Network, graph, m_Options.trainedParts);
   differentiation.recompute = m_Options.recompute;
   differentiation.recomputePassesFrom = recomputedElements;
   // Weights are inputs from here on, so that no pass takes them for constant.

@@ -455,7 +455,14 @@ MakeVolumeTrainingSettings(const PyMICConfiguration & file)
   {
     settings.network.startParts = { "project", "encoder" };
   }
-  RequireText(file, network, "finetune_mode", "all");
+  if (file.GetText(network, "finetune_mode", "all") == "decoder")
+  {
+    settings.network.trainedParts = { "decoder", "out_layers" };
+  }
+  else
+  {
+    RequireText(file, network, "finetune_mode", "all");
+  }
   settings.data.modalities = file.GetInteger(dataset, "modal_num", 1);
   settings.data.train = file.GetText(dataset, "train_csv");
   settings.data.trainFolder = file.GetText(dataset, GetTrainingFolderKey(file));

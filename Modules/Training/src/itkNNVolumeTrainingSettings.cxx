@@ -90,13 +90,16 @@ LocateVolumeFile(const std::string & name, const std::string & folder)
 void
 VolumeNetworkSettings::Describe(ConfigurationTable & table)
 {
-  table.Add("name", "fmunet, pctnet or unet3d", name);
+  table.Add("name", "fmunet, pctnet, u2net or unet3d", name);
   table.Add("configuration", "JSON object with the keys of Documentation/networks.md", configuration);
   table.Add(
     "start",
     "model or weights to start with: tensors are taken over where names and shapes agree; empty: random weights",
     start);
   table.Add("start-parts", "names of tensors that are taken over contain one of these; [] for all", startParts);
+  table.Add("trained-parts",
+            "names of weights that are trained contain one of these, the others stay as they began; [] for all",
+            trainedParts);
 }
 
 Network::ConstPointer
@@ -104,7 +107,7 @@ VolumeNetworkSettings::Get() const
 {
   auto network = Network::Create(name, configuration);
   itkNNRequireMacro(network->GetInputNames() == std::vector<std::string>{ "input" },
-                    "The network " << name << " is none of volumes; should be fmunet, pctnet or unet3d");
+                    "The network " << name << " is none of volumes; should be fmunet, pctnet, u2net or unet3d");
   return network;
 }
 
@@ -271,6 +274,7 @@ VolumeTrainingSettings::GetTrainerOptions(const Network & built) const
     options.gradients.losses.push_back(loss.Get());
   }
   options.gradients.output = built.GetLogitsName();
+  options.gradients.trainedParts = network.trainedParts;
   if (deepSupervision != "none")
   {
     options.gradients.deepSupervision = ParseDeepSupervision(deepSupervision);

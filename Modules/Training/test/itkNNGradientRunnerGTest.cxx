@@ -371,6 +371,55 @@ TEST(GradientRunner, WeightsOfOutputsInDeepSupervision)
   EXPECT_NN_ERROR(lossOf({ 0, 0, 0, 0 }), "not all of them 0");
 }
 
+TEST(GradientRunner, PartsOfTheWeightsAreTrained)
+{
+  RegisterBackends();
+  const auto network = MakeFMUNetOfAllScales();
+  const StateDict weights = MakeInitialWeights(*network, 1);
+  const TensorMap inputs{ { "input", RandomTensor({ 1, 1, 16, 32, 16 }, 3).To(DataType::Float32) },
+                          { "label", RandomTensor({ 1, 2, 16, 32, 16 }, 2, 0, 1).To(DataType::Float32) } };
+  GradientOptions options;
+  options.output = "output0";
+  options.losses = { MakeLoss(LossFunction::CrossEntropy) };
+  options.losses.front().activation = LossActivation::Softmax;
+  const GradientResult all = GradientRunner(network, options).Run(inputs, weights);
+  options.trainedParts = { "decoder", "out_layers" };
+  GradientRunner runner(network, options);
+  const GradientResult some = runner.Run(inputs, weights);
+  EXPECT_NEAR(some.loss, all.loss, 1e-6);
+  std::size_t expected = 0;
+  for (const auto & [name, gradient] : all.gradients)
+  {
+    const bool isTrained = name.find("decoder") != std::string::npos || name.find("out_layers") != std::string::npos;
+    EXPECT_EQ(some.gradients.count(name), isTrained ? 1U : 0U) << name;
+    expected += isTrained ? 1 : 0;
+    if (isTrained)
+    {
+      const auto a = gradient.ToVector<double>();
+      const auto b = some.gradients.at(name).ToVector<double>();
+      for (std::size_t i = 0; i < a.size(); ++i)
+      {
+        ASSERT_NEAR(a[i], b[i], 1e-5) << name;
+      }
+    }
+  }
+  EXPECT_EQ(some.gradients.size(), expected);
+  EXPECT_LT(some.gradients.size(), all.gradients.size());
+  ShapeMap shapes;
+  for (const auto & [name, tensor] : inputs)
+  {
+    shapes[name] = tensor.GetShape();
+  }
+  options.trainedParts.clear();
+  EXPECT_LT(runner.GetPlan(shapes)->GetGraph().CountFlops(),
+            0.8 * GradientRunner(network, options).GetPlan(shapes)->GetGraph().CountFlops())
+    << "what only the other weights' gradients need is not computed";
+
+  options.trainedParts = { "adapters" };
+  GradientRunner none(network, options);
+  EXPECT_NN_ERROR(none.Run(inputs, weights), "has 'adapters' in its name: nothing would be trained");
+}
+
 TEST(GradientRunner, WeightsOfPixelsInDeepSupervision)
 {
   RegisterBackends();

@@ -299,7 +299,7 @@ TEST(VolumeTrainingSettings, Errors)
   EXPECT_NN_ERROR(Read("stepz = 3"), "steps");
   EXPECT_NN_ERROR(Read("[network]\nname = \"x\"").network.Get(), "'x'");
   EXPECT_NN_ERROR(Read("[network]\nname = \"universeg\"\nconfiguration = '{\"encoder_blocks\": [8]}'").network.Get(),
-                  "should be fmunet, pctnet or unet3d");
+                  "should be fmunet, pctnet, u2net or unet3d");
   EXPECT_NN_ERROR(Read("[network]\nconfiguration = \"{\"").network.Get(), "fmunet");
   EXPECT_NN_ERROR(GetOptions(Read("[[loss]]\nfunction = \"dise\"")), "There is no loss 'dise'");
   EXPECT_NN_ERROR(GetOptions(Read("[optimizer]\nmethod = \"x\"")), "There is no optimizer 'x'");
@@ -507,6 +507,7 @@ TEST(PyMICSettings, OtherValues)
                                              "dataset.valid_csv",
                                              "dataset.valid_dir = elsewhere",
                                              "network.weights_load_mode = encoder",
+                                             "network.finetune_mode = decoder",
                                              "testing.sliding_window_enable = False" });
   EXPECT_EQ(sgd.optimizer.method, "sgd");
   EXPECT_EQ(sgd.optimizer.options.momentum, 0.8);
@@ -520,6 +521,8 @@ TEST(PyMICSettings, OtherValues)
   EXPECT_EQ(sgd.data.validation, "");
   EXPECT_EQ(sgd.data.validationFolder, "elsewhere");
   EXPECT_EQ(sgd.network.startParts, (std::vector<std::string>{ "project", "encoder" }));
+  EXPECT_EQ(sgd.network.trainedParts, (std::vector<std::string>{ "decoder", "out_layers" }));
+  EXPECT_EQ(GetOptions(sgd).gradients.trainedParts, sgd.network.trainedParts);
   EXPECT_FALSE(sgd.window.Get().has_value());
 
   // Lists may have None; sizes that are given count more than the patch.
@@ -598,7 +601,7 @@ TEST(PyMICSettings, ErrorsOfTraining)
     { "network.net_type", "'net_type' in [network] is missing" },
     { "network.net_type = UNet2D",
       "'net_type' in [network] is UNet2D, which is not to be had here; should be one of FMUNet" },
-    { "network.finetune_mode = decoder", "'finetune_mode' in [network] is decoder" },
+    { "network.finetune_mode = encoder", "'finetune_mode' in [network] is encoder" },
     { "training.mixup_probability = 0.5", "'mixup_probability' in [training] is 0.5" },
     { "training.loss_type = [DiceLoss, OtherLoss]", "'loss_type' in [training] is OtherLoss" },
     { "training.loss_type", "'loss_type' in [training] is missing" },

@@ -22,6 +22,8 @@
 
 #include "itkNNSafeTensors.h"
 
+#include <algorithm>
+
 namespace universeg
 {
 int
@@ -32,10 +34,12 @@ RunForward(const Arguments & arguments)
     "(--model FILE | --network NAME --weights FILE [--config FILE]) --inputs FILE --outputs FILE [OPTION]...",
     "Runs a network on raw tensors. UniverSeg takes target [B, 1, H, W], support_images and\n"
     "support_labels [B, S, 1, H, W] and gives logits; fmunet, pctnet, u2net and unet3d take input\n"
-    "[B, C, D, H, W] and give output0, u2net logits. Other tensors of the inputs are ignored.\n"
+    "[B, C, D, H, W] and give output0, u2net logits. Other tensors of the inputs are ignored;\n"
+    "without 'input' a tensor 'taskK.input' is that of task K.\n"
     "The network is the one of the model's card, else that of --network and --config, else it is\n"
     "inferred from the shapes of the weights.");
   AddModelOptions(commandLine, false);
+  AddTaskOption(commandLine);
   commandLine.AddGroup("Tensors").add_options()("inputs", Text(), "safetensors file with the inputs")(
     "outputs", Text(), "safetensors file to write");
   AddPlanOptions(commandLine);
@@ -51,18 +55,21 @@ RunForward(const Arguments & arguments)
     outputName,
     { inputName, commandLine.GetText("model"), commandLine.GetText("weights"), commandLine.GetText("config") });
   const auto model = LoadModel(commandLine, false);
-  const auto runner = model->GetRunner(options);
+  const auto runner = model->GetRunner(options, GetTask(commandLine));
 
   const itk::nn::SafeTensorsFile file = itk::nn::ReadSafeTensors(inputName);
   itk::nn::TensorMap inputs;
   for (const std::string & name : runner->GetNetwork().GetInputNames())
   {
-    if (!file.tensors.Has(name))
+    // A file may have the inputs of several tasks.
+    const std::string ofTask = "task" + std::to_string(std::max(GetTask(commandLine), 0)) + '.' + name;
+    const std::string & found = file.tensors.Has(name) ? name : ofTask;
+    if (!file.tensors.Has(found))
     {
       throw Failure(inputName + ": there is no tensor '" + name + "', which the network '" +
                     runner->GetNetwork().GetName() + "' needs");
     }
-    inputs[name] = file.tensors.Get(name);
+    inputs[name] = file.tensors.Get(found);
   }
 
   ProgressBar progress("forward");

@@ -48,6 +48,19 @@ AddModelOptions(CommandLine & commandLine, bool hasDefault)
 }
 
 void
+AddTaskOption(CommandLine & commandLine)
+{
+  commandLine.AddGroup("Task").add_options()(
+    "task", Text(), "number of the task, from 0, of a model of several (u2net); default: the configured one");
+}
+
+int
+GetTask(const CommandLine & commandLine)
+{
+  return commandLine.Has("task") ? static_cast<int>(commandLine.GetInteger("task", 0, 0, 1 << 20)) : -1;
+}
+
+void
 AddPlanOptions(CommandLine & commandLine)
 {
   commandLine.AddGroup("Computation")

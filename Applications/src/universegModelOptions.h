@@ -30,7 +30,13 @@ namespace universeg
 /** The options --model, --weights, --network and --config. */
 void AddModelOptions(CommandLine & commandLine, bool hasDefault);
 
-/** The options --backend, --device, --precision and --threads. */
+/** The option --task. */
+void AddTaskOption(CommandLine & commandLine);
+
+/** -1 without the option. */
+int GetTask(const CommandLine & commandLine);
+
+/** --backend, --device, --precision, --deterministic and --threads. */
 void AddPlanOptions(CommandLine & commandLine);
 
 /** The value of --network in lower case; empty when it is not given. Throws

@@ -277,8 +277,8 @@ MakeJob(const CommandLine & commandLine)
       pipeline.windows->mirrorAxes.push_back(axis);
     }
   }
-  job.segmenters.push_back(
-    MakeSegmenter(model->GetNetwork(), model->GetModel()->GetWeights(), pipeline, GetPlanOptions(commandLine)));
+  job.segmenters.push_back(MakeSegmenter(
+    model->GetNetwork(GetTask(commandLine)), model->GetModel()->GetWeights(), pipeline, GetPlanOptions(commandLine)));
   job.largestComponent = commandLine.Has("largest-component") ? 2 : 0;
   const std::string extension = commandLine.GetText("extension", ".nii.gz");
   const auto isFolder = [&](const std::string & name)
@@ -355,6 +355,7 @@ RunVolumeSegment(const Arguments & arguments)
     "probability", Text(), "write probabilities, a file for each class: NAME_CLASS.EXT, or a folder")(
     "mirror", "average over the mirrored windows")("largest-component", "keep the largest component of each class");
   AddModelOptions(commandLine, false);
+  AddTaskOption(commandLine);
   AddPlanOptions(commandLine);
   commandLine.AddPositional("image", -1);
   if (!commandLine.Parse(arguments))

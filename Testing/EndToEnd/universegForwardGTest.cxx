@@ -65,6 +65,49 @@ CompareLogits(const std::string & written, const std::string & golden, const std
   return largest;
 }
 
+TEST(U2Net, RunsTheTaskThatIsNamed)
+{
+  const std::string folder = MakeFolder("u2net");
+  const auto configuration = folder + "/config.json";
+  std::ofstream(configuration) << R"({"num_pool_per_axis": [1, 1, 1], "base_channels": 2, "in_channels": [1, 2],
+                                      "num_classes": [2, 3]})";
+  const auto network = itk::nn::Network::Create(
+    "u2net", R"({"num_pool_per_axis": [1, 1, 1], "base_channels": 2, "in_channels": [1, 2], "num_classes": [2, 3]})");
+  itk::nn::StateDict weights;
+  for (const auto & parameter : network->GetParameters())
+  {
+    weights.Add(parameter.name, itk::nn::Tensor::Full(parameter.shape, 0.1));
+  }
+  itk::nn::WriteSafeTensors(folder + "/weights.safetensors", weights);
+  itk::nn::StateDict inputs;
+  inputs.Add("task0.input", itk::nn::Tensor::Full({ 1, 1, 4, 4, 4 }, 1));
+  inputs.Add("input", itk::nn::Tensor::Full({ 1, 2, 4, 4, 4 }, 1));
+  itk::nn::WriteSafeTensors(folder + "/in.safetensors", inputs);
+  inputs = itk::nn::StateDict();
+  inputs.Add("task0.input", itk::nn::Tensor::Full({ 1, 1, 4, 4, 4 }, 1));
+  itk::nn::WriteSafeTensors(folder + "/first.safetensors", inputs);
+  const auto run = [&](const std::string & in, std::vector<std::string> options)
+  {
+    std::vector<std::string> command{
+      "forward",     "--network", "u2net",     "--weights", folder + "/weights.safetensors", "--config",
+      configuration, "--inputs",  folder + in, "--outputs", folder + "/out.safetensors"
+    };
+    command.insert(command.end(), options.begin(), options.end());
+    return RunCommand(command);
+  };
+  const auto classes = [&]
+  { return itk::nn::ReadSafeTensors(folder + "/out.safetensors").tensors.Get("logits").GetShape()[1]; };
+  const ProcessResult second = run("/in.safetensors", { "--task", "1" });
+  ASSERT_EQ(second.exitCode, 0) << second.error;
+  EXPECT_EQ(classes(), 3);
+  const ProcessResult first = run("/first.safetensors", {});
+  ASSERT_EQ(first.exitCode, 0) << first.error;
+  EXPECT_EQ(classes(), 2);
+  const ProcessResult wrong = run("/in.safetensors", { "--task", "2" });
+  EXPECT_EQ(wrong.exitCode, 1);
+  EXPECT_NE(wrong.error.find("task is 2, should be 0 to 1"), std::string::npos) << wrong.error;
+}
+
 class Forward : public testing::TestWithParam<const char *>
 {};
 

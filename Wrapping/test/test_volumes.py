@@ -133,6 +133,7 @@ def test_sliding_window_parameters(folder):
     segment = make_filter(folder, image, ProduceProbability=True)
     enums = itk.SlidingWindowEnums
     for name, value in {
+        "Task": 1,
         "WindowPlacement": enums.Placement_MONAI,
         "WindowBlending": enums.Blending_Constant,
         "WindowOverlap": 0.5,

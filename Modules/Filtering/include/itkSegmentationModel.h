@@ -86,9 +86,14 @@ public:
     return m_Model.GetPointer();
   }
 
-  /** The network of the weights. Throws ExceptionObject when no model is set. */
-  nn::Network::ConstPointer GetNetwork() const;
+  /** The network of the weights. Throws ExceptionObject when no model is set, and nn::Error when
+   * the network has no such task.
+   * \param task of a network of several; -1: the one that its configuration names. */
+  nn::Network::ConstPointer GetNetwork(int task = -1) const;
 #endif
+
+  /** Tasks, or domains, whose weights the model has; see nn::Network::GetNumberOfTasks(). */
+  SizeValueType GetNumberOfTasks() const;
 
   /** Name of the network, for example "universeg". */
   std::string GetNetworkName() const;
@@ -110,8 +115,9 @@ public:
 
 #ifndef ITK_WRAPPING_PARSER
   /** The runner for some options, made when first asked for; the last few are
-   * kept. Safe to call from several threads. */
-  std::shared_ptr<nn::NetworkRunner> GetRunner(const nn::PlanOptions & options) const;
+   * kept. Safe to call from several threads.
+   * \param task as of GetNetwork(). */
+  std::shared_ptr<nn::NetworkRunner> GetRunner(const nn::PlanOptions & options, int task = -1) const;
 #endif
 
   /** Drop runners, plans, arenas and packed weights that are not in use. */

@@ -98,6 +98,11 @@ public:
   itkSetInputMacro(Model, SegmentationModel);
   itkGetInputMacro(Model, SegmentationModel);
 
+  /** The task, or domain, of a model of several, as u2net is; -1, the default: the one that the
+   * model's configuration names. */
+  itkSetMacro(Task, int);
+  itkGetConstMacro(Task, int);
+
   /** Whose rule places the windows; PyMIC by default. */
   itkSetMacro(WindowPlacement, WindowPlacementEnum);
   itkGetConstMacro(WindowPlacement, WindowPlacementEnum);
@@ -219,6 +224,7 @@ private:
 
   void Segment();
 
+  int m_Task = -1;
   WindowPlacementEnum m_WindowPlacement = WindowPlacementEnum::PyMIC;
   WindowBlendingEnum m_WindowBlending = WindowBlendingEnum::Gaussian;
   SizeType m_WindowSize{ {} };

@@ -264,7 +264,7 @@ SlidingWindowSegmentationImageFilter<TInputImage, TOutputImage>::Segment()
     std::min<unsigned int>(this->GetNumberOfWorkUnits(), this->GetMultiThreader()->GetMaximumNumberOfThreads());
   plan.outputs = { this->GetModel()->GetNetwork()->GetLogitsName() };
   const nn::SlidingWindowPredictor predictor(
-    this->GetModel()->GetRunner(plan),
+    this->GetModel()->GetRunner(plan, m_Task),
     static_cast<std::int64_t>(this->GetInput()->GetNumberOfComponentsPerPixel()),
     this->GetExtents(),
     this->MakeOptions());
@@ -309,6 +309,7 @@ void
 SlidingWindowSegmentationImageFilter<TInputImage, TOutputImage>::PrintSelf(std::ostream & os, Indent indent) const
 {
   Superclass::PrintSelf(os, indent);
+  os << indent << "Task: " << m_Task << '\n';
   os << indent << "WindowPlacement: " << m_WindowPlacement << '\n';
   os << indent << "WindowBlending: " << m_WindowBlending << '\n';
   os << indent << "WindowSize: " << m_WindowSize << '\n';

@@ -95,7 +95,17 @@ struct SegmentationModel::State
   ModifiedTimeType modelTime;
   nn::Network::ConstPointer network;
   GridSizeType gridSize;
-  std::list<std::shared_ptr<nn::NetworkRunner>> runners; ///< last used first
+  struct Runner
+  {
+    int task;
+    std::shared_ptr<nn::NetworkRunner> runner;
+  };
+  std::list<Runner> runners; ///< last used first
+
+  nn::Network::ConstPointer GetNetworkFor(int task) const
+  {
+    return task < 0 ? network : network->ForTask(task);
+  }
 };
 
 SegmentationModel::SegmentationModel()
@@ -173,10 +183,16 @@ SegmentationModel::GetState() const
 }
 
 nn::Network::ConstPointer
-SegmentationModel::GetNetwork() const
+SegmentationModel::GetNetwork(int task) const
 {
   const std::lock_guard<std::mutex> lock(m_Mutex);
-  return this->GetState().network;
+  return this->GetState().GetNetworkFor(task);
+}
+
+SizeValueType
+SegmentationModel::GetNumberOfTasks() const
+{
+  return static_cast<SizeValueType>(this->GetNetwork()->GetNumberOfTasks());
 }
 
 std::string
@@ -223,7 +239,7 @@ SegmentationModel::GetGridSize() const
 }
 
 std::shared_ptr<nn::NetworkRunner>
-SegmentationModel::GetRunner(const nn::PlanOptions & options) const
+SegmentationModel::GetRunner(const nn::PlanOptions & options, int task) const
 {
   nn::PlanOptions key = options;
   if (key.threads == 0)
@@ -232,23 +248,24 @@ SegmentationModel::GetRunner(const nn::PlanOptions & options) const
   }
   const std::lock_guard<std::mutex> lock(m_Mutex);
   State & state = this->GetState();
-  const auto found =
-    std::find_if(state.runners.begin(),
-                 state.runners.end(),
-                 [&](const std::shared_ptr<nn::NetworkRunner> & runner) { return Equal(runner->GetOptions(), key); });
+  const auto found = std::find_if(state.runners.begin(),
+                                  state.runners.end(),
+                                  [&](const State::Runner & entry)
+                                  { return entry.task == task && Equal(entry.runner->GetOptions(), key); });
   if (found != state.runners.end())
   {
     state.runners.splice(state.runners.begin(), state.runners, found);
   }
   else
   {
-    state.runners.push_front(std::make_shared<nn::NetworkRunner>(state.network, m_Model->GetSharedWeights(), key));
+    state.runners.push_front(
+      { task, std::make_shared<nn::NetworkRunner>(state.GetNetworkFor(task), m_Model->GetSharedWeights(), key) });
     if (state.runners.size() > maximumNumberOfRunners)
     {
       state.runners.pop_back();
     }
   }
-  return state.runners.front();
+  return state.runners.front().runner;
 }
 
 void

@@ -45,16 +45,13 @@ using RegionType = VolumeType::RegionType;
 
 namespace
 {
-/** A small UNet3D with random weights, for windows of multiples of 8. */
+/** A network with random weights. */
 itk::SegmentationModel::Pointer
-MakeModel(unsigned int channels = 1, unsigned int classes = 4, unsigned int features = 2)
+MakeRandomModel(const std::string & network, const std::string & configuration)
 {
-  std::ostringstream configuration;
-  configuration << R"({"in_chns": )" << channels << R"(, "class_num": )" << classes << R"(, "feature_chns": [)"
-                << features << R"(, 2, 2, 2], "dropout": [0, 0, 0, 0]})";
   Random random(5);
   itk::nn::StateDict weights;
-  for (const auto & parameter : itk::nn::Network::Create("unet3d", configuration.str())->GetParameters())
+  for (const auto & parameter : itk::nn::Network::Create(network, configuration)->GetParameters())
   {
     if (parameter.role == itk::nn::Network::Role::Buffer)
     {
@@ -75,14 +72,24 @@ MakeModel(unsigned int channels = 1, unsigned int classes = 4, unsigned int feat
     weights.Add(parameter.name, tensor);
   }
   itk::nn::ModelCard card;
-  card.network = "unet3d";
-  card.configuration = configuration.str();
+  card.network = network;
+  card.configuration = configuration;
   const auto model = itk::nn::Model::New();
   model->SetWeights(weights);
   model->SetCard(card);
   const auto result = itk::SegmentationModel::New();
   result->SetModel(model);
   return result;
+}
+
+/** A small UNet3D, for windows of multiples of 8. */
+itk::SegmentationModel::Pointer
+MakeModel(unsigned int channels = 1, unsigned int classes = 4, unsigned int features = 2)
+{
+  std::ostringstream configuration;
+  configuration << R"({"in_chns": )" << channels << R"(, "class_num": )" << classes << R"(, "feature_chns": [)"
+                << features << R"(, 2, 2, 2], "dropout": [0, 0, 0, 0]})";
+  return MakeRandomModel("unet3d", configuration.str());
 }
 
 VolumeType::Pointer
@@ -727,10 +734,40 @@ TEST(SlidingWindowSegmentationImageFilter, BadInputsAreErrors)
   EXPECT_ERROR(flat->Update(), "unet3d");
 }
 
+TEST(SlidingWindowSegmentationImageFilter, TasksOfOneModel)
+{
+  const auto model = MakeRandomModel(
+    "u2net", R"({"num_pool_per_axis": [2, 2, 2], "base_channels": 2, "in_channels": [1, 1], "num_classes": [2, 4],
+                 "task": 1})");
+  EXPECT_EQ(model->GetNumberOfTasks(), 2U);
+  EXPECT_EQ(MakeModel()->GetNumberOfTasks(), 1U);
+  const auto probabilitiesOf = [&](int task)
+  {
+    const auto filter = MakeFilter(model);
+    filter->SetTask(task);
+    filter->Update();
+    return GetPixels(filter->GetProbabilityOutput());
+  };
+  const auto first = probabilitiesOf(0);
+  const auto second = probabilitiesOf(1);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(probabilitiesOf(-1), second) << "the task that the model names";
+  EXPECT_EQ(probabilitiesOf(0), first);
+  EXPECT_EQ(model->GetRunner({}, 0), model->GetRunner({}, 0));
+  EXPECT_NE(model->GetRunner({}, 0), model->GetRunner({}, 1));
+
+  const auto filter = MakeFilter(model);
+  filter->SetTask(2);
+  EXPECT_ERROR(filter->Update(), "task is 2, should be 0 to 1");
+  filter->SetModel(MakeModel());
+  EXPECT_ERROR(filter->Update(), "the network unet3d, which is of one task");
+}
+
 TEST(SlidingWindowSegmentationImageFilter, SettingsAndPrint)
 {
   const auto filter = FilterType::New();
   EXPECT_STREQ(filter->GetNameOfClass(), "SlidingWindowSegmentationImageFilter");
+  EXPECT_EQ(filter->GetTask(), -1);
   EXPECT_EQ(filter->GetWindowPlacement(), WindowPlacementEnum::PyMIC);
   EXPECT_EQ(filter->GetWindowBlending(), WindowBlendingEnum::Gaussian);
   EXPECT_EQ(filter->GetWindowSize(), (FilterType::SizeType{ { 0, 0, 0 } }));
@@ -766,7 +803,8 @@ TEST(SlidingWindowSegmentationImageFilter, SettingsAndPrint)
   std::ostringstream text;
   filter->SetWindowSize({ { 96, 64, 32 } });
   filter->Print(text);
-  for (const std::string part : { "WindowPlacement: MONAI",
+  for (const std::string part : { "Task: -1",
+                                  "WindowPlacement: MONAI",
                                   "WindowBlending: Gaussian",
                                   "WindowSize: [96, 64, 32]",
                                   "WindowStride: [0, 0, 0]",

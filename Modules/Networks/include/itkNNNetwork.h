@@ -133,6 +133,14 @@ public:
   /** The output that holds the logits of the input's own extents; "logits" by default. */
   virtual std::string GetLogitsName() const;
 
+  /** Tasks, or domains, whose weights the network has side by side, of which one runs; 1 by
+   * default. */
+  virtual std::int64_t GetNumberOfTasks() const;
+
+  /** The network with the same weights whose graph is that of a task. Throws Error when there is
+   * no such task, and for a network of one task. */
+  virtual ConstPointer ForTask(std::int64_t task) const;
+
   /** Inputs that stay the same for many runs, so that what depends on them alone
    * is worth keeping. None by default. */
   virtual std::vector<std::string> GetStaticInputNames() const;

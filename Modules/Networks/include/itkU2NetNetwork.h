@@ -87,6 +87,8 @@ public:
   std::string GetConfiguration() const override;
   std::vector<Parameter> GetParameters() const override;
   std::vector<std::string> GetInputNames() const override;
+  std::int64_t GetNumberOfTasks() const override;
+  ConstPointer ForTask(std::int64_t task) const override;
   Graph BuildGraph(const ShapeMap & inputs) const override;
 
   const U2NetConfiguration & GetValues() const

@@ -127,6 +127,18 @@ Network::GetLogitsName() const
   return "logits";
 }
 
+std::int64_t
+Network::GetNumberOfTasks() const
+{
+  return 1;
+}
+
+Network::ConstPointer
+Network::ForTask(std::int64_t task) const
+{
+  itkNNThrowMacro("Task " << task << " was asked of the network " << this->GetName() << ", which is of one task");
+}
+
 std::vector<std::string>
 Network::GetStaticInputNames() const
 {

@@ -493,6 +493,20 @@ U2NetNetwork::GetInputNames() const
   return { "input" };
 }
 
+std::int64_t
+U2NetNetwork::GetNumberOfTasks() const
+{
+  return static_cast<std::int64_t>(m_Configuration.inputChannels.size());
+}
+
+Network::ConstPointer
+U2NetNetwork::ForTask(std::int64_t task) const
+{
+  U2NetConfiguration configuration = m_Configuration;
+  configuration.task = task;
+  return std::make_shared<U2NetNetwork>(std::move(configuration));
+}
+
 Graph
 U2NetNetwork::BuildGraph(const ShapeMap & inputs) const
 {

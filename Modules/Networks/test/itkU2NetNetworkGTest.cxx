@@ -228,6 +228,26 @@ TEST(U2NetNetwork, TasksShareConvolutionsAlone)
   }
 }
 
+TEST(U2NetNetwork, RunsForEachOfItsTasks)
+{
+  const auto network = Network::Create("u2net",
+                                       R"({"num_pool_per_axis": [1, 1, 1], "base_channels": 2, "in_channels": [1, 2],
+                        "num_classes": [2, 4]})");
+  EXPECT_EQ(network->GetNumberOfTasks(), 2);
+  const auto second = network->ForTask(1);
+  EXPECT_EQ(Json::parse(second->GetConfiguration()).at("task"), 1);
+  EXPECT_EQ(second->GetParameters().size(), network->GetParameters().size());
+  EXPECT_NO_THROW(second->BuildGraph({ { "input", { 1, 2, 4, 4, 4 } } }));
+  for (const std::int64_t task : { -1, 2 })
+  {
+    EXPECT_NE(ErrorOf([&] { network->ForTask(task); }).find("task is " + std::to_string(task) + ", should be 0 to 1"),
+              std::string::npos);
+  }
+  const auto single = Network::Create("fmunet", R"({"in_chns": 1, "class_num": 2})");
+  EXPECT_EQ(single->GetNumberOfTasks(), 1);
+  EXPECT_NE(ErrorOf([&] { single->ForTask(0); }).find("network fmunet, which is of one task"), std::string::npos);
+}
+
 TEST(U2NetNetwork, BadConfigurationsAreNamed)
 {
   const std::pair<const char *, const char *> cases[] = {

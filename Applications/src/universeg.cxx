@@ -45,6 +45,7 @@ constexpr Subcommand subcommands[] = {
   { "train", "train a network on tasks or on labelled volumes", &universeg::RunTrain },
   { "pretrain", "train a network on volumes without labels", &universeg::RunPretrain },
   { "finetune", "make a model better for the structures of a support set", &universeg::RunFinetune },
+  { "adapt", "add a task to a 3D U2-Net and train it", &universeg::RunAdapt },
   { "volume-fusion", "make samples that networks are pre-trained with", &universeg::RunVolumeFusion },
   { "demo", "segment images made on the spot and show the result", &universeg::RunDemo },
 };

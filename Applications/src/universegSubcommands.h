@@ -38,6 +38,7 @@ int RunInfo(const Arguments & arguments);
 int RunSegment(const Arguments & arguments);
 int RunTrain(const Arguments & arguments);
 int RunPretrain(const Arguments & arguments);
+int RunAdapt(const Arguments & arguments);
 int RunVolumeFusion(const Arguments & arguments);
 } // namespace universeg
 

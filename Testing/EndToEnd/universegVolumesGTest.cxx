@@ -19,9 +19,13 @@
 #include "universegProcess.h"
 #include "universegVolumes.h"
 
+#include "itkNNInitialWeights.h"
 #include "itkNNModel.h"
+#include "itkNNNetwork.h"
+#include "itkSegmentationModel.h"
 
 #include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
 
 #include <charconv>
 #include <cmath>
@@ -253,6 +257,85 @@ TEST(Volumes, PretrainsAndFinetunes)
     RunCommand({ "train", "--config", folder + "/my.cfg", "--output", folder + "/tuned", "--resume", "--steps", "3" });
   ASSERT_EQ(resumed.exitCode, 0) << resumed.error;
   EXPECT_NE(resumed.output.find("goes on behind step 2"), std::string::npos) << resumed.output;
+}
+
+/** A model of two tasks gets a third one. */
+TEST(Volumes, AdaptAddsATask)
+{
+  const std::string folder = MakeProject("volumes-adapt");
+  const auto network = itk::nn::Network::Create(
+    "u2net", R"({"num_pool_per_axis": [2, 2, 2], "base_channels": 4, "in_channels": [1, 1], "num_classes": [3, 4]})");
+  const auto model = itk::nn::Model::New();
+  itk::nn::ModelCard card;
+  card.network = network->GetName();
+  card.configuration = network->GetConfiguration();
+  model->SetCard(card);
+  model->SetWeights(itk::nn::MakeInitialWeights(*network, 7));
+  model->Write(folder + "/old.safetensors");
+  const auto adapt = [&](std::vector<std::string> options)
+  {
+    options.insert(options.begin(),
+                   { "adapt", "--settings", folder + "/my.cfg", "--model", folder + "/old.safetensors" });
+    return RunCommand(options);
+  };
+  const ProcessResult result =
+    adapt({ "--classes", "2", "--output", folder + "/new", "--steps", "30", "--threads", "1" });
+  ASSERT_EQ(result.exitCode, 0) << result.error;
+  const auto adapted = itk::SegmentationModel::Read(folder + "/new/best.safetensors");
+  EXPECT_EQ(adapted->GetNumberOfTasks(), 3U);
+  const auto & weights = adapted->GetModel()->GetWeights();
+  for (const auto & [name, tensor] : model->GetWeights())
+  {
+    ASSERT_TRUE(weights.Has(name)) << name;
+    EXPECT_EQ(weights.Get(name).ToVector<float>(), tensor.ToVector<float>()) << name;
+  }
+  const auto segment = [&](const std::string & task, const std::string & output)
+  {
+    std::vector<std::string> command{ "segment",  "--model",       folder + "/new/best.safetensors",
+                                      "--output", folder + output, folder + "/data/case2.nii.gz" };
+    if (!task.empty())
+    {
+      command.insert(command.end(), { "--task", task });
+    }
+    const ProcessResult segmentation = RunCommand(command);
+    EXPECT_EQ(segmentation.exitCode, 0) << segmentation.error;
+    return universeg::ReadImage(folder + output).pixels;
+  };
+  const auto third = segment("", "/own.nii.gz");
+  EXPECT_EQ(segment("2", "/third.nii.gz"), third);
+  EXPECT_NE(segment("1", "/second.nii.gz"), third);
+  // It has learned something.
+  const ProcessResult evaluation = RunCommand({ "evaluate",
+                                                "--prediction",
+                                                folder + "/own.nii.gz",
+                                                "--reference",
+                                                folder + "/data/case2_lab.nii.gz",
+                                                "--json",
+                                                "-" });
+  ASSERT_EQ(evaluation.exitCode, 0) << evaluation.error;
+  EXPECT_GT(nlohmann::json::parse(evaluation.output).at("mean_dice").get<double>(), 0.5) << evaluation.output;
+
+  const ProcessResult alone =
+    adapt({ "--classes", "2", "--policy", "reference", "--output", folder + "/alone", "--steps", "1" });
+  ASSERT_EQ(alone.exitCode, 0) << alone.error;
+  EXPECT_EQ(itk::SegmentationModel::Read(folder + "/alone/model.safetensors")->GetNumberOfTasks(), 1U);
+
+  const ProcessResult usage = adapt({ "--classes", "2", "--policy", "all", "--output", folder + "/x" });
+  EXPECT_EQ(usage.exitCode, 2);
+  EXPECT_NE(usage.error.find("--policy"), std::string::npos) << usage.error;
+  EXPECT_EQ(adapt({ "--output", folder + "/x" }).exitCode, 2) << "without --classes";
+  const ProcessResult other = RunCommand({ "adapt",
+                                           "--settings",
+                                           folder + "/my.cfg",
+                                           "--model",
+                                           UNIVERSEG_TEST_GOLDENS "/universeg/a_tiny/weights.safetensors",
+                                           "--classes",
+                                           "2",
+                                           "--output",
+                                           folder + "/x" });
+  EXPECT_EQ(other.exitCode, 1);
+  EXPECT_NE(other.error.find("the network is universeg; tasks are added to u2net only"), std::string::npos)
+    << other.error;
 }
 
 TEST(Volumes, Errors)

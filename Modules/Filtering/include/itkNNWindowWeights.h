@@ -34,11 +34,13 @@ using WindowBlending = SlidingWindowEnums::Blending;
  * \brief The weight of each pixel of a sliding window.
  *
  * It is the product of one value for each axis; where a source says so, rounded to half
- * precision and then raised to a least value.
+ * precision and then raised to a least value. Or it follows from the distance from a middle,
+ * whose square is the sum of one value for each axis.
  * \ingroup UniverSegFiltering */
 struct UniverSegFiltering_EXPORT WindowWeights
 {
-  std::vector<std::vector<double>> axes; ///< the factors, slowest axis first
+  std::vector<std::vector<double>> axes; ///< the factors or squared distances, slowest axis first
+  bool isDistance = false;               ///< they are squared distances
   bool isHalf = false;                   ///< products are rounded to half precision
   double least = 0;                      ///< least weight
 
@@ -51,6 +53,8 @@ struct UniverSegFiltering_EXPORT WindowWeights
    *   of its least value and 0.001.
    * - NnUNet: as PyMIC's, scaled to a maximum of 10, rounded to half precision, and zeros
    *   raised to the least value that is not zero.
+   * - U2Net: 1 - (d - d_min) / (d_max - d_min) + 1e-20, d the distance from the indices that
+   *   are half the window's extents.
    *
    * Throws Error when the window has not one to three axes or an extent below 1.
    * \param window extents, those of WindowLayout. */
@@ -63,10 +67,10 @@ struct UniverSegFiltering_EXPORT WindowWeights
   /** Whether a weight is the product of the factors as it is. */
   bool IsSeparable() const
   {
-    return !isHalf && least <= 0;
+    return !isHalf && !isDistance && least <= 0;
   }
 
-  /** The weight of a product of factors. */
+  /** The weight of a product of factors, those that are no distances. */
   double FromProduct(double product) const;
 
   /** The weights of all pixels, of the window's shape, in Float64. */

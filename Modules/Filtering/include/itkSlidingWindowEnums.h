@@ -44,12 +44,16 @@ public:
    * - NnUNet (Isensee et al., Nature Methods 2021; github.com/MIC-DKFZ/nnUNet, version 2): the
    *   fewest equal steps of at most window * step, rounded half to even. A smaller image is
    *   padded on both sides.
+   * - U2Net (Huang et al., MICCAI 2019; github.com/huangmozhilv/u2net_torch): steps of half a
+   *   window until one more than covers the image; those after the last that fits are moved
+   *   back to it, and count again. A smaller image is padded by equal amounts on both sides.
    * \ingroup UniverSegFiltering */
   enum class Placement : std::uint8_t
   {
     PyMIC,
     MONAI,
-    NnUNet
+    NnUNet,
+    U2Net
   };
 
   /** \class Blending
@@ -58,7 +62,7 @@ public:
   enum class Blending : std::uint8_t
   {
     Constant, ///< equally; MONAI's default
-    Gaussian  ///< less towards the border, as the placement's source has it; PyMIC's and nnU-Net's default
+    Gaussian  ///< less towards the border, as the placement's source has it; PyMIC's, nnU-Net's, U2Net's default
   };
 };
 

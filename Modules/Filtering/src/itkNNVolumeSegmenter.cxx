@@ -30,7 +30,7 @@ namespace
 {
 using Json = nlohmann::json;
 
-constexpr const char * placementNames[] = { "pymic", "monai", "nnunet" };
+constexpr const char * placementNames[] = { "pymic", "monai", "nnunet", "u2net" };
 constexpr const char * blendingNames[] = { "constant", "gaussian" };
 /** Of random transforms, which have no place in inference, and of noise. */
 constexpr std::int64_t seed = 1;

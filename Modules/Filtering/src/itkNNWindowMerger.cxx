@@ -87,7 +87,8 @@ WindowMerger::WindowMerger(const WindowLayout & layout,
   ToThreeAxes(m_Layout.starts, { WindowLayout::Start{} });
   ToThreeAxes<std::int64_t>(m_Region.start, 0);
   ToThreeAxes<std::int64_t>(m_Region.size, 1);
-  ToThreeAxes(m_Weights.axes, { 1.0 });
+  // Of one pixel, and without effect.
+  ToThreeAxes(m_Weights.axes, { m_Weights.isDistance ? 0.0 : 1.0 });
   if (m_Weights.IsSeparable())
   {
     for (std::size_t axis = 0; axis < 3; ++axis)

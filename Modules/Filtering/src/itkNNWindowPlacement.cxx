@@ -128,6 +128,18 @@ StartsOfNnUNet(std::int64_t image, std::int64_t window, double step)
   }
   return starts;
 }
+/** \param image its extent with the padding */
+std::vector<WindowLayout::Start>
+StartsOfU2Net(std::int64_t image, std::int64_t window)
+{
+  const std::int64_t half = std::max<std::int64_t>(window / 2, 1);
+  std::vector<WindowLayout::Start> starts;
+  for (std::int64_t position = 0; position < image; position += half)
+  {
+    Append(starts, std::min(position, image - window));
+  }
+  return starts;
+}
 } // namespace
 
 void
@@ -160,9 +172,11 @@ WindowOptions::Check(std::size_t axes) const
       itkNNRequireMacro(step >= 0.001 && step <= 1,
                         "Sliding window: the step is " << step << "; should be within [0.001, 1]");
       return;
+    case WindowPlacement::U2Net:
+      return;
   }
   itkNNThrowMacro("Sliding window: the placement is " << static_cast<int>(placement)
-                                                      << "; should be PyMIC, MONAI or NnUNet");
+                                                      << "; should be PyMIC, MONAI, NnUNet or U2Net");
 }
 
 std::int64_t
@@ -316,7 +330,8 @@ PlaceWindows(const Shape & image, const WindowOptions & options)
     {
       window = std::min(window, image[i]);
     }
-    const std::int64_t padding = std::max<std::int64_t>(window - image[i], 0);
+    std::int64_t padding = std::max<std::int64_t>(window - image[i], 0);
+    padding += options.placement == WindowPlacement::U2Net ? padding % 2 : 0;
     layout.before[i] = padding / 2;
     layout.after[i] = padding - padding / 2;
     switch (options.placement)
@@ -330,6 +345,9 @@ PlaceWindows(const Shape & image, const WindowOptions & options)
         break;
       case WindowPlacement::NnUNet:
         layout.starts.push_back(StartsOfNnUNet(image[i] + padding, window, options.step));
+        break;
+      case WindowPlacement::U2Net:
+        layout.starts.push_back(StartsOfU2Net(image[i] + padding, window));
         break;
     }
     for (WindowLayout::Start & start : layout.starts.back())

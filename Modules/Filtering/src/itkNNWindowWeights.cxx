@@ -64,6 +64,32 @@ CentredGaussian(std::int64_t size)
   }
   return values;
 }
+std::vector<double>
+SquaredDistances(std::int64_t size)
+{
+  std::vector<double> values;
+  for (std::int64_t i = 0; i < size; ++i)
+  {
+    const double x = static_cast<double>(i) - static_cast<double>(size) / 2;
+    values.push_back(x * x);
+  }
+  return values;
+}
+
+/** From distances on, which become weights. */
+void
+WeighDistances(std::vector<double> & values)
+{
+  // Keeps corners above 0.
+  constexpr double tiny = 1e-20;
+  const auto ends = std::minmax_element(values.begin(), values.end());
+  const double least = *ends.first;
+  const double range = *ends.second - least;
+  for (double & value : values)
+  {
+    value = 1 - (range > 0 ? (value - least) / range : 0) + tiny;
+  }
+}
 } // namespace
 
 WindowWeights
@@ -80,6 +106,10 @@ WindowWeights::Make(WindowPlacement placement, WindowBlending blending, const Sh
     {
       weights.axes.emplace_back(static_cast<std::size_t>(size), 1.0);
     }
+    else if (placement == WindowPlacement::U2Net)
+    {
+      weights.axes.push_back(SquaredDistances(size));
+    }
     else
     {
       weights.axes.push_back(placement == WindowPlacement::MONAI ? CentredGaussian(size) : FilteredOne(size));
@@ -87,6 +117,11 @@ WindowWeights::Make(WindowPlacement placement, WindowBlending blending, const Sh
   }
   if (blending == WindowBlending::Constant || placement == WindowPlacement::PyMIC)
   {
+    return weights;
+  }
+  if (placement == WindowPlacement::U2Net)
+  {
+    weights.isDistance = true;
     return weights;
   }
   if (placement == WindowPlacement::MONAI)
@@ -150,22 +185,28 @@ WindowWeights::ToTensor() const
   {
     shape.push_back(static_cast<std::int64_t>(factors.size()));
   }
-  std::vector<double> values{ 1 };
+  std::vector<double> values{ isDistance ? 0.0 : 1.0 };
   for (const auto & factors : axes)
   {
-    std::vector<double> products;
-    products.reserve(values.size() * factors.size());
+    std::vector<double> combined;
+    combined.reserve(values.size() * factors.size());
     for (const double value : values)
     {
       for (const double factor : factors)
       {
-        products.push_back(value * factor);
+        combined.push_back(isDistance ? value + factor : value * factor);
       }
     }
-    values = std::move(products);
+    values = std::move(combined);
   }
-  std::transform(
-    values.begin(), values.end(), values.begin(), [this](double product) { return this->FromProduct(product); });
+  std::transform(values.begin(),
+                 values.end(),
+                 values.begin(),
+                 [this](double value) { return isDistance ? std::sqrt(value) : this->FromProduct(value); });
+  if (isDistance)
+  {
+    WeighDistances(values);
+  }
   return Tensor::FromVector(shape, values);
 }
 } // namespace nn

@@ -30,6 +30,8 @@ operator<<(std::ostream & out, SlidingWindowEnums::Placement value)
       return out << "MONAI";
     case SlidingWindowEnums::Placement::NnUNet:
       return out << "NnUNet";
+    case SlidingWindowEnums::Placement::U2Net:
+      return out << "U2Net";
   }
   return out << "an unknown placement";
 }

@@ -341,13 +341,61 @@ TEST(SlidingWindowPredictor, ReferenceRunOfAnImageThatIsThinnerThanTheWindow)
   EXPECT_LE(MaximumDifference(compared, tensors.Get("e_window_larger_than_image_in_d/logits0_every_3rd")), 1e-3);
 }
 
+/** The whole inference of u2net_torch: padding, windows, weights and labels. */
+TEST(SlidingWindowPredictor, MeetsTheGoldensOfU2Net)
+{
+  RegisterBackends();
+  for (const std::string name : { "infer_independent", "infer_independent_small_volume" })
+  {
+    SCOPED_TRACE(name);
+    const std::string folder = "u2net/proc/" + name + '/';
+    for (const char * file : { "config.json", "weights.safetensors", "io.safetensors" })
+    {
+      ITK_NN_REQUIRE_GOLDEN(folder + file);
+    }
+    const Json golden = Json::parse(test::ReadText(test::FindGolden(folder + "config.json")));
+    const Json configuration{ { "mode", golden["mode"] },
+                              { "num_pool_per_axis", golden["pools"] },
+                              { "base_channels", golden["base"] },
+                              { "in_channels", golden["in_channels"] },
+                              { "num_classes", golden["num_classes"] } };
+    const auto runner = std::make_shared<NetworkRunner>(
+      Network::Create("u2net", configuration.dump()),
+      std::make_shared<const StateDict>(ReadSafeTensors(test::FindGolden(folder + "weights.safetensors")).tensors));
+    const StateDict io = ReadSafeTensors(test::FindGolden(folder + "io.safetensors")).tensors;
+    const Tensor image = io.Get("image");
+    const Shape extents(image.GetShape().begin() + 1, image.GetShape().end());
+    const SlidingWindowOptions options = MakeOptions(WindowPlacement::U2Net, golden["model_patch"].get<Shape>());
+    const SlidingWindowPredictor predictor(runner, 1, extents, options);
+    const Tensor logits = Predict(predictor, image);
+    const auto labels = SelectClasses(logits, 1).ToVector<int>();
+    const auto expected = io.Get("label").ToVector<int>();
+    ASSERT_EQ(labels.size(), expected.size());
+    const auto values = logits.ToVector<double>();
+    std::size_t equal = 0;
+    for (std::size_t i = 0; i < labels.size(); ++i)
+    {
+      equal += labels[i] == expected[i] ? 1 : 0;
+      double margin = std::numeric_limits<double>::max();
+      for (std::int64_t c = 0; c < predictor.GetNumberOfClasses(); ++c)
+      {
+        const auto at = [&](int which) { return values[static_cast<std::size_t>(which) * labels.size() + i]; };
+        margin = c == labels[i] ? margin : std::min(margin, at(labels[i]) - at(static_cast<int>(c)));
+      }
+      EXPECT_TRUE(labels[i] == expected[i] || margin < 1e-3) << "pixel " << i << ", margin " << margin;
+    }
+    EXPECT_GE(static_cast<double>(equal), 0.999 * static_cast<double>(labels.size()));
+  }
+}
+
 /** What a plain run gives of one window. */
 TEST(SlidingWindowPredictor, OneWindowIsAPlainRun)
 {
   const auto runner = MakeRunner(2, 3, { 3, 3 });
   const Tensor image = MakeImage({ 2, 9, 7 });
   const auto expected = runner->Run({ { "input", image.Reshape({ 1, 2, 9, 7 }) } }).at("logits").ToVector<float>();
-  for (const auto placement : { WindowPlacement::PyMIC, WindowPlacement::MONAI, WindowPlacement::NnUNet })
+  for (const auto placement :
+       { WindowPlacement::PyMIC, WindowPlacement::MONAI, WindowPlacement::NnUNet, WindowPlacement::U2Net })
   {
     const SlidingWindowPredictor predictor(runner, 2, { 9, 7 }, MakeOptions(placement, { 9, 7 }, { 2, 2 }));
     EXPECT_EQ(Predict(predictor, image).ToVector<float>(), expected);
@@ -360,7 +408,8 @@ TEST(SlidingWindowPredictor, APointwiseNetworkDoesNotSeeTheWindows)
   const auto runner = MakeRunner(2, 4, { 1, 1, 1 });
   const Tensor image = MakeImage({ 2, 11, 9, 10 });
   const Tensor expected = runner->Run({ { "input", image.Reshape({ 1, 2, 11, 9, 10 }) } }).at("logits");
-  for (const auto placement : { WindowPlacement::PyMIC, WindowPlacement::MONAI, WindowPlacement::NnUNet })
+  for (const auto placement :
+       { WindowPlacement::PyMIC, WindowPlacement::MONAI, WindowPlacement::NnUNet, WindowPlacement::U2Net })
   {
     for (const auto blending : { WindowBlending::Constant, WindowBlending::Gaussian })
     {

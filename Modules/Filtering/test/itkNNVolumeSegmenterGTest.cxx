@@ -163,7 +163,8 @@ TEST(VolumePipeline, RoundTrip)
   options.paddingValue = -1.5;
   options.batchSize = 3;
   options.mirrorAxes = { 1, 2 };
-  for (const WindowPlacement placement : { WindowPlacement::PyMIC, WindowPlacement::MONAI, WindowPlacement::NnUNet })
+  for (const WindowPlacement placement :
+       { WindowPlacement::PyMIC, WindowPlacement::MONAI, WindowPlacement::NnUNet, WindowPlacement::U2Net })
   {
     for (const WindowBlending blending : { WindowBlending::Constant, WindowBlending::Gaussian })
     {
@@ -218,7 +219,7 @@ TEST(VolumePipeline, Errors)
   EXPECT_NN_ERROR(read(R"("size": [8, 8, 8])"), "the stride is");
   EXPECT_NN_ERROR(read(R"("size": [8, 8, 8], "stride": [4, 4])"), "the stride is");
   EXPECT_NN_ERROR(read(size + R"(, "placement": "other")"),
-                  R"('placement' is "other", should be one of ["pymic","monai","nnunet"])");
+                  R"('placement' is "other", should be one of ["pymic","monai","nnunet","u2net"])");
   EXPECT_NN_ERROR(read(size + R"(, "blending": 3)"), R"('blending' is 3, should be one of ["constant","gaussian"])");
   EXPECT_NN_ERROR(read(size + R"(, "batch": "two")"), R"('batch' is "two", should be a number)");
   EXPECT_NN_ERROR(read(size + R"(, "batch": 1.5)"), "'batch' is 1.5, should be");

@@ -174,7 +174,9 @@ MakeCases()
            { { 11, 9, 10 }, MakeOptions(P::PyMIC, { 5, 9, 4 }, { 3, 9, 2 }) },
            { { 3, 9, 10 }, MakeOptions(P::MONAI, { 6, 4, 5 }) },
            { { 11, 9, 4 }, MakeOptions(P::NnUNet, { 5, 4, 7 }) },
-           { { 4, 5, 6 }, MakeOptions(P::PyMIC, { 8, 8, 8 }, { 4, 4, 4 }) } };
+           { { 4, 5, 6 }, MakeOptions(P::PyMIC, { 8, 8, 8 }, { 4, 4, 4 }) },
+           { { 13, 9 }, MakeOptions(P::U2Net, { 6, 4 }) },
+           { { 11, 3, 10 }, MakeOptions(P::U2Net, { 4, 6, 5 }) } };
 }
 } // namespace
 

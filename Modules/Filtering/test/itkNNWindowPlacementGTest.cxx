@@ -235,6 +235,46 @@ TEST(WindowPlacement, NnUNetAsItsFormulas)
   }
 }
 
+TEST(WindowPlacement, U2NetAsItsGoldens)
+{
+  WindowOptions options;
+  options.placement = WindowPlacement::U2Net;
+  // Centres of u2net_torch: 8, 13, 13; 8, 16, 20, 20; 8, 10, 10.
+  options.window = { 16, 16, 16 };
+  const WindowLayout layout = PlaceWindows({ 21, 28, 18 }, options);
+  const std::vector<std::vector<std::pair<std::int64_t, std::int64_t>>> expected{ { { 0, 1 }, { 5, 2 } },
+                                                                                  { { 0, 1 }, { 8, 1 }, { 12, 2 } },
+                                                                                  { { 0, 1 }, { 2, 2 } } };
+  for (std::size_t axis = 0; axis < 3; ++axis)
+  {
+    ASSERT_EQ(layout.starts[axis].size(), expected[axis].size());
+    for (std::size_t i = 0; i < expected[axis].size(); ++i)
+    {
+      EXPECT_EQ(layout.starts[axis][i].position, expected[axis][i].first);
+      EXPECT_EQ(layout.starts[axis][i].multiplicity, expected[axis][i].second);
+    }
+  }
+  // Padded by 2 on both sides, which makes one more than the window.
+  options.window = { 16 };
+  const WindowLayout padded = PlaceWindows({ 13 }, options);
+  EXPECT_EQ(padded.before, Shape{ 2 });
+  EXPECT_EQ(padded.after, Shape{ 2 });
+  EXPECT_EQ(ListStarts(padded), (std::vector<std::int64_t>{ -2, -1, -1 }));
+  EXPECT_EQ(padded.starts[0][1].multiplicity, 2);
+  // A volume of one window is evaluated twice an axis.
+  EXPECT_EQ(PlaceWindows({ 16 }, options).starts[0][0].multiplicity, 2);
+  for (std::int64_t size = 1; size <= 40; ++size)
+  {
+    for (std::int64_t window = 1; window <= 20; ++window)
+    {
+      options.window = { window };
+      const WindowLayout any = PlaceWindows({ size }, options);
+      any.Check();
+      ASSERT_TRUE(CoversAll(any)) << size << ' ' << window;
+    }
+  }
+}
+
 TEST(WindowPlacement, StartsOfMONAIAndNnUNetThemselves)
 {
   using List = std::vector<std::int64_t>;
@@ -351,9 +391,9 @@ TEST(WindowPlacement, MirrorPlacesTheWindowsOfTheMirroredImage)
 TEST(WindowPlacement, Names)
 {
   std::ostringstream names;
-  names << WindowPlacement::PyMIC << WindowPlacement::MONAI << WindowPlacement::NnUNet
+  names << WindowPlacement::PyMIC << WindowPlacement::MONAI << WindowPlacement::NnUNet << WindowPlacement::U2Net
         << static_cast<WindowPlacement>(9);
-  EXPECT_EQ(names.str(), "PyMICMONAINnUNetan unknown placement");
+  EXPECT_EQ(names.str(), "PyMICMONAINnUNetU2Netan unknown placement");
 }
 
 TEST(WindowPlacement, WindowsOfASlabFollowEachOther)
@@ -385,7 +425,7 @@ TEST(WindowPlacement, BadOptionsAreErrors)
   EXPECT_NN_ERROR(PlaceWindows({ 8 }, NnUNet({ 4 }, 1.5)), "the step is 1.5");
   WindowOptions unknown = MONAI({ 4 }, 0.5);
   unknown.placement = static_cast<WindowPlacement>(7);
-  EXPECT_NN_ERROR(PlaceWindows({ 8 }, unknown), "the placement is 7; should be PyMIC, MONAI or NnUNet");
+  EXPECT_NN_ERROR(PlaceWindows({ 8 }, unknown), "the placement is 7; should be PyMIC, MONAI, NnUNet or U2Net");
 }
 
 TEST(WindowPlacement, BadUseOfALayoutIsAnError)

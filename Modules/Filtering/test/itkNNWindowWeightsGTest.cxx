@@ -155,9 +155,42 @@ TEST(WindowWeights, MapsOfMONAIAndNnUNetThemselves)
   EXPECT_EQ(std::count(raised.begin(), raised.end(), 1e-3), 12440);
 }
 
+TEST(WindowWeights, U2NetFallsWithTheDistance)
+{
+  const auto weights = WindowWeights::Make(WindowPlacement::U2Net, WindowBlending::Gaussian, { 4, 2 });
+  EXPECT_FALSE(weights.IsSeparable());
+  const Tensor tensor = weights.ToTensor();
+  // The middle is the element [2, 1], the farthest [0, 0].
+  EXPECT_EQ(tensor.GetElement({ 2, 1 }), 1);
+  EXPECT_EQ(tensor.GetElement({ 0, 0 }), 1e-20);
+  EXPECT_NEAR(tensor.GetElement({ 2, 0 }), 1 - 1 / std::sqrt(5.0), 1e-15);
+  EXPECT_NEAR(tensor.GetElement({ 3, 0 }), 1 - std::sqrt(2.0 / 5), 1e-15);
+  EXPECT_EQ(weights.Mirror({ 1 }).ToTensor().GetElement({ 2, 0 }), 1);
+  // One pixel has no range.
+  EXPECT_EQ(WindowWeights::Make(WindowPlacement::U2Net, WindowBlending::Gaussian, { 1 }).ToTensor().GetElement({ 0 }),
+            1);
+
+  const std::string golden = "u2net/proc/small_ops.safetensors";
+  ITK_NN_REQUIRE_GOLDEN(golden);
+  const StateDict expected = ReadSafeTensors(test::FindGolden(golden)).tensors;
+  for (const auto & [name, window] : { std::pair<const char *, Shape>{ "patch_weights_5x8x7", { 5, 8, 7 } },
+                                       std::pair<const char *, Shape>{ "patch_weights_8x6x4", { 8, 6, 4 } } })
+  {
+    const auto values =
+      WindowWeights::Make(WindowPlacement::U2Net, WindowBlending::Gaussian, window).ToTensor().ToVector<double>();
+    const auto own = expected.Get(name).ToVector<double>();
+    ASSERT_EQ(values.size(), own.size());
+    for (std::size_t i = 0; i < values.size(); ++i)
+    {
+      EXPECT_NEAR(values[i], own[i], 1e-15) << name;
+    }
+  }
+}
+
 TEST(WindowWeights, Constant)
 {
-  for (const auto placement : { WindowPlacement::PyMIC, WindowPlacement::MONAI, WindowPlacement::NnUNet })
+  for (const auto placement :
+       { WindowPlacement::PyMIC, WindowPlacement::MONAI, WindowPlacement::NnUNet, WindowPlacement::U2Net })
   {
     const auto weights = WindowWeights::Make(placement, WindowBlending::Constant, { 2, 3 });
     EXPECT_TRUE(weights.IsSeparable());

@@ -51,8 +51,12 @@ ParsePlacement(const std::string & name)
   {
     return WindowPlacement::MONAI;
   }
-  itkNNRequireMacro(name == "nnunet", "'window.placement' is '" << name << "', should be pymic, monai or nnunet");
-  return WindowPlacement::NnUNet;
+  if (name == "nnunet")
+  {
+    return WindowPlacement::NnUNet;
+  }
+  itkNNRequireMacro(name == "u2net", "'window.placement' is '" << name << "', should be pymic, monai, nnunet or u2net");
+  return WindowPlacement::U2Net;
 }
 
 WindowBlending
@@ -164,7 +168,7 @@ WindowSettings::Describe(ConfigurationTable & table)
 {
   table.Add("size", "of sliding windows in validation and segmentation, 0 for the image's; []: the whole image", size);
   table.Add("stride", "of pymic; 0 for the window's size", stride);
-  table.Add("placement", "pymic, monai or nnunet", placement);
+  table.Add("placement", "pymic, monai, nnunet or u2net", placement);
   table.Add("blending", "gaussian or constant", blending);
   table.Add("overlap", "of monai: share of a window", overlap);
   table.Add("step", "of nnunet: share of a window", step);

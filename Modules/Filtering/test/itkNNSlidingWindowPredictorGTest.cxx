@@ -342,51 +342,55 @@ TEST(SlidingWindowPredictor, ReferenceRunOfAnImageThatIsThinnerThanTheWindow)
 }
 
 /** The whole inference of u2net_torch: padding, windows, weights and labels. */
-TEST(SlidingWindowPredictor, MeetsTheGoldensOfU2Net)
+class U2NetInference : public ::testing::TestWithParam<const char *>
+{};
+
+TEST_P(U2NetInference, LabelsAgree)
 {
   RegisterBackends();
-  for (const std::string name : { "infer_independent", "infer_independent_small_volume" })
+  const std::string name = GetParam();
+  const std::string folder = "u2net/proc/" + name + '/';
+  for (const char * file : { "config.json", "weights.safetensors", "io.safetensors" })
   {
-    SCOPED_TRACE(name);
-    const std::string folder = "u2net/proc/" + name + '/';
-    for (const char * file : { "config.json", "weights.safetensors", "io.safetensors" })
-    {
-      ITK_NN_REQUIRE_GOLDEN(folder + file);
-    }
-    const Json golden = Json::parse(test::ReadText(test::FindGolden(folder + "config.json")));
-    const Json configuration{ { "mode", golden["mode"] },
-                              { "num_pool_per_axis", golden["pools"] },
-                              { "base_channels", golden["base"] },
-                              { "in_channels", golden["in_channels"] },
-                              { "num_classes", golden["num_classes"] } };
-    const auto runner = std::make_shared<NetworkRunner>(
-      Network::Create("u2net", configuration.dump()),
-      std::make_shared<const StateDict>(ReadSafeTensors(test::FindGolden(folder + "weights.safetensors")).tensors));
-    const StateDict io = ReadSafeTensors(test::FindGolden(folder + "io.safetensors")).tensors;
-    const Tensor image = io.Get("image");
-    const Shape extents(image.GetShape().begin() + 1, image.GetShape().end());
-    const SlidingWindowOptions options = MakeOptions(WindowPlacement::U2Net, golden["model_patch"].get<Shape>());
-    const SlidingWindowPredictor predictor(runner, 1, extents, options);
-    const Tensor logits = Predict(predictor, image);
-    const auto labels = SelectClasses(logits, 1).ToVector<int>();
-    const auto expected = io.Get("label").ToVector<int>();
-    ASSERT_EQ(labels.size(), expected.size());
-    const auto values = logits.ToVector<double>();
-    std::size_t equal = 0;
-    for (std::size_t i = 0; i < labels.size(); ++i)
-    {
-      equal += labels[i] == expected[i] ? 1 : 0;
-      double margin = std::numeric_limits<double>::max();
-      for (std::int64_t c = 0; c < predictor.GetNumberOfClasses(); ++c)
-      {
-        const auto at = [&](int which) { return values[static_cast<std::size_t>(which) * labels.size() + i]; };
-        margin = c == labels[i] ? margin : std::min(margin, at(labels[i]) - at(static_cast<int>(c)));
-      }
-      EXPECT_TRUE(labels[i] == expected[i] || margin < 1e-3) << "pixel " << i << ", margin " << margin;
-    }
-    EXPECT_GE(static_cast<double>(equal), 0.999 * static_cast<double>(labels.size()));
+    ITK_NN_REQUIRE_GOLDEN(folder + file);
   }
+  const Json golden = Json::parse(test::ReadText(test::FindGolden(folder + "config.json")));
+  const Json configuration{ { "mode", golden["mode"] },
+                            { "num_pool_per_axis", golden["pools"] },
+                            { "base_channels", golden["base"] },
+                            { "in_channels", golden["in_channels"] },
+                            { "num_classes", golden["num_classes"] } };
+  const auto runner = std::make_shared<NetworkRunner>(
+    Network::Create("u2net", configuration.dump()),
+    std::make_shared<const StateDict>(ReadSafeTensors(test::FindGolden(folder + "weights.safetensors")).tensors));
+  const StateDict io = ReadSafeTensors(test::FindGolden(folder + "io.safetensors")).tensors;
+  const Tensor image = io.Get("image");
+  const Shape extents(image.GetShape().begin() + 1, image.GetShape().end());
+  const SlidingWindowOptions options = MakeOptions(WindowPlacement::U2Net, golden["model_patch"].get<Shape>());
+  const SlidingWindowPredictor predictor(runner, 1, extents, options);
+  const Tensor logits = Predict(predictor, image);
+  const auto labels = SelectClasses(logits, 1).ToVector<int>();
+  const auto expected = io.Get("label").ToVector<int>();
+  ASSERT_EQ(labels.size(), expected.size());
+  const auto values = logits.ToVector<double>();
+  std::size_t equal = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i)
+  {
+    equal += labels[i] == expected[i] ? 1 : 0;
+    double margin = std::numeric_limits<double>::max();
+    for (std::int64_t c = 0; c < predictor.GetNumberOfClasses(); ++c)
+    {
+      const auto at = [&](int which) { return values[static_cast<std::size_t>(which) * labels.size() + i]; };
+      margin = c == labels[i] ? margin : std::min(margin, at(labels[i]) - at(static_cast<int>(c)));
+    }
+    EXPECT_TRUE(labels[i] == expected[i] || margin < 1e-3) << "pixel " << i << ", margin " << margin;
+  }
+  EXPECT_GE(static_cast<double>(equal), 0.999 * static_cast<double>(labels.size()));
 }
+
+INSTANTIATE_TEST_SUITE_P(Goldens,
+                         U2NetInference,
+                         ::testing::Values("infer_independent", "infer_independent_small_volume"));
 
 /** What a plain run gives of one window. */
 TEST(SlidingWindowPredictor, OneWindowIsAPlainRun)

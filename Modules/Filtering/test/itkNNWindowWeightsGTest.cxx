@@ -169,7 +169,10 @@ TEST(WindowWeights, U2NetFallsWithTheDistance)
   // One pixel has no range.
   EXPECT_EQ(WindowWeights::Make(WindowPlacement::U2Net, WindowBlending::Gaussian, { 1 }).ToTensor().GetElement({ 0 }),
             1);
+}
 
+TEST(WindowWeights, U2NetGoldens)
+{
   const std::string golden = "u2net/proc/small_ops.safetensors";
   ITK_NN_REQUIRE_GOLDEN(golden);
   const StateDict expected = ReadSafeTensors(test::FindGolden(golden)).tensors;

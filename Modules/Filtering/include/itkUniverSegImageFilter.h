@@ -199,8 +199,8 @@ public:
   itkGetConstMacro(MaximumNumberOfSupports, SizeValueType);
 
   /** Segment each slice with this many supports only, those whose images are most like it; 0,
-   * the default: with all. Of many supports the nearest 16 often do better than all, and
-   * faster; see UniverSegPreparedSupports::FindNearest(). */
+   * the default: with all. Less work than many supports; better where these differ much from
+   * each other. See UniverSegPreparedSupports::FindNearest(). */
   itkSetMacro(NumberOfNearestSupports, SizeValueType);
   itkGetConstMacro(NumberOfNearestSupports, SizeValueType);
 

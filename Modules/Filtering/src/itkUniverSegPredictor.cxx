@@ -250,7 +250,8 @@ UniverSegPredictor::Predict(const nn::Tensor & slices,
   const std::int64_t together = m_SupportsOfSlice < m_Pool ? 1 : shape[0];
   const nn::Shape & grid = targets.GetShape();
   const std::int64_t gridPixels = grid[2] * grid[3];
-  const double numberOfRuns = static_cast<double>(m_Labels.size()) * static_cast<double>(shape[0] / together);
+  const std::int64_t groups = shape[0] / together;
+  const double numberOfRuns = static_cast<double>(m_Labels.size()) * static_cast<double>(groups);
   double finishedRuns = 0;
   nn::RunHooks runHooks;
   runHooks.isCancelled = hooks.isCancelled;

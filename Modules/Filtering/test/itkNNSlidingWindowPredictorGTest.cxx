@@ -19,6 +19,7 @@
 
 #include "itkNNRegisterBackends.h"
 #include "itkNNSafeTensors.h"
+#include "itkNNTestDifference.h"
 #include "itkNNTestGoldens.h"
 #include "itkNNTestHelpers.h"
 
@@ -210,25 +211,11 @@ PredictMirrored(const SlidingWindowPredictor & predictor,
   return mean;
 }
 
-double
-MaximumDifference(const std::vector<double> & a, const std::vector<double> & b)
-{
-  EXPECT_EQ(a.size(), b.size());
-  double maximum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i)
-  {
-    // A NaN must not pass for a small difference.
-    const double difference = std::abs(a[i] - b[i]);
-    maximum = difference <= maximum ? maximum : difference;
-  }
-  return maximum;
-}
-
+/** Whatever the shapes are. */
 double
 MaximumDifference(const Tensor & a, const Tensor & b)
 {
-  EXPECT_EQ(a.GetNumberOfElements(), b.GetNumberOfElements());
-  return MaximumDifference(a.ToVector<double>(), b.ToVector<double>());
+  return test::MaximumDifference(a.ToVector<double>(), b.ToVector<double>());
 }
 
 Tensor
@@ -479,8 +466,8 @@ TEST(SlidingWindowPredictor, MirrorsTheImageAsPyMIC)
   const SlidingWindowPredictor mirroring(runner, 1, { 13, 11, 10 }, options);
   const auto mean = PredictMirrored(plain, image, { {}, { 0 }, { 2 }, { 0, 2 } });
   const auto found = Predict(mirroring, image).ToVector<double>();
-  EXPECT_LE(MaximumDifference(found, mean), 1e-5);
-  EXPECT_GE(MaximumDifference(found, Predict(plain, image).ToVector<double>()), 0.1);
+  EXPECT_LE(test::MaximumDifference(found, mean), 1e-5);
+  EXPECT_GE(test::MaximumDifference(found, Predict(plain, image).ToVector<double>()), 0.1);
   EXPECT_EQ(mirroring.GetNumberOfRuns(WholeOf(image)), 4 * plain.GetNumberOfRuns(WholeOf(image)));
 }
 
@@ -496,7 +483,7 @@ TEST(SlidingWindowPredictor, MirrorsEachWindowAsNnUNet)
   const SlidingWindowPredictor mirroring(runner, 1, { 16, 8, 12 }, options);
   const auto mean =
     PredictMirrored(plain, image, { {}, { 0 }, { 1 }, { 2 }, { 0, 1 }, { 0, 2 }, { 1, 2 }, { 0, 1, 2 } });
-  EXPECT_LE(MaximumDifference(Predict(mirroring, image).ToVector<double>(), mean), 1e-5);
+  EXPECT_LE(test::MaximumDifference(Predict(mirroring, image).ToVector<double>(), mean), 1e-5);
   EXPECT_EQ(mirroring.GetNumberOfRuns(WholeOf(image)), 8 * plain.GetNumberOfRuns(WholeOf(image)));
 }
 

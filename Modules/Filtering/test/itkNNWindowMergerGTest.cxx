@@ -18,12 +18,14 @@
 #include "itkNNWindowMerger.h"
 
 #include "itkNNTestHelpers.h"
+#include "itkNNTestDifference.h"
 
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
 
 using namespace itk::nn;
+using test::MaximumDifference;
 
 namespace
 {
@@ -139,21 +141,6 @@ Merge(const WindowLayout & layout, const WindowWeights & weights, std::int64_t c
   }
   EXPECT_TRUE(merger.IsComplete());
   return result;
-}
-
-double
-MaximumDifference(const Tensor & a, const Tensor & b)
-{
-  EXPECT_EQ(a.GetShape(), b.GetShape());
-  const auto valuesA = a.ToVector<double>();
-  const auto valuesB = b.ToVector<double>();
-  double maximum = 0;
-  for (std::size_t i = 0; i < valuesA.size(); ++i)
-  {
-    const double difference = std::abs(valuesA[i] - valuesB[i]);
-    maximum = difference <= maximum ? maximum : difference;
-  }
-  return maximum;
 }
 
 struct MergerCase

@@ -20,8 +20,8 @@
 
 #include "itkNNError.h"
 #include "itkNNNetwork.h"
+#include "itkNNTestDifference.h"
 
-#include <cmath>
 #include <cstdint>
 #include <gtest/gtest.h>
 #include <string>
@@ -32,22 +32,6 @@ namespace nn
 {
 namespace test
 {
-inline double
-MaximumDifference(const Tensor & a, const Tensor & b)
-{
-  EXPECT_EQ(a.GetShape(), b.GetShape());
-  const auto valuesA = a.ToVector<double>();
-  const auto valuesB = b.ToVector<double>();
-  double maximum = 0;
-  for (std::size_t i = 0; i < valuesA.size(); ++i)
-  {
-    // A NaN must not pass for a small difference.
-    const double difference = std::abs(valuesA[i] - valuesB[i]);
-    maximum = difference <= maximum ? maximum : difference;
-  }
-  return maximum;
-}
-
 /** Weights of small random numbers. */
 inline StateDict
 MakeWeights(const Network & network)

@@ -21,6 +21,7 @@
 #include "itkNNNetworkRunner.h"
 #include "itkNNRegisterBackends.h"
 #include "itkNNSafeTensors.h"
+#include "itkNNTestDifference.h"
 #include "itkUniverSegNetwork.h"
 
 #include <algorithm>
@@ -30,22 +31,7 @@
 namespace
 {
 using namespace itk::nn;
-
-double
-MaximumDifference(const Tensor & a, const Tensor & b)
-{
-  EXPECT_EQ(a.GetShape(), b.GetShape());
-  const auto valuesA = a.ToVector<double>();
-  const auto valuesB = b.ToVector<double>();
-  double maximum = 0;
-  for (std::size_t i = 0; i < valuesA.size(); ++i)
-  {
-    // A NaN must not pass for a small difference.
-    const double difference = std::abs(valuesA[i] - valuesB[i]);
-    maximum = difference <= maximum ? maximum : difference;
-  }
-  return maximum;
-}
+using test::MaximumDifference;
 
 TensorMap
 NetworkInputs(const StateDict & io, const std::string & prefix = "")

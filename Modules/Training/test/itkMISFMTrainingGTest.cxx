@@ -23,6 +23,7 @@
 #include "itkNNRegisterBackends.h"
 #include "itkNNSafeTensors.h"
 #include "itkNNTestGoldens.h"
+#include "itkNNTestDifference.h"
 #include "itkNNTestHelpers.h"
 #include "itkNNTestTargets.h"
 #include "itkNNTrainer.h"
@@ -92,17 +93,7 @@ MakeCombination()
 double
 LargestDifference(const Tensor & a, const Tensor & b)
 {
-  const auto x = a.ToVector<double>();
-  const auto y = b.ToVector<double>();
-  EXPECT_EQ(x.size(), y.size());
-  double largest = 0;
-  for (std::size_t i = 0; i < x.size(); ++i)
-  {
-    // A NaN must not pass for a small difference.
-    const double difference = std::abs(x[i] - y[i]);
-    largest = difference <= largest ? largest : difference;
-  }
-  return largest;
+  return itk::nn::test::MaximumDifference(a.ToVector<double>(), b.ToVector<double>());
 }
 
 double

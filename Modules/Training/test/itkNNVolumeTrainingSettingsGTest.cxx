@@ -21,6 +21,7 @@
 #include "itkNNModel.h"
 #include "itkNNNetworkRunner.h"
 #include "itkNNRegisterBackends.h"
+#include "itkNNTestDifference.h"
 #include "itkNNTestGoldens.h"
 #include "itkNNVolumeTestHelpers.h"
 #include "itkRelabelComponentImageFilter.h"
@@ -811,14 +812,7 @@ TEST_F(PyMICRun, SegmentsAsTheReference)
       const auto probability = ReadVolumeCase(expected).sample.image.ToVector<double>();
       const auto found = ComputeProbability(logits, 1).ToVector<double>();
       ASSERT_EQ(found.size(), probability.size());
-      double largest = 0;
-      for (std::size_t i = 0; i < found.size(); ++i)
-      {
-        // A NaN must not pass for a small difference.
-        const double difference = std::abs(found[i] - probability[i]);
-        largest = difference <= largest ? largest : difference;
-      }
-      EXPECT_LE(largest, 1e-4);
+      EXPECT_LE(itk::nn::test::MaximumDifference(found, probability), 1e-4);
     }
   }
 }

@@ -148,6 +148,9 @@ def test_sliding_window_parameters(folder):
     }.items():
         getattr(segment, "Set" + name)(value)
         assert getattr(segment, "Get" + name)() == value
+    with pytest.raises(RuntimeError, match="of one task"):
+        segment.Update()
+    segment.SetTask(-1)
     segment.SetMirrorAxes([True, False, False])
     assert list(segment.GetMirrorAxes()) == [True, False, False]
     segment.Update()

@@ -128,6 +128,7 @@ StartsOfNnUNet(std::int64_t image, std::int64_t window, double step)
   }
   return starts;
 }
+
 /** \param image its extent with the padding */
 std::vector<WindowLayout::Start>
 StartsOfU2Net(std::int64_t image, std::int64_t window)

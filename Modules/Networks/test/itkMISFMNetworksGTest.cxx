@@ -129,15 +129,12 @@ TEST_P(MISFMKeys, AreTheReferences)
   const auto expected = nlohmann::ordered_json::parse(test::ReadText(test::FindGolden(file)));
   const auto network = Network::Create(keys.network, keys.configuration);
   EXPECT_EQ(network->GetNumberOfParameters(), keys.parameters);
-  const auto parameters = network->GetParameters();
-  ASSERT_EQ(parameters.size(), expected.size());
-  auto entry = expected.begin();
-  for (const auto & parameter : parameters)
+  std::vector<std::pair<std::string, Shape>> parameters;
+  for (const auto & [name, entry] : expected.items())
   {
-    EXPECT_EQ(parameter.name, entry.key());
-    EXPECT_EQ(parameter.shape, (*entry)[1].get<Shape>()) << parameter.name;
-    ++entry;
+    parameters.emplace_back(name, entry[1].get<Shape>());
   }
+  ExpectParameters(*network, parameters);
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases,

@@ -25,6 +25,8 @@
 #include <cstdint>
 #include <gtest/gtest.h>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace itk
 {
@@ -52,6 +54,19 @@ MakeWeights(const Network & network)
     }
   }
   return weights;
+}
+
+/** Names, order and shapes of the state dict. */
+inline void
+ExpectParameters(const Network & network, const std::vector<std::pair<std::string, Shape>> & expected)
+{
+  const auto parameters = network.GetParameters();
+  ASSERT_EQ(parameters.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+  {
+    EXPECT_EQ(parameters[i].name, expected[i].first);
+    EXPECT_EQ(parameters[i].shape, expected[i].second) << parameters[i].name;
+  }
 }
 
 /** The message of the Error that a function throws. */

@@ -118,18 +118,14 @@ TEST_P(U2NetKeys, AreTheReferences)
   const std::string file = std::string("u2net/net/statedict_") + keys.name + "_base16.json";
   ITK_NN_REQUIRE_GOLDEN(file);
   const auto golden = nlohmann::ordered_json::parse(ReadText(FindGolden(file)));
-  const auto & expected = golden.contains("keys") ? golden["keys"] : golden;
   const auto network = Network::Create("u2net", keys.configuration);
   EXPECT_EQ(network->GetNumberOfParameters(), keys.parameters);
-  const auto parameters = network->GetParameters();
-  ASSERT_EQ(parameters.size(), expected.size());
-  auto entry = expected.begin();
-  for (const auto & parameter : parameters)
+  std::vector<std::pair<std::string, Shape>> parameters;
+  for (const auto & [name, shape] : golden.at("keys").items())
   {
-    EXPECT_EQ(parameter.name, entry.key());
-    EXPECT_EQ(parameter.shape, entry->get<Shape>()) << parameter.name;
-    ++entry;
+    parameters.emplace_back(name, shape.get<Shape>());
   }
+  ExpectParameters(*network, parameters);
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -341,6 +341,13 @@ MakeFMUNetOfAllScales()
     "fmunet",
     R"({"in_chns": 1, "class_num": 2, "feature_chns": [2, 2, 2, 2, 2], "dropout": 0, "multiscale_pred": true})");
 }
+
+TensorMap
+MakeInputsOfFMUNet()
+{
+  return { { "input", RandomTensor({ 1, 1, 16, 32, 16 }, 3).To(DataType::Float32) },
+           { "label", RandomTensor({ 1, 2, 16, 32, 16 }, 2, 0, 1).To(DataType::Float32) } };
+}
 } // namespace
 
 TEST(GradientRunner, WeightsOfOutputsInDeepSupervision)
@@ -348,8 +355,7 @@ TEST(GradientRunner, WeightsOfOutputsInDeepSupervision)
   RegisterBackends();
   const auto network = MakeFMUNetOfAllScales();
   const StateDict weights = MakeInitialWeights(*network, 1);
-  const TensorMap inputs{ { "input", RandomTensor({ 1, 1, 16, 32, 16 }, 3).To(DataType::Float32) },
-                          { "label", RandomTensor({ 1, 2, 16, 32, 16 }, 2, 0, 1).To(DataType::Float32) } };
+  const TensorMap inputs = MakeInputsOfFMUNet();
   GradientOptions options;
   options.output = "output0";
   options.deepOutputs = { "output1", "output2", "output3" };
@@ -376,8 +382,7 @@ TEST(GradientRunner, PartsOfTheWeightsAreTrained)
   RegisterBackends();
   const auto network = MakeFMUNetOfAllScales();
   const StateDict weights = MakeInitialWeights(*network, 1);
-  const TensorMap inputs{ { "input", RandomTensor({ 1, 1, 16, 32, 16 }, 3).To(DataType::Float32) },
-                          { "label", RandomTensor({ 1, 2, 16, 32, 16 }, 2, 0, 1).To(DataType::Float32) } };
+  const TensorMap inputs = MakeInputsOfFMUNet();
   GradientOptions options;
   options.output = "output0";
   options.losses = { MakeLoss(LossFunction::CrossEntropy) };

@@ -22,8 +22,6 @@
 #include "itkNNModel.h"
 #include "itkNNU2NetAdaptation.h"
 
-#include <algorithm>
-
 namespace universeg
 {
 namespace
@@ -86,14 +84,7 @@ RunAdapt(const Arguments & arguments)
   settings.network.configuration = adaptation.network->GetConfiguration();
   settings.network.start = start;
   settings.network.trainedParts = adaptation.trained;
-  settings.network.startParts.clear();
-  for (const auto & item : adaptation.weights)
-  {
-    if (std::find(adaptation.trained.begin(), adaptation.trained.end(), item.first) == adaptation.trained.end())
-    {
-      settings.network.startParts.push_back(item.first);
-    }
-  }
+  settings.network.startParts = adaptation.kept;
   return RunVolumeTraining(commandLine, settings, file);
 }
 } // namespace universeg

@@ -232,12 +232,14 @@ ChooseColors(const ColorChoice & choice,
     compared.push_back({ "discriminant", *discriminant });
   }
   const auto labels = CollectLabels(examples);
-  for (const std::int32_t label : labels)
+  if (labels.size() > 1 && labels.size() <= mostLabels)
   {
-    const auto own = FindDiscriminant(examples, label);
-    if (own.has_value() && labels.size() > 1 && labels.size() <= mostLabels)
+    for (const std::int32_t label : labels)
     {
-      compared.push_back({ "discriminant of label " + std::to_string(label), *own });
+      if (const auto own = FindDiscriminant(examples, label))
+      {
+        compared.push_back({ "discriminant of label " + std::to_string(label), *own });
+      }
     }
   }
   for (ColorCandidate & candidate : compared)

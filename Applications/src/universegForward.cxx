@@ -55,14 +55,15 @@ RunForward(const Arguments & arguments)
     outputName,
     { inputName, commandLine.GetText("model"), commandLine.GetText("weights"), commandLine.GetText("config") });
   const auto model = LoadModel(commandLine, false);
-  const auto runner = model->GetRunner(options, GetTask(commandLine));
+  const int task = GetTask(commandLine);
+  const auto runner = model->GetRunner(options, task);
 
   const itk::nn::SafeTensorsFile file = itk::nn::ReadSafeTensors(inputName);
   itk::nn::TensorMap inputs;
   for (const std::string & name : runner->GetNetwork().GetInputNames())
   {
     // A file may have the inputs of several tasks.
-    const std::string ofTask = "task" + std::to_string(std::max(GetTask(commandLine), 0)) + '.' + name;
+    const std::string ofTask = "task" + std::to_string(std::max(task, 0)) + '.' + name;
     const std::string & found = file.tensors.Has(name) ? name : ofTask;
     if (!file.tensors.Has(found))
     {

@@ -31,7 +31,7 @@ itk::nn::VolumeTrainingSettings
 MakeSettings(const std::string & network, const std::vector<std::int64_t> & patch, std::int64_t classes)
 {
   itk::nn::VolumeTrainingSettings settings;
-  auto configuration = nlohmann::json::parse(MakeVolumeConfiguration(network, 1, classes));
+  nlohmann::json configuration = MakeVolumeConfiguration(network, 1, classes);
   if (network == "pctnet")
   {
     configuration["input_size"] = patch;

@@ -76,12 +76,11 @@ AddNetworkProblemOptions(CommandLine & commandLine)
     "batch", Text(), "number of targets, each with its supports, or of volumes (default 1)");
 }
 
-std::string
+nlohmann::json
 MakeVolumeConfiguration(const std::string & network, std::int64_t channels, std::int64_t classes)
 {
-  return (network == "u2net" ? nlohmann::json{ { "in_channels", { channels } }, { "num_classes", { classes } } }
-                             : nlohmann::json{ { "in_chns", channels }, { "class_num", classes } })
-    .dump();
+  return network == "u2net" ? nlohmann::json{ { "in_channels", { channels } }, { "num_classes", { classes } } }
+                            : nlohmann::json{ { "in_chns", channels }, { "class_num", classes } };
 }
 
 namespace
@@ -130,8 +129,7 @@ GetVolumeProblem(const CommandLine & commandLine, const std::string & name)
   NetworkProblem problem;
   problem.size = ParsePatch(commandLine);
   problem.batch = commandLine.GetInteger("batch", 1, 1, 1 << 12);
-  auto configuration =
-    nlohmann::json::parse(MakeVolumeConfiguration(name, 1, commandLine.GetInteger("classes", 2, 2, 256)));
+  nlohmann::json configuration = MakeVolumeConfiguration(name, 1, commandLine.GetInteger("classes", 2, 2, 256));
   if (name == "pctnet")
   {
     configuration["feature_chns"] = { 24, 48, 128, 256, 512 };

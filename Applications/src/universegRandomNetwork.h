@@ -24,6 +24,7 @@
 #include "itkNNTensor.h"
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <random>
 #include <string>
 
@@ -68,8 +69,8 @@ struct NetworkProblem
   /** From the seed: MakeRandomWeights(), or what the training of volumes begins with. */
   std::shared_ptr<const itk::nn::StateDict> MakeWeights(std::mt19937_64 & generator) const;
 };
-/** The configuration of a network for volumes, of one task where it has several, as JSON text. */
-std::string MakeVolumeConfiguration(const std::string & network, std::int64_t channels, std::int64_t classes);
+/** The configuration of a network for volumes, of one task where it has several, as JSON. */
+nlohmann::json MakeVolumeConfiguration(const std::string & network, std::int64_t channels, std::int64_t classes);
 
 NetworkProblem GetNetworkProblem(const CommandLine & commandLine);
 } // namespace universeg

@@ -64,9 +64,9 @@ struct UniverSegFiltering_EXPORT SlidingWindowOptions
  * Each distinct window is run once and counts as often as the placement repeats it. Memory is
  * bounded by the rows of a window along the first (slowest) axis of the image, not by the image.
  *
- * The network has an input "input" [N, C, ...] and logits [N, K, ...] of the same
- * extents; other outputs are computed and ignored. Images have one to three axes, as many as the
- * network takes.
+ * The network has an input "input" [N, C, ...] and logits [N, K, ...] of the same extents; other
+ * outputs are ignored, and computed unless the runner's PlanOptions::outputs leaves them out.
+ * Images have one to three axes, as many as the network takes.
  *
  * Immutable: several threads may predict at a time.
  * \ingroup UniverSegFiltering */

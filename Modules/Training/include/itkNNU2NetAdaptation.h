@@ -52,7 +52,8 @@ struct U2NetAdaptation
 {
   std::shared_ptr<const U2NetNetwork> network; ///< whose task is the new one
   StateDict weights;                           ///< those that were there, shared with the old ones, and new ones
-  std::vector<std::string> trained;            ///< names of the new ones
+  std::vector<std::string> kept;               ///< names of the former
+  std::vector<std::string> trained;            ///< of the latter
 };
 
 /** Add a task to a 3D U2-Net (C. Huang et al., MICCAI 2019, arXiv 1909.06012).

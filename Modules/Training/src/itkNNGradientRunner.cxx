@@ -18,6 +18,7 @@
 #include "itkNNGradientRunner.h"
 
 #include "itkNNError.h"
+#include "itkNNNameParts.h"
 #include "itkNNPasses.h"
 #include "itkNNSinglePrecision.h"
 
@@ -233,17 +234,11 @@ SelectWeights(const Network & network, const Graph & graph, const std::vector<st
   {
     isUsed.insert(graph.GetValue(id).name);
   }
-  const auto isTrained = [&parts](const std::string & name)
-  {
-    return parts.empty() ||
-           std::any_of(parts.begin(),
-                       parts.end(),
-                       [&name](const std::string & part) { return name.find(part) != std::string::npos; });
-  };
   std::vector<std::string> names;
   for (const auto & parameter : network.GetParameters())
   {
-    if (parameter.role == Network::Role::Weight && isUsed.count(parameter.name) > 0 && isTrained(parameter.name))
+    if (parameter.role == Network::Role::Weight && isUsed.count(parameter.name) > 0 &&
+        ContainsOneOf(parameter.name, parts))
     {
       names.push_back(parameter.name);
     }

@@ -18,9 +18,8 @@
 #include "itkNNInitialWeights.h"
 
 #include "itkNNError.h"
+#include "itkNNNameParts.h"
 #include "itkNNRandomStream.h"
-
-#include <algorithm>
 
 namespace itk
 {
@@ -71,11 +70,7 @@ SetMatchingWeights(const Network & network,
   for (const auto & parameter : network.GetParameters())
   {
     const std::string & name = parameter.name;
-    const bool isWanted =
-      parts.empty() || std::any_of(parts.begin(),
-                                   parts.end(),
-                                   [&](const std::string & part) { return name.find(part) != std::string::npos; });
-    if (!isWanted)
+    if (!ContainsOneOf(name, parts))
     {
       continue;
     }

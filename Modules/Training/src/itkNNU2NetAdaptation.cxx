@@ -84,10 +84,7 @@ AddU2NetTask(const U2NetNetwork & network,
   {
     const bool isKept = joins ? weights.Has(parameter.name) : IsTransferred(parameter.name);
     result.weights.Add(parameter.name, (isKept ? weights : initial).Get(parameter.name));
-    if (!isKept)
-    {
-      result.trained.push_back(parameter.name);
-    }
+    (isKept ? result.kept : result.trained).push_back(parameter.name);
   }
   return result;
 }

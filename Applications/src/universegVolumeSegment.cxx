@@ -370,6 +370,10 @@ RunVolumeSegment(const Arguments & arguments)
     {
       throw UsageError("--image and --probability do not go with " + file + ", which names the images");
     }
+    if (commandLine.Has("task"))
+    {
+      throw UsageError("--task does not go with " + file + ": the networks of PyMIC are of one task");
+    }
     return Run(ReadJob(commandLine, file));
   }
   return Run(MakeJob(commandLine));

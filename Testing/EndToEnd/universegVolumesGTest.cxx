@@ -350,6 +350,7 @@ TEST(Volumes, Errors)
   const std::string file = folder + "/my.cfg";
   expectError({ "segment", "--config", file }, "there is no model");
   expectError({ "segment", "--config", file, "--image", "x.nii.gz" }, "do not go with");
+  expectError({ "segment", "--config", file, "--task", "1" }, "--task does not go with");
   expectError({ "evaluate", "--config", file, "--fuse" }, "--config excludes all other options");
   expectError({ "train", "--config", file }, "--output is missing");
   expectError({ "train", "--config", file, "--output", folder + "/x", "--preview", "x.png" }, "--preview");

@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <set>
 
@@ -30,7 +31,6 @@ namespace
 {
 constexpr std::size_t mostPairs = 16;
 constexpr std::size_t fewestPairs = 4;
-constexpr double leastGain = 0.01;
 /** More labels have no discriminant of their own: each would cost a cross-validation. */
 constexpr std::size_t mostLabels = 4;
 
@@ -107,8 +107,8 @@ CollectLabels(const std::vector<ColorExample> & examples)
   return labels;
 }
 
-/** Mean Dice of every other example, segmented with the rest, and the other way round. */
-double
+/** Dice of each example: every other one is segmented with the rest, and the other way round. */
+std::vector<double>
 CrossValidate(const std::vector<ColorExample> & examples,
               const ColorProjection & projection,
               itk::SegmentationModel * model,
@@ -123,8 +123,7 @@ CrossValidate(const std::vector<ColorExample> & examples,
   own.probabilities = false;
   own.ensembleSize = 1;
   own.ensembleSupportSize = 0;
-  double sum = 0;
-  std::size_t count = 0;
+  std::vector<double> dice(examples.size());
   for (const std::size_t fold : { 0, 1 })
   {
     auto supports = itk::UniverSegSupportSet::New();
@@ -140,12 +139,18 @@ CrossValidate(const std::vector<ColorExample> & examples,
       metrics->SetPredictionImage(result.labels);
       metrics->SetReferenceImage(examples[i].labels);
       metrics->Compute();
-      sum += metrics->GetMeanDice();
-      ++count;
+      dice[i] = metrics->GetMeanDice();
     }
   }
-  return sum / static_cast<double>(count);
+  return dice;
 }
+
+double
+Mean(const std::vector<double> & values)
+{
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
 } // namespace
 
 ColorChoice
@@ -186,6 +191,20 @@ ParseColorChoice(const std::string & text)
     throw UsageError("--color: the weights '" + text + "' should not all be 0, nor very large");
   }
   return choice;
+}
+
+bool
+IsClearlyBetter(const std::vector<double> & dice, const std::vector<double> & than)
+{
+  const auto count = static_cast<double>(dice.size());
+  const double gain = Mean(dice) - Mean(than);
+  double squares = 0;
+  for (std::size_t i = 0; i < dice.size(); ++i)
+  {
+    const double deviation = dice[i] - than[i] - gain;
+    squares += deviation * deviation;
+  }
+  return gain > std::sqrt(squares / (count * (count - 1)));
 }
 
 ColorProjection
@@ -242,14 +261,16 @@ ChooseColors(const ColorChoice & choice,
       }
     }
   }
+  std::vector<std::vector<double>> dice;
   for (ColorCandidate & candidate : compared)
   {
-    candidate.dice = CrossValidate(examples, candidate.projection, model, settings);
+    dice.push_back(CrossValidate(examples, candidate.projection, model, settings));
+    candidate.dice = Mean(dice.back());
   }
   auto best = std::max_element(compared.begin(),
                                compared.end(),
                                [](const ColorCandidate & a, const ColorCandidate & b) { return a.dice < b.dice; });
-  if (best->dice < compared.front().dice + leastGain)
+  if (!IsClearlyBetter(dice[static_cast<std::size_t>(best - compared.begin())], dice.front()))
   {
     best = compared.begin();
   }

@@ -52,12 +52,16 @@ struct ColorCandidate
   double dice = 0; ///< mean, of two-fold cross-validation
 };
 
+/** Whether the mean of the differences between the Dice of the same examples is more than
+ * its standard error. */
+bool IsClearlyBetter(const std::vector<double> & dice, const std::vector<double> & than);
+
 /** The projection for these supports; luminance when the first of them has no colours.
  *
  * Auto: of up to 16 pairs one half segments the other and the other way round, for
  * luminance, red, green and blue, each also negated, and the discriminant; of two to
  * four labels also the discriminant of each from all else. The best one is taken when
- * its mean Dice is 0.01 above luminance's. With fewer than 4 pairs it is luminance.
+ * it is clearly better than luminance. With fewer than 4 pairs it is luminance.
  * \param candidates gets what was compared, the chosen one first; null: nothing.
  * Throws Failure. */
 ColorProjection ChooseColors(const ColorChoice & choice,

@@ -27,6 +27,7 @@ using universeg::ColorCandidate;
 using universeg::ColorChoice;
 using universeg::ColorProjection;
 using universeg::FilePair;
+using universeg::IsClearlyBetter;
 using universeg::ParseColorChoice;
 
 namespace
@@ -201,6 +202,17 @@ TEST(ColorChoice, AutoTakesWhatSegmentsTheSupports)
   EXPECT_EQ(choose("auto", WriteDiscs(4, true)).ToText(), luminance) << "no colours";
   EXPECT_EQ(choose("blue", pairs).ToText(), "1.00 B");
   EXPECT_TRUE(candidates.empty());
+}
+
+TEST(ColorChoice, BetterByMoreThanItsStandardError)
+{
+  const std::vector<double> dice{ 0.5, 0.9, 0.7, 0.8 };
+  EXPECT_FALSE(IsClearlyBetter(dice, dice));
+  EXPECT_TRUE(IsClearlyBetter({ 0.51, 0.91, 0.71, 0.81 }, dice)) << "a little, but always";
+  EXPECT_FALSE(IsClearlyBetter(dice, { 0.51, 0.91, 0.71, 0.81 }));
+  // Differences -0.1, 0.1, 0.1, 0.1: mean 0.05, standard error 0.05; one of them larger.
+  EXPECT_FALSE(IsClearlyBetter({ 0.4, 1.0, 0.8, 0.899 }, dice));
+  EXPECT_TRUE(IsClearlyBetter({ 0.42, 1.0, 0.8, 0.9 }, dice));
 }
 
 TEST(ColorChoice, EachOfSeveralLabelsHasADiscriminant)

@@ -399,7 +399,11 @@ public:
   {
     m_Keys.Get("shape", op.shape);
   }
-  void operator()(itk::nn::Barrier &) const
+  void operator()(itk::nn::Barrier & op) const
+  {
+    m_Keys.Get("stopsGradient", op.stopsGradient);
+  }
+  void operator()(itk::nn::LovaszWeights &) const
   {}
   void operator()(itk::nn::Sampling & op) const
   {

@@ -118,7 +118,8 @@ TEST(BenchProblems, ReadsEveryParameter)
       {"operator": "Gather", "inputs": [[2, 5], [3]], "parameters": {"axis": 1}},
       {"operator": "ScatterAdd", "inputs": [[2, 3], [3]], "parameters": {"axis": 1, "size": 5}},
       {"operator": "BitMask", "inputs": [[3], []], "parameters": {"shape": [4, 5]}},
-      {"operator": "Barrier", "inputs": [[2]]},
+      {"operator": "Barrier", "inputs": [[2]], "parameters": {"stopsGradient": true}},
+      {"operator": "LovaszWeights", "inputs": [[2, 5], [2, 5]]},
       {"operator": "Sampling", "inputs": [[1, 2, 4], [1, 1, 3]],
        "parameters": {"mode": "nearest", "value": -1, "cudaSpatialDeformRules": true}},
       {"operator": "TransposedSampling", "inputs": [[1, 2, 3], [1, 1, 3]],
@@ -156,6 +157,7 @@ TEST(BenchProblems, ReadsEveryParameter)
     "axis=1",
     "axis=1 size=5",
     "shape=[4, 5]",
+    "stopsGradient=yes",
     "",
     "mode=nearest boundary=constant value=-1 cudaSpatialDeformRules=yes",
     "mode=linear boundary=mirror size=[4]",
@@ -170,15 +172,15 @@ TEST(BenchProblems, ReadsEveryParameter)
   using Kind = itk::nn::Graph::ValueKind;
   EXPECT_EQ(problems[0].graph.GetValuesOfKind(Kind::Parameter).size(), 2U);
   EXPECT_EQ(problems[0].graph.GetValuesOfKind(Kind::Input).size(), 2U);
-  const BenchProblem & unary = problems[26];
-  EXPECT_EQ(unary.where, "file.json: problem 26 'n'");
+  const BenchProblem & unary = problems[27];
+  EXPECT_EQ(unary.where, "file.json: problem 27 'n'");
   EXPECT_EQ(unary.seed, 7U);
   EXPECT_EQ(unary.low, 1);
   EXPECT_EQ(unary.high, 2);
   EXPECT_EQ(unary.step, 0.5);
   EXPECT_EQ(unary.tolerance, 1e-3);
-  EXPECT_TRUE(problems[27].isNetwork);
-  EXPECT_EQ(problems[27].kind, "universeg");
+  EXPECT_TRUE(problems[28].isNetwork);
+  EXPECT_EQ(problems[28].kind, "universeg");
 }
 
 TEST(BenchProblems, RefusalsNameTheProblemAndTheKey)

@@ -96,8 +96,9 @@ TEST(BackendSelection, ReferenceHasEveryOperator)
                                  Barrier{},
                                  Sampling{},
                                  TransposedSampling{},
-                                 SamplingCoordinatesGradient{} };
-  static_assert(std::variant_size_v<Operator> == 27, "a new operator belongs in this list");
+                                 SamplingCoordinatesGradient{},
+                                 LovaszWeights{} };
+  static_assert(std::variant_size_v<Operator> == 28, "a new operator belongs in this list");
   for (const auto & op : operators)
   {
     const auto implementations = reference->GetImplementations(op);

@@ -18,6 +18,7 @@
 #include "itkNNDifferentiation.h"
 
 #include "itkNNOperatorCases.h"
+#include "itkNNTestDifference.h"
 #include "itkNNPasses.h"
 
 #include <algorithm>
@@ -188,12 +189,15 @@ TEST_P(OperatorGradients, AgreeWithFiniteDifferences)
 
 namespace
 {
-/** Without the one that cannot be differentiated. */
+/** Without the one that cannot be differentiated and the one that is a constant. */
 std::vector<std::string>
 GetDifferentiableNames()
 {
   std::vector<std::string> names = GetOperatorNames();
-  names.erase(std::remove(names.begin(), names.end(), "SamplingCoordinatesGradient"), names.end());
+  for (const char * name : { "SamplingCoordinatesGradient", "LovaszWeights" })
+  {
+    names.erase(std::remove(names.begin(), names.end(), name), names.end());
+  }
   return names;
 }
 } // namespace
@@ -492,6 +496,33 @@ TEST(Differentiation, TwiceGivesSecondDerivatives)
     ExecutionPlan::Compile(second.graph, {}, OracleOptions())->Run({ { "x", Tensor::Full({ 3 }, 2) } });
   EXPECT_EQ(results.at("gradient.x").ToVector<double>(), std::vector<double>(3, 12));
   EXPECT_EQ(results.at("gradient.gradient.x").ToVector<double>(), std::vector<double>(3, 12));
+}
+
+TEST(Differentiation, WhatIsAConstantToIt)
+{
+  RegisterBackends();
+  Graph graph;
+  const ValueId x = graph.AddInput("x", { 3 });
+  const ValueId square = graph.Add(Barrier{ true }, { graph.Apply(UnaryFunction::Square, x) });
+  graph.AddOutput("of_stopped", graph.Reduce(ReductionFunction::Sum, square, {}, false));
+  const ValueId isForeground = graph.AddInput("foreground", { 3 });
+  const ValueId weights = graph.Add(LovaszWeights{}, { x, isForeground });
+  const ValueId both = graph.Combine(BinaryFunction::Add, square, weights);
+  graph.AddOutput("loss",
+                  graph.Reduce(ReductionFunction::Sum, graph.Combine(BinaryFunction::Multiply, x, both), {}, false));
+  const DifferentiatedGraph gradients = Differentiate(graph, "loss");
+  ASSERT_EQ(gradients.names, std::vector<std::string>{ "x" });
+  EXPECT_TRUE(Differentiate(graph, "of_stopped").names.empty());
+  for (const auto & options : { OracleOptions(), PlanOptions() })
+  {
+    const TensorMap results = ExecutionPlan::Compile(gradients.graph, {}, options)
+                                ->Run({ { "x", Tensor::FromVector<float>({ 3 }, { 0.5F, 2, 1 }) },
+                                        { "foreground", Tensor::FromVector<float>({ 3 }, { 1, 0, 1 }) } });
+    // In the order 2, 1, 0.5 the losses are 1 - 2/3, 1 - 1/3, 1.
+    EXPECT_LT(
+      MaximumDifference(results.at("gradient.x").ToVector<double>(), { 0.25 + 1.0 / 3, 4 + 1.0 / 3, 1 + 1.0 / 3 }),
+      1e-6);
+  }
 }
 
 TEST(Differentiation, ParametersAndWhatDoesNotDependOnThem)

@@ -528,6 +528,37 @@ Naive(const Barrier &, const Tensors & in, const Shape & index, const Shape &)
   return in[0].GetElement(index);
 }
 
+/** By the definition, with the Jaccard indices of two sets. */
+double
+Naive(const LovaszWeights &, const Tensors & in, const Shape & index, const Shape & shape)
+{
+  Shape at = index;
+  const auto valueOf = [&](int input, std::int64_t element)
+  {
+    at.back() = element;
+    return in[static_cast<std::size_t>(input)].GetElement(at);
+  };
+  const double error = valueOf(0, index.back());
+  double structure = 0;
+  double before = 0;
+  double found = 0;
+  for (std::int64_t element = 0; element < shape.back(); ++element)
+  {
+    const double other = valueOf(0, element);
+    const double isForeground = valueOf(1, element) > 0.5 ? 1 : 0;
+    structure += isForeground;
+    if (other > error || (other == error && element < index.back()))
+    {
+      before += 1;
+      found += isForeground;
+    }
+  }
+  const auto loss = [structure](double count, double hits)
+  { return count == 0 ? 0 : 1 - (structure - hits) / (structure + count - hits); };
+  const double own = valueOf(1, index.back()) > 0.5 ? 1 : 0;
+  return loss(before + 1, found + own) - loss(before, found);
+}
+
 double
 Naive(const Gather & op, const Tensors & in, const Shape & index, const Shape &)
 {

@@ -789,6 +789,11 @@ AddOtherGradients(Table & table)
     }
   }
   table.Add("Barrier", Barrier{}, { { 2, 16, 3, 4 } });
+  table.Add("LovaszWeights", LovaszWeights{}, { { 3, 2, 50 }, { 3, 2, 50 } });
+  table.Add("LovaszWeightsTied", LovaszWeights{}, { { 4, 100 }, { 4, 100 } }).quantized = true;
+  table.Add("LovaszWeightsOfOne", LovaszWeights{}, { { 5, 1 }, { 5, 1 } });
+  table.Add("LovaszWeightsOfARow", LovaszWeights{}, { { 64 }, { 64 } });
+  table.Add("LovaszWeightsEmpty", LovaszWeights{}, { { 3, 0 }, { 3, 0 } });
   table.Add("Gather", Gather{}, { { 7, 5 }, { 4 } });
   table.Add("GatherLast", Gather{ -1 }, { { 3, 2, 7 }, { 2, 3 } });
   table.Add("GatherMiddle", Gather{ 1 }, { { 2, 7, 4 }, { 5 } });

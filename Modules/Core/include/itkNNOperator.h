@@ -431,6 +431,18 @@ struct BitMask
 /** y = x, which passes leave where it is: what is computed from it is not merged
  * with what is computed from x. Inputs: src. \ingroup UniverSegOperators */
 struct Barrier
+{
+  bool stopsGradient = false; ///< y is a constant to Differentiate()
+};
+
+/** What the elements of each row, the last axis, weigh in the Lovasz extension of the
+ * Jaccard index: with the errors in descending order, equal ones in that of the row, the
+ * k-th weighs J(k) - J(k - 1), where J(k) = 1 - (G - F(k)) / (G + k - F(k)), J(0) = 0, G is
+ * the number of foreground elements of the row and F(k) of the first k; M. Berman et al.,
+ * arXiv:1705.08790. It is a constant to Differentiate().
+ * Inputs: errors; foreground, of the same shape, where above 0.5. Output: as errors.
+ * \ingroup UniverSegOperators */
+struct LovaszWeights
 {};
 
 /** One of the operators. \ingroup UniverSegOperators */
@@ -460,7 +472,8 @@ using Operator = std::variant<Unary,
                               Barrier,
                               Sampling,
                               TransposedSampling,
-                              SamplingCoordinatesGradient>;
+                              SamplingCoordinatesGradient,
+                              LovaszWeights>;
 
 /** What is known of a value before anything runs. */
 struct ValueType

@@ -136,6 +136,7 @@ public:
     {
       const Graph::Node & node = m_Graph.GetNodes()[n];
       m_Needed[static_cast<std::size_t>(node.output)] =
+        !StopsGradient(node.op) &&
         std::any_of(node.inputs.begin(), node.inputs.end(), [&](ValueId id) { return this->IsNeeded(id); });
     }
     const ValueId seed = this->FindOutput(output);
@@ -172,6 +173,12 @@ public:
   }
 
 private:
+  static bool StopsGradient(const Operator & op)
+  {
+    const auto * barrier = std::get_if<Barrier>(&op);
+    return (barrier != nullptr && barrier->stopsGradient) || std::holds_alternative<LovaszWeights>(op);
+  }
+
   bool IsNeeded(ValueId id) const
   {
     return m_Needed[static_cast<std::size_t>(id)];
@@ -984,10 +991,16 @@ private:
     this->Give(0, m_Gradient);
   }
 
-  void Propagate(const Barrier &)
+  void Propagate(const Barrier & op)
   {
-    this->Give(0, m_Gradient);
+    if (!op.stopsGradient)
+    {
+      this->Give(0, m_Gradient);
+    }
   }
+
+  void Propagate(const LovaszWeights &)
+  {}
 
   void Propagate(const Reduction & op)
   {

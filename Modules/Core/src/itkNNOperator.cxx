@@ -636,6 +636,18 @@ Infer(Barrier &, const Types & inputs)
 }
 
 ValueType
+Infer(LovaszWeights &, const Types & inputs)
+{
+  RequireInputs(inputs, 2, "errors, foreground");
+  const Shape & errors = inputs[0].shape;
+  itkNNRequireMacro(!errors.empty() && inputs[1].shape == errors && inputs[1].type == inputs[0].type,
+                    "errors " << ToString(errors) << " of type " << ToString(inputs[0].type) << " and foreground "
+                              << ToString(inputs[1].shape) << " of type " << ToString(inputs[1].type)
+                              << " should have one shape of at least one axis, and one type");
+  return inputs[0];
+}
+
+ValueType
 Infer(Gather & op, const Types & inputs)
 {
   RequireInputs(inputs, 2, "src, indices");
@@ -807,7 +819,8 @@ GetName(const Operator & op)
                                 [](const Barrier &) { return "Barrier"; },
                                 [](const Sampling &) { return "Sampling"; },
                                 [](const TransposedSampling &) { return "TransposedSampling"; },
-                                [](const SamplingCoordinatesGradient &) { return "SamplingCoordinatesGradient"; } },
+                                [](const SamplingCoordinatesGradient &) { return "SamplingCoordinatesGradient"; },
+                                [](const LovaszWeights &) { return "LovaszWeights"; } },
                     op);
 }
 
@@ -1000,7 +1013,14 @@ Describe(const Operator & op)
                            put("size", scatter.size);
                          },
                          [&](const BitMask & mask) { put("shape", ToString(mask.shape)); },
-                         [](const Barrier &) {},
+                         [&](const Barrier & barrier)
+                         {
+                           if (barrier.stopsGradient)
+                           {
+                             put("stopsGradient", "yes");
+                           }
+                         },
+                         [](const LovaszWeights &) {},
                          putSampling,
                          [&](const TransposedSampling & transposed)
                          {

@@ -255,6 +255,9 @@ ErrorCases()
       "src [1, 2, 4, 6] should be [1, 2, 4, 4]" },
     { TransposedInterpolation{}, { { 1, 2, 4, 4 } }, "size [] should have one entry" },
     { Barrier{}, {}, "needs 1 inputs" },
+    { LovaszWeights{}, { { 2, 3 } }, "needs 2 inputs (errors, foreground)" },
+    { LovaszWeights{}, { { 2, 3 }, { 3 } }, "errors [2, 3] of type float32 and foreground [3] of type float32 should" },
+    { LovaszWeights{}, { {}, {} }, "should have one shape of at least one axis" },
     { Sampling{}, { { 1, 2, 4, 4 } }, "needs 2 inputs (src, coordinates)" },
     { Sampling{}, { { 2, 4 }, { 2, 4 } }, "src [2, 4] should be [batch, channels, spatial...]" },
     { Sampling{}, { { 1, 2, 3, 3, 3, 3 }, { 1, 4, 3, 3, 3, 3 } }, "src [1, 2, 3, 3, 3, 3] should be" },
@@ -350,6 +353,8 @@ TEST(Operator, DescribeGradients)
   EXPECT_EQ(Describe(ScatterAdd{ 1, 5 }), "axis=1 size=5");
   EXPECT_EQ(Describe(BitMask{ { 4, 5 } }), "shape=[4, 5]");
   EXPECT_EQ(Describe(Barrier{}), "");
+  EXPECT_EQ(Describe(Barrier{ true }), "stopsGradient=yes");
+  EXPECT_EQ(Describe(LovaszWeights{}), "");
 }
 
 TEST(Operator, SamplingAndItsGradients)
@@ -535,6 +540,7 @@ TEST(Operator, CountedWork)
   EXPECT_EQ(count(ConvolutionWeightsGradient{ { 3, 3 }, {}, { 1 } }, { { 2, 3, 8, 8 }, { 2, 5, 8, 8 } }),
             2.0 * 3 * 9 * 2 * 5 * 64);
   EXPECT_EQ(count(Barrier{}, { { 2, 3 } }), 0);
+  EXPECT_EQ(count(LovaszWeights{}, { { 2, 3 }, { 2, 3 } }), 12);
   EXPECT_EQ(count(MatrixProduct{}, { { 5, 2, 3 }, { 3, 4 } }), 2.0 * 3 * 5 * 2 * 4);
   EXPECT_EQ(count(MatrixProduct{ true, false }, { { 3, 2 }, { 3, 4 } }), 2.0 * 3 * 2 * 4);
   EXPECT_EQ(count(Reshape{ { 6 } }, { { 2, 3 } }), 0);

@@ -968,6 +968,141 @@ struct BitMaskKernel
 };
 
 template <typename T>
+struct LovaszWeightsKernel
+{
+  using Parameters = LovaszParameters;
+  using C = ComputeType<T>;
+
+  UNIVERSEG_DEVICE static std::int64_t CountItems(const Parameters & p)
+  {
+    switch (static_cast<LovaszPhase>(p.phase))
+    {
+      case LovaszPhase::Sort:
+        return p.rows * (p.places / 2);
+      case LovaszPhase::Gather:
+      case LovaszPhase::Spread:
+        return p.rows * (p.places / (2 * p.stride));
+      case LovaszPhase::Weigh:
+        return p.rows * p.length;
+      case LovaszPhase::Fill:
+      case LovaszPhase::Mark:
+        break;
+    }
+    return p.rows * p.places;
+  }
+
+  template <typename TTeam>
+  UNIVERSEG_DEVICE static void Run(const Parameters & p, std::int64_t item, const TTeam &, KernelError *)
+  {
+    switch (static_cast<LovaszPhase>(p.phase))
+    {
+      case LovaszPhase::Fill:
+      {
+        const std::int64_t element = item % p.places;
+        const bool isElement = element < p.length;
+        p.numbers[item] = static_cast<std::uint32_t>(element);
+        p.keys[item] = isElement
+                       ? KeyOf(C(Load(static_cast<const T *>(p.errors)[item / p.places * p.length + element])))
+                       : ~std::uint64_t(0);
+        break;
+      }
+      case LovaszPhase::Sort:
+        Sort(p, item);
+        break;
+      case LovaszPhase::Mark:
+      {
+        const std::int64_t element = p.numbers[item];
+        const bool isBackground = element < p.length && !IsForeground(p, item / p.places, element);
+        p.sums[item] = isBackground ? 1U : 0U;
+        break;
+      }
+      case LovaszPhase::Gather:
+      {
+        const std::int64_t last = LastOfPair(p, item);
+        p.sums[last] += p.sums[last - p.stride];
+        break;
+      }
+      case LovaszPhase::Spread:
+      {
+        const std::int64_t last = LastOfPair(p, item);
+        const bool isWhole = 2 * p.stride == p.places;
+        if (isWhole)
+        {
+          p.totals[item] = p.sums[last];
+        }
+        const std::uint32_t before = isWhole ? 0U : p.sums[last];
+        p.sums[last] = before + p.sums[last - p.stride];
+        p.sums[last - p.stride] = before;
+        break;
+      }
+      case LovaszPhase::Weigh:
+        Weigh(p, item / p.length, item % p.length);
+        break;
+    }
+  }
+
+private:
+  /** Ascending where the errors are descending; one that is not a number is last. */
+  UNIVERSEG_DEVICE static std::uint64_t KeyOf(C error)
+  {
+    if (std::isnan(error))
+    {
+      return ~std::uint64_t(1);
+    }
+    // A zero's sign does not count.
+    const auto value = static_cast<double>(error == C(0) ? C(0) : error);
+    std::uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    constexpr std::uint64_t sign = std::uint64_t(1) << 63U;
+    return (bits & sign) != 0 ? bits : ~(bits | sign);
+  }
+
+  UNIVERSEG_DEVICE static bool IsForeground(const Parameters & p, std::int64_t row, std::int64_t element)
+  {
+    return C(Load(static_cast<const T *>(p.foreground)[row * p.length + element])) > C(0.5);
+  }
+
+  UNIVERSEG_DEVICE static void Sort(const Parameters & p, std::int64_t item)
+  {
+    const std::int64_t pair = item % (p.places / 2);
+    const std::int64_t inRow = 2 * pair - pair % p.stride;
+    const std::int64_t first = item / (p.places / 2) * p.places + inRow;
+    const std::int64_t second = first + p.stride;
+    const bool isAscending = (inRow & p.run) == 0;
+    const bool isAfter =
+      p.keys[first] != p.keys[second] ? p.keys[first] > p.keys[second] : p.numbers[first] > p.numbers[second];
+    if (isAfter == isAscending)
+    {
+      const std::uint64_t key = p.keys[first];
+      p.keys[first] = p.keys[second];
+      p.keys[second] = key;
+      const std::uint32_t number = p.numbers[first];
+      p.numbers[first] = p.numbers[second];
+      p.numbers[second] = number;
+    }
+  }
+
+  UNIVERSEG_DEVICE static std::int64_t LastOfPair(const Parameters & p, std::int64_t item)
+  {
+    return (item + 1) * 2 * p.stride - 1;
+  }
+
+  UNIVERSEG_DEVICE static void Weigh(const Parameters & p, std::int64_t row, std::int64_t rank)
+  {
+    const std::int64_t place = row * p.places + rank;
+    const std::int64_t element = p.numbers[place];
+    const std::int64_t background = p.sums[place];
+    const std::int64_t structure = p.length - p.totals[row];
+    const C both = C(structure - (rank - background));
+    const C either = C(structure + background);
+    const C weight = IsForeground(p, row, element) ? C(1) / either
+                   : either == C(0)                ? C(1)
+                                                   : both / (either * (either + C(1)));
+    static_cast<T *>(p.dst)[row * p.length + element] = Store<T>(weight);
+  }
+};
+
+template <typename T>
 struct ConversionKernel
 {
   using Parameters = ConversionParameters;
@@ -1085,6 +1220,8 @@ Dispatch(KernelId kernel, ElementType type, TFunction && f)
       return DispatchComputed<TransposedSamplingKernel>(type, f);
     case KernelId::SamplingCoordinatesGradient:
       return DispatchComputed<SamplingCoordinatesGradientKernel>(type, f);
+    case KernelId::LovaszWeights:
+      return DispatchComputed<LovaszWeightsKernel>(type, f);
   }
   return -1;
 }

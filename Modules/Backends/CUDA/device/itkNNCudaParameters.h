@@ -71,7 +71,8 @@ enum class KernelId : std::int32_t
   Conversion,
   Sampling,
   TransposedSampling,
-  SamplingCoordinatesGradient
+  SamplingCoordinatesGradient,
+  LovaszWeights
 };
 
 constexpr int maximumRank = 8;
@@ -367,6 +368,35 @@ struct SamplingParameters
   const void * coordinates;
   void * dst;
   void * sumData; ///< numbers that a kernel computes with
+};
+
+/** What a launch of LovaszWeights does, for all rows at once. */
+enum class LovaszPhase : std::int32_t
+{
+  Fill,   ///< keys and numbers of the elements, an item a place
+  Sort,   ///< one step of a bitonic sort, an item a pair of places
+  Mark,   ///< the background among the sorted, an item a place
+  Gather, ///< one step up of a sum over all places before, an item a pair
+  Spread, ///< one step down of it, an item a pair; the first sets the last place to 0
+  Weigh   ///< an item an element in the order of its error
+};
+
+/** Rows of elements, padded to places: a power of 2. */
+struct LovaszParameters
+{
+  std::int64_t rows;
+  std::int64_t length;
+  std::int64_t places;
+  std::int32_t phase;  ///< a LovaszPhase
+  std::int64_t run;    ///< of Sort: how many places are in order after the steps with this run
+  std::int64_t stride; ///< between the places of a pair
+  const void * errors;
+  const void * foreground;
+  void * dst;
+  std::uint64_t * keys;    ///< ascending where errors are descending
+  std::uint32_t * numbers; ///< of the elements
+  std::uint32_t * sums;    ///< background in front of a place
+  std::uint32_t * totals;  ///< background of each row
 };
 
 struct BitMaskParameters

@@ -170,6 +170,7 @@ Proposal Propose(const Barrier & op, const OperatorCase & operatorCase);
 Proposal Propose(const Sampling & op, const OperatorCase & operatorCase);
 Proposal Propose(const TransposedSampling & op, const OperatorCase & operatorCase);
 Proposal Propose(const SamplingCoordinatesGradient & op, const OperatorCase & operatorCase);
+Proposal Propose(const LovaszWeights & op, const OperatorCase & operatorCase);
 
 /** Null when a layout is blocked. */
 std::unique_ptr<Kernel> MakeReorderKernel(const ValueType & type, const Layout & from, const Layout & to);

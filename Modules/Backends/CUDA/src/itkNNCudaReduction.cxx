@@ -222,6 +222,69 @@ Propose(const MatrixProduct & op, const OperatorCase & operatorCase)
     },
     std::vector<Layout>(2));
 }
+
+Proposal
+Propose(const LovaszWeights &, const OperatorCase & operatorCase)
+{
+  const Shape & shape = operatorCase.output.shape;
+  LovaszParameters parameters{};
+  parameters.length = shape.back();
+  parameters.rows = parameters.length == 0 ? 0 : NumberOfElements(shape) / parameters.length;
+  // A pair is the least that is sorted.
+  parameters.places = 2;
+  while (parameters.places < parameters.length)
+  {
+    parameters.places *= 2;
+  }
+  if (parameters.places > std::int64_t(1) << 31U)
+  {
+    return Proposal::Unsupported("rows have " + std::to_string(parameters.length) +
+                                 " elements, which is more than 2^31");
+  }
+  const ElementType type = ToElementType(operatorCase.output.type);
+  const auto elements = static_cast<std::size_t>(parameters.rows * parameters.places);
+  const std::size_t scratchBytes = elements * (sizeof(std::uint64_t) + 2 * sizeof(std::uint32_t)) +
+                                   static_cast<std::size_t>(parameters.rows) * sizeof(std::uint32_t);
+  return MakeProposal(
+    [parameters, elements, type](Stream & stream, const KernelArguments & arguments)
+    {
+      LovaszParameters p = parameters;
+      p.errors = arguments.inputs[0];
+      p.foreground = arguments.inputs[1];
+      p.dst = arguments.output;
+      p.keys = static_cast<std::uint64_t *>(arguments.scratch);
+      p.numbers = reinterpret_cast<std::uint32_t *>(p.keys + elements);
+      p.sums = p.numbers + elements;
+      p.totals = p.sums + elements;
+      const auto launch = [&](LovaszPhase phase, std::int64_t stride = 1)
+      {
+        p.phase = static_cast<std::int32_t>(phase);
+        p.stride = stride;
+        stream.Launch(KernelId::LovaszWeights, type, p);
+      };
+      launch(LovaszPhase::Fill);
+      for (p.run = 2; p.run <= p.places; p.run *= 2)
+      {
+        for (std::int64_t stride = p.run / 2; stride > 0; stride /= 2)
+        {
+          launch(LovaszPhase::Sort, stride);
+        }
+      }
+      launch(LovaszPhase::Mark);
+      for (std::int64_t stride = 1; stride < p.places; stride *= 2)
+      {
+        launch(LovaszPhase::Gather, stride);
+      }
+      for (std::int64_t stride = p.places / 2; stride > 0; stride /= 2)
+      {
+        launch(LovaszPhase::Spread, stride);
+      }
+      launch(LovaszPhase::Weigh);
+    },
+    std::vector<Layout>(2),
+    Layout{},
+    scratchBytes);
+}
 } // namespace cuda
 } // namespace nn
 } // namespace itk

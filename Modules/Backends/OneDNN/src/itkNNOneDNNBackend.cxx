@@ -64,7 +64,8 @@ GetImplementation(const TOperator &)
                 std::is_same<TOperator, Gather>::value || std::is_same<TOperator, ScatterAdd>::value ||
                 std::is_same<TOperator, BitMask>::value || std::is_same<TOperator, Barrier>::value ||
                 std::is_same<TOperator, Sampling>::value || std::is_same<TOperator, TransposedSampling>::value ||
-                std::is_same<TOperator, SamplingCoordinatesGradient>::value)
+                std::is_same<TOperator, SamplingCoordinatesGradient>::value ||
+                std::is_same<TOperator, LovaszWeights>::value)
   {
     return {};
   }

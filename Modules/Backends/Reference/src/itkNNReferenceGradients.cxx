@@ -21,7 +21,10 @@
 #include "itkNNReferenceSpatial.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
+#include <numeric>
 
 namespace itk
 {
@@ -405,6 +408,75 @@ MakeKernel(const BitMask & op, const OperatorCase & operatorCase)
                       });
         });
     });
+}
+
+namespace
+{
+/** \param order numbers of the elements; what it holds is overwritten. */
+template <typename T>
+void
+WeighRow(const T * errors, const T * foreground, T * weights, std::vector<std::uint32_t> & order)
+{
+  std::iota(order.begin(), order.end(), 0U);
+  // What is not a number comes last.
+  std::stable_sort(order.begin(),
+                   order.end(),
+                   [errors](std::uint32_t a, std::uint32_t b)
+                   { return errors[a] > errors[b] || (std::isnan(errors[b]) && !std::isnan(errors[a])); });
+  const auto count = static_cast<std::int64_t>(order.size());
+  const auto structure =
+    static_cast<std::int64_t>(std::count_if(foreground, foreground + count, [](T value) { return value > T(0.5); }));
+  std::int64_t found = 0;
+  for (std::int64_t k = 0; k < count; ++k)
+  {
+    const std::uint32_t element = order[static_cast<std::size_t>(k)];
+    const auto both = static_cast<double>(structure - found);
+    const auto either = static_cast<double>(structure + k - found);
+    if (foreground[element] > T(0.5))
+    {
+      weights[element] = static_cast<T>(1 / either);
+      ++found;
+    }
+    else
+    {
+      weights[element] = static_cast<T>(either == 0 ? 1 : both / (either * (either + 1)));
+    }
+  }
+}
+} // namespace
+
+std::unique_ptr<Kernel>
+MakeKernel(const LovaszWeights &, const OperatorCase & operatorCase)
+{
+  const Shape & shape = operatorCase.output.shape;
+  const std::int64_t length = shape.back();
+  const std::int64_t rows = length == 0 ? 0 : NumberOfElements(shape) / length;
+  itkNNRequireMacro(length <= std::numeric_limits<std::uint32_t>::max(),
+                    "LovaszWeights: rows have " << length << " elements, should be at most 2^32 - 1");
+  const unsigned int threads = operatorCase.threads;
+  return DispatchPrecision(operatorCase.output.type,
+                           [&](auto zero)
+                           {
+                             using T = decltype(zero);
+                             return std::make_unique<FunctionKernel>(
+                               [=](const KernelArguments & arguments)
+                               {
+                                 const auto * errors = static_cast<const T *>(arguments.inputs[0]);
+                                 const auto * foreground = static_cast<const T *>(arguments.inputs[1]);
+                                 auto * dst = static_cast<T *>(arguments.output);
+                                 ParallelFor(rows,
+                                             threads,
+                                             [&](std::int64_t begin, std::int64_t end)
+                                             {
+                                               std::vector<std::uint32_t> order(static_cast<std::size_t>(length));
+                                               for (std::int64_t row = begin; row < end; ++row)
+                                               {
+                                                 const std::int64_t first = row * length;
+                                                 WeighRow(errors + first, foreground + first, dst + first, order);
+                                               }
+                                             });
+                               });
+                           });
 }
 } // namespace reference
 } // namespace nn

@@ -55,6 +55,7 @@ std::unique_ptr<Kernel> MakeKernel(const BitMask & op, const OperatorCase & oper
 std::unique_ptr<Kernel> MakeKernel(const Sampling & op, const OperatorCase & operatorCase);
 std::unique_ptr<Kernel> MakeKernel(const TransposedSampling & op, const OperatorCase & operatorCase);
 std::unique_ptr<Kernel> MakeKernel(const SamplingCoordinatesGradient & op, const OperatorCase & operatorCase);
+std::unique_ptr<Kernel> MakeKernel(const LovaszWeights & op, const OperatorCase & operatorCase);
 
 std::unique_ptr<Kernel> MakeReorderKernel(const ValueType & type,
                                           const Layout & from,

@@ -320,6 +320,10 @@ RunTraining(const TrainingJob & job)
   {
     std::cout << "no better validation since step " << state.bestStep << std::endl;
   }
+  if (end == itk::nn::TrainerEnd::SmallRate)
+  {
+    std::cout << "the learning rate fell below 'stop-below' of the schedule" << std::endl;
+  }
   reporter.WriteModel(files.model, trainer.GetResult(), state.step, -1);
   std::cout << files.model << ": " << job.network->GetNumberOfParameters() << " parameters after " << state.step
             << " steps" << std::endl;

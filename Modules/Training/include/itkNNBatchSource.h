@@ -54,6 +54,27 @@ public:
 
   /** The network's inputs and "label", see GradientRunner. */
   virtual TensorMap MakeBatch(std::uint64_t position) const = 0;
+
+  /** The task of the network, see Network::ForTask(), that a batch is of; by default -1: the
+   * network as it is. */
+  virtual std::int64_t GetTask(std::uint64_t position) const;
+};
+
+/** \class RoundRobinBatchSource
+ * \brief The batches of a network's tasks in turn: batch p is batch p div n of task p mod n.
+ * \ingroup UniverSegTraining */
+class UniverSegTraining_EXPORT RoundRobinBatchSource : public BatchSource
+{
+public:
+  /** \param tasks one source a task. Throws Error when there is none or one is null. */
+  explicit RoundRobinBatchSource(std::vector<BatchSource::ConstPointer> tasks);
+  ~RoundRobinBatchSource() override;
+
+  TensorMap MakeBatch(std::uint64_t position) const override;
+  std::int64_t GetTask(std::uint64_t position) const override;
+
+private:
+  std::vector<BatchSource::ConstPointer> m_Tasks;
 };
 
 /** \class BatchPrefetcher

@@ -101,8 +101,11 @@ public:
   /** The name of weights of pixels, [B, 1, spatial...]; they may be missing. */
   static constexpr const char * pixelWeightName = "pixel_weight";
 
-  /** Throws Error when an option is out of its range. */
-  explicit GradientRunner(Network::ConstPointer network, GradientOptions options = {});
+  /** Throws Error when an option is out of its range.
+   * \param resources of runners that do not run at the same time, for one arena for all; null: its own. */
+  explicit GradientRunner(Network::ConstPointer network,
+                          GradientOptions options = {},
+                          std::shared_ptr<PlanResources> resources = nullptr);
   ~GradientRunner();
   GradientRunner(const GradientRunner &) = delete;
   GradientRunner & operator=(const GradientRunner &) = delete;

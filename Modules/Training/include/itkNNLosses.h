@@ -46,7 +46,8 @@ enum class LossFunction : std::uint8_t
   MeanSquaredError,
   SmoothedLabels, ///< CrossEntropy with labels that are less sure where the pixel weight says so
   Entropy,        ///< of the probabilities; needs no target
-  TotalVariation  ///< of the probabilities; needs no target
+  TotalVariation, ///< of the probabilities; needs no target
+  Lovasz          ///< Lovasz extension of the Jaccard loss
 };
 
 /** What makes probabilities of logits, for losses that may use either.
@@ -63,7 +64,7 @@ UniverSegTraining_EXPORT const char * ToString(LossFunction function);
 UniverSegTraining_EXPORT const char * ToString(LossActivation activation);
 /** "dice", "tversky", "cross_entropy", "bce", "focal", "generalized_cross_entropy", "focal_dice",
  * "noise_robust_dice", "binary_dice", "group_dice", "exp_log", "mae", "mse", "smoothed_labels", "entropy",
- * "total_variation". Throws Error that lists them. */
+ * "total_variation", "lovasz". Throws Error that lists them. */
 UniverSegTraining_EXPORT LossFunction ParseLossFunction(const std::string & name);
 /** "sigmoid", "softmax", "tanh", "none". Throws Error that lists them. */
 UniverSegTraining_EXPORT LossActivation ParseLossActivation(const std::string & name);
@@ -105,6 +106,12 @@ UniverSegTraining_EXPORT LossActivation ParseLossActivation(const std::string & 
  * - Entropy: mean of -sum q log q / log C.
  * - TotalVariation: mean of what dilating the eroded q by 3 elements an axis adds to it.
  *
+ * - Lovasz: mean over channels of sum e w, where e = |t - p| are the errors of a channel's
+ *   elements, of all images together, and w their weights as LovaszWeights makes them; M. Berman
+ *   et al., arXiv:1705.08790. Elements without a target, t = 0 in all channels, do not count.
+ *   3D U2-Net (github.com/huangmozhilv/u2net_torch) trains with the sum of it and of Focal, both
+ *   of softmax, the latter detached.
+ *
  * Weights of pixels, [B, 1, spatial...], multiply each term of the sums of Dice (but of GroupDice
  * and BinaryDice), and make a weighted mean of the cross-entropies and MeanAbsoluteError.
  * \ingroup UniverSegTraining */
@@ -120,6 +127,7 @@ struct LossOptions
   double beta = 0.5;       ///< of Tversky: weight of false negatives
   double gamma = 2;        ///< of Focal, NoiseRobustDice and ExpLog: the exponent
   double blend = 0;        ///< of CrossEntropy and SmoothedLabels: at least 0 and below 1
+  bool detached = false;   ///< of Focal: its factor is a constant to gradients
   double q = 0.5;          ///< of GeneralizedCrossEntropy: in (0, 1]
   double diceWeight = 0.8; ///< of ExpLog: at most 1
   double epsilon = 0.25;   ///< of SmoothedLabels: at most 0.5

@@ -54,14 +54,17 @@ struct OptimizerOptions
   /** Sgd and Adam add weightDecay * weights to the gradient; AdamW and Lamb decay
    * the weights themselves. */
   double weightDecay = 0;
+  /** Weights that have no gradient but had one before take a step with a gradient of 0, by
+   * their moments and the decay, as with PyTorch before 2.0; else they are left alone. */
+  bool idleSteps = false;
 };
 
 /** \class Optimizer
  * \brief Moves weights along their gradients, as PyTorch's optimisers and apex's
  * FusedLAMB do.
  *
- * Weights without a gradient are left alone, and so is their state: each has a
- * step count of its own. Computed in double, stored in the weights' type.
+ * Weights without a gradient are left alone, and so is their state (but see
+ * OptimizerOptions::idleSteps): each has a step count of its own. Computed in double, stored in the weights' type.
  * \ingroup UniverSegTraining
  */
 class UniverSegTraining_EXPORT Optimizer

@@ -60,6 +60,7 @@ struct TrainerState
   std::int64_t step = 0; ///< steps done
   double bestScore = 0;
   std::int64_t bestStep = -1; ///< -1: there was no validation
+  PlateauState plateau;       ///< of the schedule
   StateDict weights;
   StateDict average; ///< empty without TrainerOptions::averageDecay
   StateDict optimizer;
@@ -102,8 +103,9 @@ struct TrainerHooks
 enum class TrainerEnd : std::uint8_t
 {
   Finished,
-  Stopped, ///< by the hook
-  Patience ///< no better validation for too long
+  Stopped,  ///< by the hook
+  Patience, ///< no better validation for too long
+  SmallRate ///< the rate fell below ScheduleOptions::stopBelow
 };
 
 /** \class Trainer
@@ -117,8 +119,12 @@ enum class TrainerEnd : std::uint8_t
  * those of one process with as many batches a step, up to rounding. Running
  * statistics of batch normalisations are averaged over the processes after a step.
  *
+ * Batches may be of several tasks of the network (BatchSource::GetTask()): each trains the
+ * weights of its own and those that tasks share.
+ *
  * On a device weights, gradients and the optimiser's state stay there; the state that
- * GetState() tells is that of the last checkpoint or validation until Run() ends.
+ * GetState() tells is that of the last checkpoint or validation until Run() ends. Those of
+ * several tasks are moved on the host.
  * \ingroup UniverSegTraining
  */
 class UniverSegTraining_EXPORT Trainer
@@ -167,14 +173,19 @@ private:
     double loss = 0;
     TensorMap gradients; ///< on a device the optimiser has them
     TensorMap statistics;
+    bool isOfTasks = false;
     bool isStopped = false;
   };
 
   /** False when the hook ended it before the step was done. */
   bool DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks);
   StepSums RunBatches(BatchPrefetcher & batches, const TrainerHooks & hooks);
+  /** What computes the gradients of a task; -1: of the network as it is. */
+  GradientRunner & GetRunner(std::int64_t task);
   void AddGradients(const GradientResult & result, double part, StepSums & sums);
   void SumOverProcesses(StepSums & sums);
+  /** Zeros for weights that only other processes have gradients of. */
+  void AddGradientsOfOthers(StepSums & sums);
   /** The weights that no device moves. */
   StateDict GetHostWeights();
   /** Move weights and their average; returns the norm that the gradients had. */
@@ -191,10 +202,12 @@ private:
   BatchSource::ConstPointer m_Batches;
   TrainerOptions m_Options;
   std::shared_ptr<const Communicator> m_Communicator;
-  GradientRunner m_Gradients;
+  std::shared_ptr<PlanResources> m_Resources;                        ///< of all runners
+  std::map<std::int64_t, std::unique_ptr<GradientRunner>> m_Runners; ///< by task
   Optimizer m_Optimizer;
   std::unique_ptr<DeviceOptimizer> m_DeviceOptimizer; ///< in its place on a device, from the first step on
   TrainerState m_State;
+  double m_LearningRate = 0; ///< of the last step
 };
 
 /** Read a checkpoint. Throws Error that names the file when it is none.

@@ -92,6 +92,13 @@ private:
   VolumePipeline m_Pipeline;
   PlanOptions m_Plan;
 };
+
+/** Of several tasks: the mean of their scores; "dice" the same, and their metrics as
+ * "<task>.<metric>". Throws Error when there is none.
+ * \param results with the tasks' names.
+ * \ingroup UniverSegTraining */
+UniverSegTraining_EXPORT ValidationResult
+JoinValidations(const std::vector<std::pair<std::string, ValidationResult>> & results);
 } // namespace nn
 } // namespace itk
 

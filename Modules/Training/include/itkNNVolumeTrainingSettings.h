@@ -95,6 +95,16 @@ struct UniverSegTraining_EXPORT WindowSettings
   std::optional<SlidingWindowOptions> Get() const;
 };
 
+/** [[task]] of a training of a network of several tasks
+ * \ingroup UniverSegTrainingSettings */
+struct UniverSegTraining_EXPORT VolumeTaskSettings
+{
+  std::string name;
+  std::string settings;
+
+  void Describe(ConfigurationTable & table);
+};
+
 /** A file of `universeg train` and `universeg pretrain` for networks of volumes.
  * \ingroup UniverSegTrainingSettings */
 struct UniverSegTraining_EXPORT VolumeTrainingSettings
@@ -111,6 +121,7 @@ struct UniverSegTraining_EXPORT VolumeTrainingSettings
   std::string deepSupervision = "none";
   std::vector<double> deepSupervisionWeights;
   VolumeNetworkSettings network;
+  std::vector<VolumeTaskSettings> tasks;
   VolumeDataSettings data;
   TransformListSettings transforms;
   WindowSettings window;

@@ -28,6 +28,33 @@ namespace nn
 {
 BatchSource::~BatchSource() = default;
 
+std::int64_t
+BatchSource::GetTask(std::uint64_t) const
+{
+  return -1;
+}
+
+RoundRobinBatchSource::RoundRobinBatchSource(std::vector<BatchSource::ConstPointer> tasks)
+  : m_Tasks(std::move(tasks))
+{
+  itkNNRequireMacro(!m_Tasks.empty() && std::find(m_Tasks.begin(), m_Tasks.end(), nullptr) == m_Tasks.end(),
+                    "Batches of several tasks need a source of each, and at least one");
+}
+
+RoundRobinBatchSource::~RoundRobinBatchSource() = default;
+
+TensorMap
+RoundRobinBatchSource::MakeBatch(std::uint64_t position) const
+{
+  return m_Tasks[static_cast<std::size_t>(this->GetTask(position))]->MakeBatch(position / m_Tasks.size());
+}
+
+std::int64_t
+RoundRobinBatchSource::GetTask(std::uint64_t position) const
+{
+  return static_cast<std::int64_t>(position % m_Tasks.size());
+}
+
 BatchPrefetcher::BatchPrefetcher(
   BatchSource::ConstPointer source, std::uint64_t first, std::uint64_t stride, unsigned int threads, std::size_t depth)
   : m_Source(std::move(source))

@@ -212,10 +212,12 @@ ToString(DeepSupervision mode)
   return "pooled";
 }
 
-GradientRunner::GradientRunner(Network::ConstPointer network, GradientOptions options)
+GradientRunner::GradientRunner(Network::ConstPointer network,
+                               GradientOptions options,
+                               std::shared_ptr<PlanResources> resources)
   : m_Network(std::move(network))
   , m_Options(std::move(options))
-  , m_Resources(std::make_shared<PlanResources>())
+  , m_Resources(resources ? std::move(resources) : std::make_shared<PlanResources>())
 {
   itkNNRequireMacro(m_Network != nullptr, "Gradients need a network");
   itkNNRequireMacro(!m_Options.losses.empty(), "Gradients need a loss");

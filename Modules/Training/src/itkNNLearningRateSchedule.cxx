@@ -23,6 +23,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace itk
 {
@@ -30,7 +31,8 @@ namespace nn
 {
 namespace
 {
-constexpr const char * shapeNames[] = { "constant", "polynomial", "cosine", "steps", "milestones" };
+constexpr const char * shapeNames[] = { "constant",   "polynomial", "cosine",      "steps",
+                                        "milestones", "plateau",    "loss_plateau" };
 constexpr double pi = 3.14159265358979323846;
 } // namespace
 
@@ -46,8 +48,70 @@ ParseScheduleShape(const std::string & name)
   return ParseEnum<ScheduleShape>(shapeNames, name, "schedule");
 }
 
+void
+AddStepLoss(const ScheduleOptions & options, std::int64_t step, double loss, PlateauState & state)
+{
+  if (options.shape != ScheduleShape::LossPlateau)
+  {
+    return;
+  }
+  state.lossSum += loss;
+  if ((step + 1) % options.interval != 0)
+  {
+    return;
+  }
+  state.meanLosses.push_back(state.lossSum / static_cast<double>(options.interval));
+  state.lossSum = 0;
+  const auto window = static_cast<std::size_t>(options.window);
+  if (state.meanLosses.size() > window)
+  {
+    state.meanLosses.erase(state.meanLosses.begin());
+  }
+  if (state.meanLosses.size() < window)
+  {
+    return;
+  }
+  const double mean =
+    std::accumulate(state.meanLosses.begin(), state.meanLosses.end(), 0.0) / static_cast<double>(window);
+  if (state.lastMean.has_value() && *state.lastMean - mean < options.threshold)
+  {
+    state.factor *= options.factor;
+  }
+  state.lastMean = mean;
+}
+
+void
+AddValidationScore(const ScheduleOptions & options, double score, PlateauState & state)
+{
+  if (options.shape != ScheduleShape::Plateau)
+  {
+    return;
+  }
+  if (!state.bestScore.has_value() || score > *state.bestScore + options.threshold * std::abs(*state.bestScore))
+  {
+    state.bestScore = score;
+    state.validationsSince = 0;
+    return;
+  }
+  ++state.validationsSince;
+  if (static_cast<double>(state.validationsSince) > options.patience)
+  {
+    state.validationsSince = 0;
+    const double rate = options.rate * state.factor;
+    // PyTorch leaves the rate alone when it would hardly change.
+    constexpr double leastChange = 1e-8;
+    if (rate - std::max(rate * options.factor, options.minimum) > leastChange)
+    {
+      state.factor *= options.factor;
+    }
+  }
+}
+
 double
-ComputeLearningRate(const ScheduleOptions & options, std::int64_t step, std::int64_t totalSteps)
+ComputeLearningRate(const ScheduleOptions & options,
+                    std::int64_t step,
+                    std::int64_t totalSteps,
+                    const PlateauState & plateau)
 {
   itkNNRequireMacro(std::isfinite(options.rate) && options.rate > 0 && options.minimum >= 0 && options.power >= 0 &&
                       options.factor > 0 && options.factor <= 1 && options.interval >= 1 && options.warmup >= 0 &&
@@ -56,6 +120,11 @@ ComputeLearningRate(const ScheduleOptions & options, std::int64_t step, std::int
                                      << options.power << " and warm-up " << options.warmup << " at least 0, factor "
                                      << options.factor << " in (0, 1] and interval " << options.interval << " and hold "
                                      << options.hold << " at least 1");
+  itkNNRequireMacro(options.patience >= 0 && std::isfinite(options.threshold) && options.threshold >= 0 &&
+                      options.window >= 1 && options.stopBelow >= 0,
+                    "Learning rate: patience " << options.patience << ", threshold " << options.threshold
+                                               << " and the rate below which training ends, " << options.stopBelow
+                                               << ", should be at least 0, window " << options.window << " at least 1");
   if (step < options.warmup)
   {
     return options.rate * static_cast<double>(step + 1) / static_cast<double>(options.warmup);
@@ -73,6 +142,10 @@ ComputeLearningRate(const ScheduleOptions & options, std::int64_t step, std::int
       break;
     case ScheduleShape::Cosine:
       rate = options.minimum + (options.rate - options.minimum) * 0.5 * (1 + std::cos(pi * part));
+      break;
+    case ScheduleShape::Plateau:
+    case ScheduleShape::LossPlateau:
+      rate *= plateau.factor;
       break;
     case ScheduleShape::Milestones:
       rate *=

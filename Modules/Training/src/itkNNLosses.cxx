@@ -36,7 +36,8 @@ constexpr const char * functionNames[] = { "dice",          "tversky",
                                            "binary_dice",   "group_dice",
                                            "exp_log",       "mae",
                                            "mse",           "smoothed_labels",
-                                           "entropy",       "total_variation" };
+                                           "entropy",       "total_variation",
+                                           "lovasz" };
 constexpr const char * activationNames[] = { "sigmoid", "softmax", "tanh", "none" };
 
 /** Of PyMIC: what keeps logarithms and quotients finite. */
@@ -148,6 +149,8 @@ public:
         return this->BuildEntropy();
       case LossFunction::TotalVariation:
         return this->BuildTotalVariation();
+      case LossFunction::Lovasz:
+        return this->BuildLovasz();
     }
     itkNNThrowMacro("Unknown loss");
   }
@@ -247,14 +250,19 @@ private:
   ValueId Focus(ValueId x, ValueId logarithm)
   {
     const ValueId wrong = this->Complement(this->Apply(UF::Exp, logarithm));
+    ValueId factor = -1;
     if (m_Options.gamma == 2)
     {
-      return this->Multiply(x, this->Apply(UF::Square, wrong));
+      factor = this->Apply(UF::Square, wrong);
     }
-    // Rounding must not make it negative.
-    const ValueId positive = this->Apply(UF::Clip, wrong, 1e-12, 1);
-    const ValueId exponent = m_Graph.AddConstant(Tensor::Full({}, m_Options.gamma), "gamma");
-    return this->Multiply(x, m_Graph.Combine(BF::Power, positive, exponent));
+    else
+    {
+      // Rounding must not make it negative.
+      const ValueId positive = this->Apply(UF::Clip, wrong, 1e-12, 1);
+      const ValueId exponent = m_Graph.AddConstant(Tensor::Full({}, m_Options.gamma), "gamma");
+      factor = m_Graph.Combine(BF::Power, positive, exponent);
+    }
+    return this->Multiply(x, m_Options.detached ? m_Graph.Add(Barrier{ true }, { factor }) : factor);
   }
 
   /** Of each element and channel. */
@@ -395,6 +403,24 @@ private:
     const ValueId eroded = this->Apply(UF::Negate, m_Graph.Add(Pooling(pooling), { this->Apply(UF::Negate, q) }));
     const ValueId opened = m_Graph.Add(std::move(pooling), { eroded });
     return this->Mean(this->Apply(UF::Relu, this->Subtract(opened, eroded)));
+  }
+
+  ValueId BuildLovasz()
+  {
+    const Shape & shape = m_Graph.GetShape(m_Logits);
+    Permutation channelsFirst;
+    channelsFirst.order.resize(shape.size());
+    std::iota(channelsFirst.order.begin(), channelsFirst.order.end(), 0);
+    std::swap(channelsFirst.order[0], channelsFirst.order[1]);
+    const Reshape rows{ { shape[1], -1 } };
+    const auto toRows = [&](ValueId x)
+    { return m_Graph.Add(Reshape(rows), { m_Graph.Add(Permutation(channelsFirst), { x }) }); };
+    // Errors of 0 are last in the order and weigh nothing in the sum.
+    const ValueId isCounted = m_Graph.Reduce(ReductionFunction::Sum, m_Target, { 1 });
+    const ValueId difference = this->Apply(UF::Abs, this->Subtract(m_Target, this->Probabilities()));
+    const ValueId errors = toRows(this->Multiply(difference, isCounted));
+    const ValueId weights = m_Graph.Add(LovaszWeights{}, { errors, toRows(m_Target) });
+    return this->Mean(m_Graph.Reduce(ReductionFunction::Sum, this->Multiply(errors, weights), { 1 }));
   }
 
   void CheckClassWeights() const

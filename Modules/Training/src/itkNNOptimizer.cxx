@@ -122,6 +122,20 @@ Optimizer::Step(StateDict & weights, const TensorMap & gradients, double learnin
     this->Move(slot, weight, ToFloats(gradient), learningRate, moved);
     weights.Set(name, moved);
   }
+  if (!m_Options.idleSteps)
+  {
+    return;
+  }
+  for (auto & [name, slot] : m_Slots)
+  {
+    if (gradients.count(name) == 0)
+    {
+      const Tensor weight = ToFloats(weights.Get(name));
+      Tensor moved(weight.GetShape());
+      this->Move(slot, weight, Tensor::Zeros(weight.GetShape()), learningRate, moved);
+      weights.Set(name, moved);
+    }
+  }
 }
 
 void

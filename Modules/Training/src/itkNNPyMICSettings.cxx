@@ -304,12 +304,18 @@ MakeSchedule(const Configuration & file, std::int64_t steps, std::int64_t hold)
       }
     }
   }
+  else if (name == "ReduceLROnPlateau")
+  {
+    settings.shape = "plateau";
+    options.factor = file.GetNumber(training, "lr_gamma", 0.5);
+    options.patience = file.GetNumber(training, "reducelronplateau_patience") / static_cast<double>(hold);
+  }
   else
   {
     itkNNRequireMacro(name == "none",
                       file.GetName() << ": 'lr_scheduler' in [training] is " << name
                                      << ", which is not to be had here; should be PolynomialLR, StepLR, MultiStepLR, "
-                                        "CosineAnnealingLR or None");
+                                        "CosineAnnealingLR, ReduceLROnPlateau or None");
     settings.shape = "constant";
   }
   return settings;

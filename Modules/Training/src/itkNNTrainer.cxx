@@ -64,13 +64,44 @@ CheckOptions(const TrainerOptions & options)
   ComputeLearningRate(options.schedule, 0, options.steps);
 }
 
-GradientOptions
-GetGradientOptions(const TrainerOptions & options)
+nlohmann::json
+ToJson(const PlateauState & state)
 {
-  GradientOptions gradients = options.gradients;
-  gradients.joinGradients = gradients.joinGradients || gradients.plan.device.type != Device::Type::Cpu;
-  return gradients;
+  nlohmann::json json{ { "factor", state.factor },
+                       { "validations_since", state.validationsSince },
+                       { "loss_sum", state.lossSum },
+                       { "mean_losses", state.meanLosses } };
+  if (state.bestScore.has_value())
+  {
+    json["best_score"] = *state.bestScore;
+  }
+  if (state.lastMean.has_value())
+  {
+    json["last_mean"] = *state.lastMean;
+  }
+  return json;
 }
+
+/** Throws an exception of JSON. */
+PlateauState
+PlateauFromJson(const nlohmann::json & json)
+{
+  PlateauState state;
+  state.factor = json.at("factor").get<double>();
+  state.validationsSince = json.at("validations_since").get<std::int64_t>();
+  state.lossSum = json.at("loss_sum").get<double>();
+  state.meanLosses = json.at("mean_losses").get<std::vector<double>>();
+  if (json.contains("best_score"))
+  {
+    state.bestScore = json.at("best_score").get<double>();
+  }
+  if (json.contains("last_mean"))
+  {
+    state.lastMean = json.at("last_mean").get<double>();
+  }
+  return state;
+}
+
 } // namespace
 
 TrainerState
@@ -91,6 +122,17 @@ ReadCheckpoint(const std::string & fileName)
   state.step = json["step"].get<std::int64_t>();
   state.bestStep = json["best_step"].get<std::int64_t>();
   state.bestScore = json["best_score"].get<double>();
+  if (json.contains("plateau"))
+  {
+    try
+    {
+      state.plateau = PlateauFromJson(json["plateau"]);
+    }
+    catch (const nlohmann::json::exception & error)
+    {
+      itkNNThrowMacro("'" << fileName << "': the checkpoint's plateau is damaged: " << error.what());
+    }
+  }
   itkNNRequireMacro(state.step >= 0, "'" << fileName << "': the checkpoint's step is " << state.step);
   for (const auto & [name, tensor] : file.tensors)
   {
@@ -119,10 +161,11 @@ Trainer::Trainer(Network::ConstPointer network,
   , m_Batches(std::move(batches))
   , m_Options(std::move(options))
   , m_Communicator(communicator ? std::move(communicator) : std::make_shared<const Communicator>())
-  , m_Gradients(m_Network, GetGradientOptions(m_Options))
+  , m_Resources(std::make_shared<PlanResources>())
   , m_Optimizer(m_Options.optimizer)
 {
   CheckOptions(m_Options);
+  this->GetRunner(-1);
   itkNNRequireMacro(m_Batches != nullptr, "Training needs a source of batches");
   const int processes = m_Communicator->GetSize();
   itkNNRequireMacro(m_Options.batchesPerStep % processes == 0,
@@ -155,6 +198,21 @@ Trainer::Resume(const std::string & fileName)
   m_DeviceOptimizer.reset();
 }
 
+GradientRunner &
+Trainer::GetRunner(std::int64_t task)
+{
+  std::unique_ptr<GradientRunner> & runner = m_Runners[task];
+  if (!runner)
+  {
+    GradientOptions options = m_Options.gradients;
+    // Tasks have gradients of different weights, which do not make one tensor.
+    options.joinGradients = task < 0 && (options.joinGradients || options.plan.device.type != Device::Type::Cpu);
+    runner = std::make_unique<GradientRunner>(
+      task < 0 ? m_Network : m_Network->ForTask(task), std::move(options), m_Resources);
+  }
+  return *runner;
+}
+
 const StateDict &
 Trainer::GetResult() const
 {
@@ -170,10 +228,15 @@ Trainer::Save(const std::string & fileName)
   AddAll(tensors, weightsPrefix, m_State.weights);
   AddAll(tensors, averagePrefix, m_State.average);
   AddAll(tensors, optimizerPrefix, m_State.optimizer);
-  const nlohmann::json json{ { "version", formatVersion },
-                             { "step", m_State.step },
-                             { "best_step", m_State.bestStep },
-                             { "best_score", m_State.bestScore } };
+  nlohmann::json json{ { "version", formatVersion },
+                       { "step", m_State.step },
+                       { "best_step", m_State.bestStep },
+                       { "best_score", m_State.bestScore } };
+  const ScheduleShape shape = m_Options.schedule.shape;
+  if (shape == ScheduleShape::Plateau || shape == ScheduleShape::LossPlateau)
+  {
+    json["plateau"] = ToJson(m_State.plateau);
+  }
   WriteSafeTensors(fileName, tensors, { { metadataKey, json.dump() } });
 }
 
@@ -207,6 +270,10 @@ Trainer::SumOverProcesses(StepSums & sums)
     m_Communicator->SumTensor(m_DeviceOptimizer->GetGradients());
     return;
   }
+  if (sums.isOfTasks)
+  {
+    this->AddGradientsOfOthers(sums);
+  }
   std::vector<float> values;
   for (const auto & entry : sums.gradients)
   {
@@ -220,6 +287,25 @@ Trainer::SumOverProcesses(StepSums & sums)
     const auto count = static_cast<std::size_t>(entry.second.GetNumberOfElements());
     std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(next), count, entry.second.GetData<float>());
     next += count;
+  }
+}
+
+void
+Trainer::AddGradientsOfOthers(StepSums & sums)
+{
+  std::vector<float> counts;
+  for (const auto & entry : m_State.weights)
+  {
+    counts.push_back(static_cast<float>(sums.gradients.count(entry.first)));
+  }
+  m_Communicator->Sum(counts);
+  auto count = counts.begin();
+  for (const auto & [name, weight] : m_State.weights)
+  {
+    if (*count++ > 0 && sums.gradients.count(name) == 0)
+    {
+      sums.gradients.emplace(name, Tensor::Zeros(weight.GetShape()));
+    }
   }
 }
 
@@ -254,6 +340,14 @@ Trainer::AddGradients(const GradientResult & result, double part, StepSums & sum
 {
   if (!result.parts)
   {
+    for (const auto & [name, gradient] : result.gradients)
+    {
+      // Of another task than the batches before.
+      if (sums.gradients.count(name) == 0)
+      {
+        sums.gradients.emplace(name, Tensor::Zeros(gradient.GetShape()));
+      }
+    }
     Accumulate(sums.gradients, result.gradients, part);
     return;
   }
@@ -296,7 +390,9 @@ Trainer::RunBatches(BatchPrefetcher & batches, const TrainerHooks & hooks)
       const std::int64_t batch =
         m_State.step * m_Options.batchesPerStep + i * m_Communicator->GetSize() + m_Communicator->GetRank();
       RandomStream random = RandomStream(m_Options.seed).Derive(static_cast<std::uint64_t>(batch));
-      GradientResult result = m_Gradients.Run(batches.Next(), weights, runHooks, &random);
+      const std::int64_t task = m_Batches->GetTask(static_cast<std::uint64_t>(batch));
+      sums.isOfTasks = sums.isOfTasks || task >= 0;
+      GradientResult result = this->GetRunner(task).Run(batches.Next(), weights, runHooks, &random);
       for (const auto & [name, value] : result.statistics)
       {
         weights.Set(name, value);
@@ -382,9 +478,11 @@ Trainer::DoStep(BatchPrefetcher & batches, const TrainerHooks & hooks)
   {
     return false;
   }
+  m_LearningRate = ComputeLearningRate(m_Options.schedule, m_State.step, m_Options.steps, m_State.plateau);
   StepReport report;
-  report.learningRate = ComputeLearningRate(m_Options.schedule, m_State.step, m_Options.steps);
-  report.gradientNorm = this->Move(sums, report.learningRate);
+  report.learningRate = m_LearningRate;
+  report.gradientNorm = this->Move(sums, m_LearningRate);
+  AddStepLoss(m_Options.schedule, m_State.step - 1, sums.loss, m_State.plateau);
   if (hooks.step && m_Communicator->GetRank() == 0)
   {
     report.step = m_State.step;
@@ -411,7 +509,8 @@ void
 Trainer::Validate(const TrainerHooks & hooks)
 {
   this->Fetch();
-  std::vector<float> shared{ 0, 0 };
+  // Of the others' rates and patience: whether it is the best, and the score in two parts.
+  std::vector<float> shared(3);
   if (hooks.validate && m_Communicator->GetRank() == 0)
   {
     const ValidationResult result = hooks.validate(this->GetResult());
@@ -429,10 +528,13 @@ Trainer::Validate(const TrainerHooks & hooks)
       }
       shared[0] = 1;
     }
+    shared[1] = static_cast<float>(result.score);
+    shared[2] = static_cast<float>(result.score - static_cast<double>(shared[1]));
   }
-  // The others have to know, for the patience ends them too.
   m_Communicator->Sum(shared);
   m_State.bestStep = shared[0] > 0 ? m_State.step : m_State.bestStep;
+  AddValidationScore(
+    m_Options.schedule, static_cast<double>(shared[1]) + static_cast<double>(shared[2]), m_State.plateau);
 }
 
 TrainerEnd
@@ -452,7 +554,10 @@ Trainer::Loop(const TrainerHooks & hooks)
     {
       return TrainerEnd::Stopped;
     }
-    if (isDue(m_Options.validateEvery) || m_State.step == m_Options.steps)
+    const ScheduleOptions & schedule = m_Options.schedule;
+    const bool isTooSlow =
+      schedule.shape == ScheduleShape::LossPlateau && isDue(schedule.interval) && m_LearningRate < schedule.stopBelow;
+    if (isDue(m_Options.validateEvery) || m_State.step == m_Options.steps || isTooSlow)
     {
       this->Validate(hooks);
     }
@@ -463,6 +568,10 @@ Trainer::Loop(const TrainerHooks & hooks)
     if (m_Options.patience > 0 && m_State.bestStep >= 0 && m_State.step - m_State.bestStep >= m_Options.patience)
     {
       return TrainerEnd::Patience;
+    }
+    if (isTooSlow)
+    {
+      return TrainerEnd::SmallRate;
     }
   }
   return TrainerEnd::Finished;

@@ -173,6 +173,7 @@ LossSettings::Describe(ConfigurationTable & table)
   table.Add("beta", "of tversky: weight of false negatives; of focal_dice: the inverse exponent", options.beta);
   table.Add("gamma", "of focal, noise_robust_dice and exp_log: the exponent", options.gamma);
   table.Add("blend", "of cross_entropy and smoothed_labels: share of an even probability mixed in", options.blend);
+  table.Add("detached", "of focal: the factor is a constant to gradients", options.detached);
   table.Add("q", "of generalized_cross_entropy", options.q);
   table.Add("dice-weight", "of exp_log", options.diceWeight);
   table.Add("epsilon", "of smoothed_labels", options.epsilon);
@@ -198,6 +199,7 @@ OptimizerSettings::Describe(ConfigurationTable & table)
   table.Add("momentum", "of sgd", options.momentum);
   table.Add("nesterov", "of sgd", options.nesterov);
   table.Add("weight-decay", "", options.weightDecay);
+  table.Add("idle-steps", "weights without a gradient that had one before move on", options.idleSteps);
 }
 
 OptimizerOptions
@@ -211,15 +213,24 @@ OptimizerSettings::Get() const
 void
 ScheduleSettings::Describe(ConfigurationTable & table)
 {
-  table.Add("shape", "constant, polynomial, cosine, steps or milestones", shape);
+  table.Add("shape", "constant, polynomial, cosine, steps, milestones, plateau or loss_plateau", shape);
   table.Add("rate", "learning rate behind the warm-up", options.rate);
   table.Add("warmup", "steps in which the rate rises", options.warmup);
   table.Add("minimum", "least rate", options.minimum);
   table.Add("power", "of polynomial", options.power);
-  table.Add("factor", "of steps and milestones", options.factor);
-  table.Add("interval", "of steps", options.interval);
+  table.Add("factor", "of steps, milestones and plateaus", options.factor);
+  table.Add("interval", "of steps; of loss_plateau: steps whose mean loss is looked at", options.interval);
   table.Add("milestones", "of milestones: steps behind the warm-up", options.milestones);
   table.Add("hold", "steps for which the rate stays the same", options.hold);
+  table.Add("patience", "of plateau: validations without a better score that are put up with", options.patience);
+  table.Add("threshold",
+            "of plateau: part of the best score by which a better one is above it; of loss_plateau: by how much the "
+            "loss falls at least",
+            options.threshold);
+  table.Add("window", "of loss_plateau: intervals over which the loss is averaged", options.window);
+  table.Add("stop-below",
+            "of loss_plateau: training ends with the first interval that began with a smaller rate; 0: it does not",
+            options.stopBelow);
 }
 
 ScheduleOptions

@@ -223,5 +223,22 @@ VolumeValidation::Run(const StateDict & weights) const
   result.metrics["dice"] = result.score;
   return result;
 }
+
+ValidationResult
+JoinValidations(const std::vector<std::pair<std::string, ValidationResult>> & results)
+{
+  itkNNRequireMacro(!results.empty(), "There is no validation of a task to be joined");
+  ValidationResult joined;
+  for (const auto & [task, result] : results)
+  {
+    joined.score += result.score / static_cast<double>(results.size());
+    for (const auto & [metric, value] : result.metrics)
+    {
+      joined.metrics[std::string(task).append(1, '.').append(metric)] = value;
+    }
+  }
+  joined.metrics["dice"] = joined.score;
+  return joined;
+}
 } // namespace nn
 } // namespace itk

@@ -116,6 +116,14 @@ VolumeNetworkSettings::Get() const
 }
 
 void
+VolumeTaskSettings::Describe(ConfigurationTable & table)
+{
+  table.Add("name", "by which the model's card and `segment --task` know it", name);
+  table.Add(
+    "settings", "file as this one, whose data, transforms, window and batch-size are those of the task", settings);
+}
+
+void
 VolumeDataSettings::Describe(ConfigurationTable & table)
 {
   table.Add("train", "CSV list of images and labels, or a folder of images without labels", train);
@@ -256,6 +264,7 @@ VolumeTrainingSettings::Describe(ConfigurationTable & table)
   table.Add("validate-every", "steps between validations; 0: at the end only", validateEvery);
   table.Add("patience", "steps without a better score after which training ends; 0: never", patience);
   table.Add("network", "", network);
+  table.AddList("task", "tasks of the network (u2net), which take turns; none: the data below", tasks);
   table.Add("data", "", data);
   table.Add("transforms", "", transforms);
   table.Add("window", "", window);

@@ -17,7 +17,10 @@
  *=========================================================================*/
 #include "itkNNLearningRateSchedule.h"
 
+#include "itkNNTestGoldens.h"
 #include "itkNNTestHelpers.h"
+
+#include <nlohmann/json.hpp>
 
 using namespace itk::nn;
 
@@ -47,6 +50,76 @@ TEST(LearningRateSchedule, Values)
   EXPECT_NEAR(ComputeLearningRate(options, 0, 100), 0.025, 1e-12);
   EXPECT_NEAR(ComputeLearningRate(options, 3, 100), 0.1, 1e-12);
   EXPECT_NEAR(ComputeLearningRate(options, 4, 100), 0.1, 1e-12);
+}
+
+/** Of 3D U2-Net: epochs of any number of steps, and the end. */
+TEST(LearningRateSchedule, GoldenOfTheLossPlateau)
+{
+  ITK_NN_REQUIRE_GOLDEN("u2net/loss/lr_schedule.json");
+  const auto golden = nlohmann::json::parse(test::ReadText(test::FindGolden("u2net/loss/lr_schedule.json")));
+  ScheduleOptions options;
+  options.shape = ScheduleShape::LossPlateau;
+  options.rate = 3e-4;
+  options.interval = 4;
+  options.stopBelow = 1e-8;
+  PlateauState state;
+  std::int64_t step = 0;
+  double rate = 0;
+  bool isOver = false;
+  for (const auto & epoch : golden)
+  {
+    EXPECT_FALSE(isOver);
+    for (const double part : { 0.5, 1.5, 0.75, 1.25 })
+    {
+      rate = ComputeLearningRate(options, step, 1000000, state);
+      EXPECT_EQ(rate, epoch.at("lr_used").get<double>()) << epoch;
+      AddStepLoss(options, step++, part * epoch.at("loss").get<double>(), state);
+    }
+    if (epoch.contains("lr_next"))
+    {
+      EXPECT_EQ(ComputeLearningRate(options, step, 1000000, state), epoch.at("lr_next").get<double>()) << epoch;
+    }
+    isOver = rate < options.stopBelow;
+    EXPECT_EQ(isOver, epoch.contains("stop")) << epoch;
+  }
+  EXPECT_TRUE(isOver);
+}
+
+TEST(LearningRateSchedule, PlateauOfValidations)
+{
+  ScheduleOptions options;
+  options.shape = ScheduleShape::Plateau;
+  options.rate = 1e-3;
+  options.factor = 0.1;
+  options.patience = 1;
+  options.minimum = 5e-5;
+  PlateauState state;
+  const auto rateBehind = [&](double score)
+  {
+    AddValidationScore(options, score, state);
+    AddStepLoss(options, 0, 1, state);
+    return ComputeLearningRate(options, 0, 10, state);
+  };
+  EXPECT_EQ(rateBehind(-0.5), 1e-3);
+  EXPECT_EQ(rateBehind(-0.49999), 1e-3) << "no better by the threshold";
+  EXPECT_NEAR(rateBehind(-0.6), 1e-4, 1e-12);
+  EXPECT_NEAR(rateBehind(0.5), 1e-4, 1e-12);
+  EXPECT_NEAR(rateBehind(0.5), 1e-4, 1e-12);
+  EXPECT_NEAR(rateBehind(0.5), 5e-5, 1e-12) << "not below the minimum";
+  EXPECT_TRUE(state.meanLosses.empty());
+  PlateauState other;
+  options.shape = ScheduleShape::Constant;
+  AddValidationScore(options, 1, other);
+  EXPECT_FALSE(other.bestScore.has_value());
+  for (auto * number : { &options.patience, &options.threshold, &options.stopBelow })
+  {
+    const double had = *number;
+    *number = -1;
+    EXPECT_NN_ERROR(ComputeLearningRate(options, 0, 1), "should be at least 0, window 20 at least 1");
+    *number = had;
+  }
+  options.window = 0;
+  EXPECT_NN_ERROR(ComputeLearningRate(options, 0, 1), "window 0 at least 1");
 }
 
 TEST(LearningRateSchedule, Milestones)

@@ -19,10 +19,15 @@
 
 #include "itkNNDifferentiation.h"
 #include "itkNNExecutionPlan.h"
+#include "itkNNLabelChannels.h"
 #include "itkNNRegisterBackends.h"
+#include "itkNNSafeTensors.h"
+#include "itkNNTestDifference.h"
+#include "itkNNTestGoldens.h"
 #include "itkNNTestHelpers.h"
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 using namespace itk::nn;
 using namespace itk::nn::test;
@@ -209,7 +214,7 @@ TEST(Losses, GradientsAgreeWithFiniteDifferences)
   const Tensor target = RandomTensor(shape, 2, 0, 1);
   auto all = GetAll();
   for (auto function = static_cast<int>(LossFunction::GeneralizedCrossEntropy);
-       function <= static_cast<int>(LossFunction::TotalVariation);
+       function <= static_cast<int>(LossFunction::Lovasz);
        ++function)
   {
     LossOptions options;
@@ -236,6 +241,72 @@ TEST(Losses, GradientsAgreeWithFiniteDifferences)
       EXPECT_NEAR(gradient[static_cast<std::size_t>(element)], (values[1] - values[0]) / 2e-5, 1e-8)
         << ToString(options.function) << ' ' << ToString(options.activation);
     }
+  }
+}
+
+namespace
+{
+LossOptions
+OfU2Net(LossFunction function)
+{
+  LossOptions options;
+  options.function = function;
+  options.activation = LossActivation::Softmax;
+  options.detached = true;
+  return options;
+}
+} // namespace
+
+/** Of 3D U2-Net. */
+TEST(Losses, GoldensOfLovaszAndDetachedFocal)
+{
+  ITK_NN_REQUIRE_GOLDEN("u2net/loss/losses.safetensors");
+  ITK_NN_REQUIRE_GOLDEN("u2net/loss/losses.json");
+  const StateDict golden = ReadSafeTensors(FindGolden("u2net/loss/losses.safetensors")).tensors;
+  const auto values = nlohmann::json::parse(ReadText(FindGolden("u2net/loss/losses.json")));
+  for (const std::string name : { "c2", "c3", "c3_missing" })
+  {
+    const Tensor logits = golden.Get(name + ".logits").To(DataType::Float64);
+    const Tensor target = ToChannels(golden.Get(name + ".labels"), logits.GetShape()[1]);
+    for (const auto function : { LossFunction::Lovasz, LossFunction::Focal })
+    {
+      const std::string loss = ToString(function);
+      const TensorMap results = Compute(OfU2Net(function), logits, target);
+      EXPECT_NEAR(results.at("loss").ToVector<double>()[0], values.at(name + ".f64").at(loss).get<double>(), 1e-12);
+      EXPECT_LT(MaximumDifference(results.at("gradient.logits"),
+                                  golden.Get(std::string(name).append(".grad_").append(loss).append(".f64"))),
+                1e-12)
+        << name << ' ' << loss;
+    }
+  }
+}
+
+TEST(Losses, LovaszLeavesOutWhatHasNoTarget)
+{
+  const Tensor logits = RandomTensor({ 1, 3, 6 }, 1, -2, 2);
+  const Tensor labels = Tensor::FromVector<std::int32_t>({ 1, 6 }, { 0, 1, 10, 2, 1, 10 });
+  const TensorMap results = Compute(OfU2Net(LossFunction::Lovasz), logits, ToChannels(labels, 3));
+  // The same without the two.
+  std::vector<double> kept;
+  const auto all = logits.ToVector<double>();
+  for (std::size_t i = 0; i < all.size(); ++i)
+  {
+    if (i % 6 != 2 && i % 6 != 5)
+    {
+      kept.push_back(all[i]);
+    }
+  }
+  const TensorMap expected = Compute(OfU2Net(LossFunction::Lovasz),
+                                     Tensor::FromVector<double>({ 1, 3, 4 }, kept),
+                                     ToChannels(Tensor::FromVector<std::int32_t>({ 1, 4 }, { 0, 1, 2, 1 }), 3));
+  EXPECT_NEAR(results.at("loss").ToVector<double>()[0], expected.at("loss").ToVector<double>()[0], 1e-14);
+  const auto gradient = results.at("gradient.logits").ToVector<double>();
+  const auto keptGradient = expected.at("gradient.logits").ToVector<double>();
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < gradient.size(); ++i)
+  {
+    const bool isKept = i % 6 != 2 && i % 6 != 5;
+    EXPECT_NEAR(gradient[i], isKept ? keptGradient[next++] : 0, 1e-14) << i;
   }
 }
 
@@ -284,7 +355,7 @@ TEST(Losses, WeightedSum)
 
 TEST(Losses, NamesAndErrors)
 {
-  for (const char * name : { "dice", "tversky", "cross_entropy", "bce", "focal" })
+  for (const char * name : { "dice", "tversky", "cross_entropy", "bce", "focal", "lovasz" })
   {
     EXPECT_STREQ(ToString(ParseLossFunction(name)), name);
   }

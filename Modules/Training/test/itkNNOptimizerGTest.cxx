@@ -18,6 +18,7 @@
 #include "itkNNOptimizer.h"
 
 #include "itkNNSafeTensors.h"
+#include "itkNNTestDifference.h"
 #include "itkNNTestGoldens.h"
 #include "itkNNTestHelpers.h"
 
@@ -128,6 +129,48 @@ TEST(Optimizer, LeavesAloneWhatHasNoGradient)
   EXPECT_NE(At(weights, "a"), 1);
   EXPECT_EQ(At(before, "a"), 1) << "weights shared with others stay as they are";
   EXPECT_FALSE(optimizer.GetState().Has("first.b"));
+}
+
+/** The golden's steps, of which one has no gradient and one a gradient of 0. */
+TEST(Optimizer, GoldenOfU2Net)
+{
+  const std::string folder = "u2net/loss/adam_unit";
+  ITK_NN_REQUIRE_GOLDEN(folder + ".safetensors");
+  const StateDict golden = ReadSafeTensors(FindGolden(folder + ".safetensors")).tensors;
+  Optimizer optimizer(Options(OptimizerMethod::Adam, 5e-4));
+  StateDict weights;
+  weights.Add("p", golden.Get("p0"));
+  for (int step = 0; step < 6; ++step)
+  {
+    const std::string gradient = "grad" + std::to_string(step);
+    const bool isSkipped = step == 2;
+    ASSERT_EQ(golden.Has(gradient), !isSkipped);
+    optimizer.Step(weights, isSkipped ? TensorMap{} : TensorMap{ { "p", golden.Get(gradient) } }, 3e-4);
+    EXPECT_LT(MaximumDifference(weights.Get("p"), golden.Get("p" + std::to_string(step + 1))), 1e-7) << step;
+  }
+}
+
+TEST(Optimizer, IdleStepsAreStepsOfAZeroGradient)
+{
+  const TensorMap nothing{ { "a", Tensor::Zeros({ 2 }) } };
+  for (const auto method : { OptimizerMethod::Sgd, OptimizerMethod::Adam, OptimizerMethod::Lamb })
+  {
+    OptimizerOptions options = Options(method, 0.1);
+    Optimizer plain(options);
+    options.idleSteps = true;
+    Optimizer idle(options);
+    StateDict expected = MakeWeights();
+    StateDict weights = MakeWeights();
+    idle.Step(weights, {}, 0.1);
+    EXPECT_EQ(weights.Get("a").ToVector<float>(), expected.Get("a").ToVector<float>()) << "none had a gradient before";
+    for (int step = 0; step < 3; ++step)
+    {
+      plain.Step(expected, step == 0 ? MakeGradients() : nothing, 0.1);
+      idle.Step(weights, step == 0 ? MakeGradients() : TensorMap{}, 0.1);
+      EXPECT_EQ(weights.Get("a").ToVector<float>(), expected.Get("a").ToVector<float>()) << ToString(method) << step;
+    }
+    EXPECT_EQ(At(weights, "b"), 3);
+  }
 }
 
 TEST(Optimizer, GoesOnFromItsState)

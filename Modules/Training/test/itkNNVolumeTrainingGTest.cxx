@@ -386,6 +386,18 @@ TEST_F(VolumeTraining, ValidationIsTheMeanDice)
   expectScores(cropped);
 }
 
+TEST_F(VolumeTraining, ValidationsOfTasksAreJoined)
+{
+  const ValidationResult joined = JoinValidations(
+    { { "heart", { 0.5, { { "dice", 0.5 }, { "dice-0", 0.875 } } } }, { "liver", { 0.25, { { "dice", 0.25 } } } } });
+  EXPECT_EQ(joined.score, 0.375);
+  const std::map<std::string, double> expected{
+    { "dice", 0.375 }, { "heart.dice", 0.5 }, { "heart.dice-0", 0.875 }, { "liver.dice", 0.25 }
+  };
+  EXPECT_EQ(joined.metrics, expected);
+  EXPECT_NN_ERROR(JoinValidations({}), "There is no validation of a task");
+}
+
 TEST_F(VolumeTraining, ErrorsOfValidation)
 {
   const auto network = std::make_shared<const IntensityNetwork>();

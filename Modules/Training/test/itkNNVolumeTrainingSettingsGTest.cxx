@@ -229,6 +229,12 @@ name = "unet3d"
 configuration = '{"in_chns": 2, "class_num": 4, "feature_chns": [2, 4, 8, 8], "dropout": [0, 0, 0, 0], "multiscale_pred": true}'
 start = "first.pt"
 start-parts = ["encoder"]
+[[task]]
+name = "heart"
+settings = "heart.toml"
+[[task]]
+name = "liver"
+settings = "liver.cfg"
 [data]
 train = "train.csv"
 modalities = 2
@@ -284,6 +290,10 @@ hold = 2
   EXPECT_EQ(windows->mirrorAxes, (std::vector<int>{ 0, 2 }));
   EXPECT_NE(options.seed, GetOptions(Read("seed = 8")).seed);
   EXPECT_FALSE(Read("[window]\nsize = []").window.Get().has_value());
+  ASSERT_EQ(settings.tasks.size(), 2U);
+  EXPECT_EQ(settings.tasks[0].name, "heart");
+  EXPECT_EQ(settings.tasks[1].settings, "liver.cfg");
+  EXPECT_TRUE(VolumeTrainingSettings().tasks.empty());
 
   // What is written reads back as the same.
   for (const VolumeTrainingSettings & each : { settings, VolumeTrainingSettings(), Train({}), Train({}, "PCTNet") })
@@ -611,7 +621,8 @@ TEST(PyMICSettings, ErrorsOfTraining)
     { "training.optimizer", "'optimizer' in [training] is missing" },
     { "training.learning_rate", "'learning_rate' in [training] is missing" },
     { "training.learning_rate = fast", "'learning_rate' in [training] is \"fast\", should be a number" },
-    { "training.lr_scheduler = ReduceLROnPlateau", "'lr_scheduler' in [training] is ReduceLROnPlateau" },
+    { "training.lr_scheduler = ReduceLROnPlateau", "'reducelronplateau_patience' in [training] is missing" },
+    { "training.lr_scheduler = OneCycleLR", "'lr_scheduler' in [training] is OneCycleLR, which is not to be had" },
     { "training.lr_scheduler = StepLR", "'lr_step' in [training] is missing" },
     { "training.iter_max", "'iter_max' in [training] is missing" },
     { "training.iter_max = 0", "'iter_max' and 'iter_valid' in [training] are 0 and 250, should be at least 1" },
@@ -680,29 +691,28 @@ TEST(PyMICSettings, SchedulesOfTheReference)
       text += value.is_string() ? value.get<std::string>() : value.dump();
       changes.push_back(text);
     }
-    if (golden.at("cfg").at("lr_scheduler") == "ReduceLROnPlateau")
-    {
-      EXPECT_NN_ERROR(Train(changes), "'lr_scheduler' in [training] is ReduceLROnPlateau");
-      continue;
-    }
     const VolumeTrainingSettings settings = Train(changes);
     const ScheduleOptions options = settings.schedule.Get();
     const std::int64_t hold = golden.at("cfg").at("iter_valid");
     EXPECT_EQ(options.hold, hold);
     const auto & rates = golden.at("lr_per_validation_round");
+    PlateauState plateau;
     for (std::size_t round = 0; round < rates.size(); ++round)
     {
       for (const std::int64_t offset : { std::int64_t{ 0 }, hold - 1 })
       {
-        EXPECT_NEAR(ComputeLearningRate(options, static_cast<std::int64_t>(round) * hold + offset, settings.steps),
-                    rates[round].get<double>(),
-                    1e-12)
+        const std::int64_t step = static_cast<std::int64_t>(round) * hold + offset;
+        EXPECT_NEAR(ComputeLearningRate(options, step, settings.steps, plateau), rates[round].get<double>(), 1e-12)
           << title << ", round " << round;
+      }
+      if (golden.contains("metric"))
+      {
+        AddValidationScore(options, golden.at("metric")[round].get<double>(), plateau);
       }
     }
     ++compared;
   }
-  EXPECT_EQ(compared, 5);
+  EXPECT_EQ(compared, 6);
 }
 
 namespace

@@ -38,6 +38,12 @@ GetPolicy(const CommandLine & commandLine)
     throw UsageError(std::string("--policy: ") + error.GetDescription());
   }
 }
+
+std::string
+NameTask(std::int64_t task)
+{
+  return "task" + std::to_string(task);
+}
 } // namespace
 
 int
@@ -52,6 +58,7 @@ RunAdapt(const Arguments & arguments)
     "tasks, those that were there unchanged, and runs the new one unless --task chooses another.");
   commandLine.AddGroup("Task").add_options()("settings", Text(), "file of settings: data, transforms, losses")(
     "classes", Text(), "of the new task's labels, background included")("channels", Text(), "of its images, default 1")(
+    "name", Text(), "of the task in the model's card; default: taskN, its number")(
     "policy",
     Text(),
     "adapters (default): the task joins the others; reference: a model of the task alone, with the "
@@ -85,6 +92,23 @@ RunAdapt(const Arguments & arguments)
   settings.network.start = start;
   settings.network.trainedParts = adaptation.trained;
   settings.network.startParts = adaptation.kept;
-  return RunVolumeTraining(commandLine, settings, file);
+  NewTask newTask;
+  if (policy == itk::nn::U2NetAdaptationPolicy::AdaptersOnly)
+  {
+    const itk::nn::ModelCard & card = model->GetModel()->GetCard();
+    const std::int64_t count = network->GetNumberOfTasks();
+    for (std::int64_t task = 0; task < count; ++task)
+    {
+      const bool isNamed = task < static_cast<std::int64_t>(card.tasks.size());
+      newTask.others.push_back(
+        { isNamed ? card.tasks[static_cast<std::size_t>(task)].name : NameTask(task), card.GetPreprocessing(task) });
+    }
+    newTask.name = commandLine.GetText("name", NameTask(count));
+    if (card.FindTask(newTask.name) >= 0)
+    {
+      throw UsageError("--name: the model has a task '" + newTask.name + "' already");
+    }
+  }
+  return RunVolumeTraining(commandLine, settings, file, newTask);
 }
 } // namespace universeg

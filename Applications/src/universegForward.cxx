@@ -55,7 +55,7 @@ RunForward(const Arguments & arguments)
     outputName,
     { inputName, commandLine.GetText("model"), commandLine.GetText("weights"), commandLine.GetText("config") });
   const auto model = LoadModel(commandLine, false);
-  const int task = GetTask(commandLine);
+  const int task = GetTask(commandLine, model->GetModel()->GetCard());
   const auto runner = model->GetRunner(options, task);
 
   const itk::nn::SafeTensorsFile file = itk::nn::ReadSafeTensors(inputName);

@@ -51,13 +51,21 @@ void
 AddTaskOption(CommandLine & commandLine)
 {
   commandLine.AddGroup("Task").add_options()(
-    "task", Text(), "number of the task, from 0, of a model of several (u2net); default: the configured one");
+    "task",
+    Text(),
+    "number, from 0, or name in the model's card of the task, of a model of several (u2net); default: the "
+    "configured one");
 }
 
 int
-GetTask(const CommandLine & commandLine)
+GetTask(const CommandLine & commandLine, const itk::nn::ModelCard & card)
 {
-  return commandLine.Has("task") ? static_cast<int>(commandLine.GetInteger("task", 0, 0, 1 << 20)) : -1;
+  if (!commandLine.Has("task"))
+  {
+    return -1;
+  }
+  const std::int64_t named = card.FindTask(commandLine.GetText("task"));
+  return static_cast<int>(named >= 0 ? named : commandLine.GetInteger("task", 0, 0, 1 << 20));
 }
 
 void

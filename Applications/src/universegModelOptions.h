@@ -21,6 +21,7 @@
 #include "universegCommandLine.h"
 
 #include "itkNNExecutionPlan.h"
+#include "itkNNModelCard.h"
 #include "itkSegmentationModel.h"
 
 #include <string>
@@ -33,8 +34,9 @@ void AddModelOptions(CommandLine & commandLine, bool hasDefault);
 /** The option --task. */
 void AddTaskOption(CommandLine & commandLine);
 
-/** -1 without the option. */
-int GetTask(const CommandLine & commandLine);
+/** -1 without the option.
+ * \param card whose tasks have names. */
+int GetTask(const CommandLine & commandLine, const itk::nn::ModelCard & card);
 
 /** --backend, --device, --precision, --deterministic and --threads. */
 void AddPlanOptions(CommandLine & commandLine);

@@ -264,7 +264,9 @@ MakeJob(const CommandLine & commandLine)
   {
     throw UsageError("--support is missing, which a model of the network " + model->GetNetworkName() + " needs");
   }
-  const std::string & preprocessing = model->GetModel()->GetCard().preprocessing;
+  const itk::nn::ModelCard & card = model->GetModel()->GetCard();
+  const auto network = model->GetNetwork(GetTask(commandLine, card));
+  const std::string & preprocessing = card.GetPreprocessing(network->GetTask());
   itk::nn::VolumePipeline pipeline;
   if (!preprocessing.empty())
   {
@@ -277,8 +279,8 @@ MakeJob(const CommandLine & commandLine)
       pipeline.windows->mirrorAxes.push_back(axis);
     }
   }
-  job.segmenters.push_back(MakeSegmenter(
-    model->GetNetwork(GetTask(commandLine)), model->GetModel()->GetWeights(), pipeline, GetPlanOptions(commandLine)));
+  job.segmenters.push_back(
+    MakeSegmenter(network, model->GetModel()->GetWeights(), pipeline, GetPlanOptions(commandLine)));
   job.largestComponent = commandLine.Has("largest-component") ? 2 : 0;
   const std::string extension = commandLine.GetText("extension", ".nii.gz");
   const auto isFolder = [&](const std::string & name)

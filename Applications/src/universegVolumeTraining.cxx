@@ -23,6 +23,7 @@
 #include "itkNNModel.h"
 #include "itkNNRegisterBackends.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -84,6 +85,109 @@ SetStart(const itk::nn::VolumeNetworkSettings & settings,
   }
   std::cout << std::endl;
 }
+
+/** A task with its settings, and the folder that names in them start from. */
+struct VolumeTask
+{
+  std::string name;
+  itk::nn::VolumeTrainingSettings settings;
+  std::string folder;
+  itk::nn::Network::ConstPointer network;
+};
+
+/** The tasks of a training: those of the settings, or the settings themselves. */
+std::vector<VolumeTask>
+ReadTasks(const itk::nn::VolumeTrainingSettings & settings,
+          const std::string & folder,
+          const itk::nn::Network::ConstPointer & network)
+{
+  if (settings.tasks.empty())
+  {
+    return { { "", settings, folder, network } };
+  }
+  const auto count = static_cast<std::int64_t>(settings.tasks.size());
+  if (count != network->GetNumberOfTasks())
+  {
+    throw Failure("'task' has " + std::to_string(count) + " entries, the network " + network->GetName() + " has " +
+                  std::to_string(network->GetNumberOfTasks()) + " tasks");
+  }
+  std::vector<VolumeTask> tasks;
+  for (const auto & task : settings.tasks)
+  {
+    const std::string file = itk::nn::LocateVolumeFile(task.settings, folder);
+    VolumeTask read{ task.name, {}, fs::path(file).parent_path().string(), nullptr };
+    ReadVolumeConfiguration(file, read.settings);
+    if (!read.settings.tasks.empty())
+    {
+      throw Failure(file + ": the settings of a task should have no 'task' of their own");
+    }
+    read.settings.seed = settings.seed;
+    read.network = count == 1 ? network : network->ForTask(static_cast<std::int64_t>(tasks.size()));
+    if (task.name.empty() ||
+        std::any_of(tasks.begin(), tasks.end(), [&task](const VolumeTask & other) { return other.name == task.name; }))
+    {
+      throw Failure("'task': the name '" + task.name + "' should not be empty and be that of one task");
+    }
+    tasks.push_back(std::move(read));
+  }
+  return tasks;
+}
+
+itk::nn::BatchSource::ConstPointer
+MakeBatches(const std::vector<VolumeTask> & tasks)
+{
+  std::vector<itk::nn::BatchSource::ConstPointer> sources;
+  for (const auto & task : tasks)
+  {
+    sources.push_back(task.settings.MakeBatchSource(task.folder));
+  }
+  return sources.size() == 1 ? sources.front() : std::make_shared<itk::nn::RoundRobinBatchSource>(std::move(sources));
+}
+
+/** Validates the tasks that have cases for it; empty when none has. */
+std::function<TrainingJob::Validation()>
+MakeValidation(const std::vector<VolumeTask> & tasks, const TrainingPlace & place)
+{
+  struct Validated
+  {
+    const VolumeTask * task;
+    std::shared_ptr<const itk::nn::VolumeCache> cases;
+    itk::nn::VolumePipeline pipeline;
+  };
+  std::vector<Validated> validated;
+  for (const auto & task : tasks)
+  {
+    const itk::nn::VolumePipeline pipeline = task.settings.GetValidationPipeline();
+    if (auto cases = task.settings.GetValidationCases(task.folder))
+    {
+      validated.push_back({ &task, std::move(cases), pipeline });
+    }
+  }
+  if (validated.empty())
+  {
+    return {};
+  }
+  return [validated, &place]() -> TrainingJob::Validation
+  {
+    std::vector<std::pair<std::string, std::shared_ptr<const itk::nn::VolumeValidation>>> validations;
+    for (const auto & part : validated)
+    {
+      validations.emplace_back(
+        part.task->name,
+        std::make_shared<const itk::nn::VolumeValidation>(part.task->network, part.cases, part.pipeline, place.plan));
+    }
+    return [validations](const itk::nn::StateDict & weights)
+    {
+      std::vector<std::pair<std::string, itk::nn::ValidationResult>> results;
+      for (const auto & [name, validation] : validations)
+      {
+        results.emplace_back(name, validation->Run(weights));
+      }
+      return results.size() == 1 && results.front().first.empty() ? results.front().second
+                                                                  : itk::nn::JoinValidations(results);
+    };
+  };
+}
 } // namespace
 
 bool
@@ -124,7 +228,10 @@ AddVolumeTrainingOptions(CommandLine & commandLine)
 }
 
 int
-RunVolumeTraining(const CommandLine & commandLine, itk::nn::VolumeTrainingSettings settings, const std::string & file)
+RunVolumeTraining(const CommandLine & commandLine,
+                  itk::nn::VolumeTrainingSettings settings,
+                  const std::string & file,
+                  const NewTask & newTask)
 {
   constexpr std::int64_t most = std::int64_t{ 1 } << 40;
   settings.steps = commandLine.GetInteger("steps", settings.steps, 0, most);
@@ -147,21 +254,24 @@ RunVolumeTraining(const CommandLine & commandLine, itk::nn::VolumeTrainingSettin
   {
     SetStart(settings.network, folder, *job.network, job.weights);
   }
-  job.batches = settings.MakeBatchSource(folder);
-  const itk::nn::VolumePipeline inference = settings.GetInferencePipeline();
-  const itk::nn::VolumePipeline pipeline = settings.GetValidationPipeline();
-  if (const auto cases = settings.GetValidationCases(folder))
-  {
-    job.makeValidation = [&job, cases, pipeline]() -> TrainingJob::Validation
-    {
-      const auto validation =
-        std::make_shared<const itk::nn::VolumeValidation>(job.network, cases, pipeline, job.place.plan);
-      return [validation](const itk::nn::StateDict & weights) { return validation->Run(weights); };
-    };
-  }
+  const std::vector<VolumeTask> tasks = ReadTasks(settings, folder, job.network);
+  job.batches = MakeBatches(tasks);
+  job.makeValidation = MakeValidation(tasks, job.place);
   job.logEvery = settings.logEvery;
   job.configuration = itk::nn::ConfigurationTable(settings).Write();
-  job.card.preprocessing = inference.ToJson();
+  job.card.tasks = newTask.others;
+  for (const auto & task : tasks)
+  {
+    const std::string preprocessing = task.settings.GetInferencePipeline().ToJson();
+    if (settings.tasks.empty() && newTask.others.empty())
+    {
+      job.card.preprocessing = preprocessing;
+    }
+    else
+    {
+      job.card.tasks.push_back({ task.name.empty() ? newTask.name : task.name, preprocessing });
+    }
+  }
   job.card.license = settings.model.licence;
   job.card.description = settings.model.description;
   job.card.provenance =

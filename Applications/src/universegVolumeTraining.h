@@ -24,6 +24,7 @@
 #include "itkNNVolumeTrainingSettings.h"
 
 #include <string>
+#include <vector>
 
 namespace universeg
 {
@@ -42,11 +43,19 @@ void ReadVolumeConfiguration(const std::string & fileName, itk::nn::VolumeTraini
  * seed, model and those of plans. */
 void AddVolumeTrainingOptions(CommandLine & commandLine);
 
+/** Of a training of a task that joins others, for the model's card. */
+struct NewTask
+{
+  std::string name;
+  std::vector<itk::nn::ModelCard::Task> others; ///< in front of it; empty: there are none
+};
+
 /** Train as settings and options say.
  * \param file of the settings, for names that start from its folder. Returns an exit code. */
 int RunVolumeTraining(const CommandLine & commandLine,
                       itk::nn::VolumeTrainingSettings settings,
-                      const std::string & file);
+                      const std::string & file,
+                      const NewTask & newTask = {});
 } // namespace universeg
 
 #endif

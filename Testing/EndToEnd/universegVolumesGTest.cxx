@@ -259,6 +259,140 @@ TEST(Volumes, PretrainsAndFinetunes)
   EXPECT_NE(resumed.output.find("goes on behind step 2"), std::string::npos) << resumed.output;
 }
 
+/** Two tasks of a 3D U2-Net train in turns, each with the settings of its own file. */
+TEST(Volumes, TasksOfOneNetwork)
+{
+  const std::string folder = MakeProject("volumes-tasks");
+  const std::string settings = folder + "/tasks.toml";
+  std::ofstream(folder + "/boxes.toml") << R"(batch-size = 2
+[data]
+train = "train.csv"
+train-folder = "data"
+validation = "test.csv"
+validation-folder = "data"
+[[transforms.train]]
+name = "RandomCrop"
+options = ["output_size = [16, 16, 16]"]
+[[transforms.train]]
+name = "NormalizeWithMeanStd"
+[[transforms.train]]
+name = "LabelToProbability"
+options = ["class_num = 2"]
+[[transforms.validation]]
+name = "NormalizeWithMeanStd"
+[[transforms.validation]]
+name = "LabelToProbability"
+options = ["class_num = 2"]
+[[transforms.inference]]
+name = "NormalizeWithMeanStd"
+[window]
+size = [16, 16, 16]
+stride = [8, 8, 8]
+)";
+  std::ofstream(settings) << R"(steps = 40
+validate-every = 40
+[network]
+name = "u2net"
+configuration = '{"num_pool_per_axis": [2, 2, 2], "base_channels": 4, "in_channels": [1, 1], "num_classes": [2, 2]}'
+[[task]]
+name = "boxes"
+settings = "boxes.toml"
+[[task]]
+name = "others"
+settings = "my.cfg"
+[[loss]]
+function = "lovasz"
+activation = "softmax"
+[[loss]]
+function = "focal"
+activation = "softmax"
+detached = true
+[optimizer]
+idle-steps = true
+[schedule]
+shape = "loss_plateau"
+rate = 0.01
+interval = 10
+window = 1
+)";
+  const ProcessResult training =
+    RunCommand({ "train", "--config", settings, "--output", folder + "/run", "--threads", "1" });
+  ASSERT_EQ(training.exitCode, 0) << training.error;
+  const auto model = itk::SegmentationModel::Read(folder + "/run/model.safetensors");
+  EXPECT_EQ(model->GetNumberOfTasks(), 2U);
+  const itk::nn::ModelCard & card = model->GetModel()->GetCard();
+  ASSERT_EQ(card.tasks.size(), 2U);
+  EXPECT_EQ(card.FindTask("others"), 1);
+  EXPECT_EQ(card.preprocessing, "");
+  EXPECT_NE(card.GetPreprocessing(0).find("NormalizeWithMeanStd"), std::string::npos);
+  EXPECT_NE(ReadFile(folder + "/run/log.jsonl").find("\"validation-boxes.dice\""), std::string::npos);
+  std::vector<std::vector<float>> results;
+  for (const std::string task : { "boxes", "others", "0", "1" })
+  {
+    const std::string output = folder + "/" + task + ".nii.gz";
+    const ProcessResult segmentation = RunCommand({ "segment",
+                                                    "--model",
+                                                    folder + "/run/model.safetensors",
+                                                    "--task",
+                                                    task,
+                                                    "--output",
+                                                    output,
+                                                    folder + "/data/case2.nii.gz" });
+    ASSERT_EQ(segmentation.exitCode, 0) << segmentation.error;
+    results.push_back(universeg::ReadImage(output).pixels);
+    const ProcessResult evaluation = RunCommand(
+      { "evaluate", "--prediction", output, "--reference", folder + "/data/case2_lab.nii.gz", "--json", "-" });
+    ASSERT_EQ(evaluation.exitCode, 0) << evaluation.error;
+    EXPECT_GT(nlohmann::json::parse(evaluation.output).at("mean_dice").get<double>(), 0.5) << task;
+  }
+  EXPECT_EQ(results[0], results[2]);
+  EXPECT_EQ(results[1], results[3]);
+  EXPECT_NE(results[0], results[1]);
+
+  // A task joins them by its name.
+  const std::vector<std::string> adapt{ "adapt",
+                                        "--settings",
+                                        folder + "/my.cfg",
+                                        "--model",
+                                        folder + "/run/model.safetensors",
+                                        "--classes",
+                                        "2",
+                                        "--output",
+                                        folder + "/more",
+                                        "--steps",
+                                        "1",
+                                        "--threads",
+                                        "1" };
+  auto named = adapt;
+  named.insert(named.end(), { "--name", "boxes" });
+  EXPECT_NE(RunCommand(named).error.find("--name: the model has a task 'boxes' already"), std::string::npos);
+  named.back() = "third";
+  const ProcessResult adaptation = RunCommand(named);
+  ASSERT_EQ(adaptation.exitCode, 0) << adaptation.error;
+  const auto more = itk::SegmentationModel::Read(folder + "/more/model.safetensors");
+  const auto & tasks = more->GetModel()->GetCard().tasks;
+  ASSERT_EQ(tasks.size(), 3U);
+  EXPECT_EQ(tasks[0], card.tasks[0]);
+  EXPECT_EQ(tasks[1], card.tasks[1]);
+  EXPECT_EQ(tasks[2].name, "third");
+  EXPECT_NE(tasks[2].preprocessing, "");
+
+  const auto expectError = [&](const std::string & from, const std::string & to, const std::string & error)
+  {
+    std::string text = ReadFile(settings);
+    text.replace(text.find(from), from.size(), to);
+    std::ofstream(folder + "/bad.toml") << text;
+    const ProcessResult result = RunCommand({ "train", "--config", folder + "/bad.toml", "--output", folder + "/bad" });
+    EXPECT_EQ(result.exitCode, 1);
+    EXPECT_NE(result.error.find(error), std::string::npos) << result.error;
+  };
+  expectError("\"in_channels\": [1, 1], \"num_classes\": [2, 2]",
+              "\"in_channels\": [1], \"num_classes\": [2]",
+              "'task' has 2 entries, the network u2net has 1 tasks");
+  expectError("name = \"others\"", "name = \"boxes\"", "the name 'boxes' should not be empty and be that of one task");
+  expectError("boxes.toml", "tasks.toml", "the settings of a task should have no 'task' of their own");
+}
+
 /** A model of two tasks gets a third one. */
 TEST(Volumes, AdaptAddsATask)
 {

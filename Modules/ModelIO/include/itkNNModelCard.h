@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 namespace itk
 {
@@ -38,8 +39,20 @@ namespace nn
 struct UniverSegModelIO_EXPORT ModelCard
 {
   static constexpr int currentMajorVersion = 1;
-  static constexpr int currentMinorVersion = 0;
+  static constexpr int currentMinorVersion = 1;
   static constexpr const char * metadataKey = "universeg.card";
+
+  /** A task, or domain, of a network of several. */
+  struct Task
+  {
+    std::string name;
+    std::string preprocessing; ///< as that of the card, of this task's images
+
+    bool operator==(const Task & other) const
+    {
+      return name == other.name && preprocessing == other.preprocessing;
+    }
+  };
 
   int majorVersion = currentMajorVersion;
   int minorVersion = currentMinorVersion;
@@ -50,6 +63,8 @@ struct UniverSegModelIO_EXPORT ModelCard
   std::string configuration;
   /** Text of a JSON object that says how images are prepared, or empty. */
   std::string preprocessing;
+  /** In the network's order, since version 1.1; empty for a network of one task. */
+  std::vector<Task> tasks;
   /** Names of the label values. */
   std::map<std::int64_t, std::string> labels;
   std::string license;
@@ -58,11 +73,17 @@ struct UniverSegModelIO_EXPORT ModelCard
   /** Anything else, as text. */
   std::map<std::string, std::string> extra;
 
+  /** That of a task when the card tells it, else that of all. */
+  const std::string & GetPreprocessing(std::int64_t task) const;
+
+  /** The number of a task from its name; -1 when there is none of that name. */
+  std::int64_t FindTask(const std::string & name) const;
+
   /** Nothing but the version is set. */
   bool IsEmpty() const;
 
   /** Compact JSON with the fields that are set. Throws Error when configuration
-   * or preprocessing is neither empty nor a JSON object. */
+   * or a preprocessing is neither empty nor a JSON object. */
   std::string ToJson() const;
   /** Throws Error for text that is no card, a field of the wrong type or another
    * major version. Unknown fields are passed over. */

@@ -88,11 +88,26 @@ ParseVersion(const std::string & text, int & major, int & minor)
 }
 } // namespace
 
+const std::string &
+ModelCard::GetPreprocessing(std::int64_t task) const
+{
+  return task >= 0 && task < static_cast<std::int64_t>(tasks.size())
+         ? tasks[static_cast<std::size_t>(task)].preprocessing
+         : preprocessing;
+}
+
+std::int64_t
+ModelCard::FindTask(const std::string & name) const
+{
+  const auto found = std::find_if(tasks.begin(), tasks.end(), [&name](const Task & task) { return task.name == name; });
+  return found == tasks.end() ? -1 : found - tasks.begin();
+}
+
 bool
 ModelCard::IsEmpty() const
 {
-  return network.empty() && configuration.empty() && preprocessing.empty() && labels.empty() && license.empty() &&
-         provenance.empty() && description.empty() && extra.empty();
+  return network.empty() && configuration.empty() && preprocessing.empty() && tasks.empty() && labels.empty() &&
+         license.empty() && provenance.empty() && description.empty() && extra.empty();
 }
 
 std::string
@@ -115,6 +130,15 @@ ModelCard::ToJson() const
   if (!preprocessing.empty())
   {
     json["preprocessing"] = ParseObject(preprocessing, "The model card's preprocessing");
+  }
+  for (const auto & task : tasks)
+  {
+    Json entry{ { "name", task.name } };
+    if (!task.preprocessing.empty())
+    {
+      entry["preprocessing"] = ParseObject(task.preprocessing, "The preprocessing of the model card's task");
+    }
+    json["tasks"].push_back(std::move(entry));
   }
   for (const auto & label : labels)
   {
@@ -147,6 +171,17 @@ ModelCard::FromJson(const std::string & text)
   card.license = TextField(json, "license");
   card.provenance = TextField(json, "provenance");
   card.description = TextField(json, "description");
+  if (const Json * tasks = Find(json, "tasks"))
+  {
+    itkNNRequireMacro(tasks->is_array(),
+                      "The model card's field 'tasks' is a JSON " << tasks->type_name() << ", expected an array");
+    for (const auto & task : *tasks)
+    {
+      itkNNRequireMacro(task.is_object(),
+                        "A task of the model card is a JSON " << task.type_name() << ", expected an object");
+      card.tasks.push_back({ TextField(task, "name"), ObjectField(task, "preprocessing") });
+    }
+  }
   if (const Json * labels = Find(json, "labels"))
   {
     itkNNRequireMacro(labels->is_array(),
@@ -180,9 +215,9 @@ bool
 ModelCard::operator==(const ModelCard & other) const
 {
   return majorVersion == other.majorVersion && minorVersion == other.minorVersion && network == other.network &&
-         configuration == other.configuration && preprocessing == other.preprocessing && labels == other.labels &&
-         license == other.license && provenance == other.provenance && description == other.description &&
-         extra == other.extra;
+         configuration == other.configuration && preprocessing == other.preprocessing && tasks == other.tasks &&
+         labels == other.labels && license == other.license && provenance == other.provenance &&
+         description == other.description && extra == other.extra;
 }
 } // namespace nn
 } // namespace itk

@@ -97,6 +97,11 @@ DescribeModel(const Model & model)
   line("Description", card.description);
   line("Configuration", card.configuration);
   line("Preprocessing", card.preprocessing);
+  for (std::size_t i = 0; i < card.tasks.size(); ++i)
+  {
+    const ModelCard::Task & task = card.tasks[i];
+    line("Task " + std::to_string(i), task.name + (task.preprocessing.empty() ? "" : ", " + task.preprocessing));
+  }
   for (const auto & label : card.labels)
   {
     line("Label " + std::to_string(label.first), label.second);

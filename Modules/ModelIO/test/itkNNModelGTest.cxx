@@ -34,6 +34,7 @@ FullCard()
   card.network = "UniverSeg";
   card.configuration = R"({"encoder_blocks":[64,64],"nested":{"a":[1,2.5,null]}})";
   card.preprocessing = R"({"normalization":"min-max"})";
+  card.tasks = { { "heart", R"({"spacing":[1,1,2]})" }, { "liver", "" } };
   card.labels = { { -1, "ignored" }, { 0, "background" }, { 1, "nucleus" } };
   card.license = "Apache-2.0";
   card.provenance = "trained in a test\nin two lines";
@@ -163,6 +164,24 @@ TEST(ModelIOModelCard, RoundTrip)
   EXPECT_NE(other, card);
 }
 
+TEST(ModelIOModelCard, TasksHaveNamesAndPreprocessing)
+{
+  const ModelCard card = FullCard();
+  EXPECT_EQ(card.FindTask("liver"), 1);
+  EXPECT_EQ(card.FindTask("lung"), -1);
+  EXPECT_EQ(card.GetPreprocessing(0), R"({"spacing":[1,1,2]})");
+  EXPECT_EQ(card.GetPreprocessing(1), "");
+  for (const std::int64_t task : { -1, 2 })
+  {
+    EXPECT_EQ(card.GetPreprocessing(task), card.preprocessing);
+  }
+  ModelCard other = card;
+  other.tasks[1].name = "lung";
+  EXPECT_NE(other, card);
+  other.tasks[1].preprocessing = "[]";
+  EXPECT_NN_ERROR(other.ToJson(), "The preprocessing of the model card's task");
+}
+
 TEST(ModelIOModelCard, ConfigurationKeepsItsOrder)
 {
   ModelCard card;
@@ -193,6 +212,10 @@ TEST(ModelIOModelCard, MalformedCardsAreErrors)
   fail("\"network\":1", "field 'network' is a JSON number, expected a string");
   fail("\"configuration\":\"{}\"", "field 'configuration' is a JSON string, expected an object");
   fail("\"labels\":{}", "expected an array");
+  fail("\"tasks\":{}", "field 'tasks' is a JSON object, expected an array");
+  fail("\"tasks\":[1]", "A task of the model card is a JSON number, expected an object");
+  fail("\"tasks\":[{\"name\":1}]", "field 'name' is a JSON number, expected a string");
+  fail("\"tasks\":[{\"preprocessing\":\"\"}]", "field 'preprocessing' is a JSON string, expected an object");
   fail("\"labels\":[1]", "A label of the model card");
   fail("\"labels\":[{\"value\":1.5,\"name\":\"a\"}]", "A label of the model card");
   fail("\"labels\":[{\"value\":1,\"name\":\"a\"},{\"value\":1,\"name\":\"b\"}]", "has the label 1 twice");

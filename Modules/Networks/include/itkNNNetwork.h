@@ -137,6 +137,9 @@ public:
    * default. */
   virtual std::int64_t GetNumberOfTasks() const;
 
+  /** The one that runs; 0 by default. */
+  virtual std::int64_t GetTask() const;
+
   /** The network with the same weights whose graph is that of a task. Throws Error when there is
    * no such task, and for a network of one task. */
   virtual ConstPointer ForTask(std::int64_t task) const;

@@ -88,6 +88,7 @@ public:
   std::vector<Parameter> GetParameters() const override;
   std::vector<std::string> GetInputNames() const override;
   std::int64_t GetNumberOfTasks() const override;
+  std::int64_t GetTask() const override;
   ConstPointer ForTask(std::int64_t task) const override;
   Graph BuildGraph(const ShapeMap & inputs) const override;
 

@@ -133,6 +133,12 @@ Network::GetNumberOfTasks() const
   return 1;
 }
 
+std::int64_t
+Network::GetTask() const
+{
+  return 0;
+}
+
 Network::ConstPointer
 Network::ForTask(std::int64_t task) const
 {

@@ -499,6 +499,12 @@ U2NetNetwork::GetNumberOfTasks() const
   return static_cast<std::int64_t>(m_Configuration.inputChannels.size());
 }
 
+std::int64_t
+U2NetNetwork::GetTask() const
+{
+  return m_Configuration.task;
+}
+
 Network::ConstPointer
 U2NetNetwork::ForTask(std::int64_t task) const
 {

@@ -230,7 +230,9 @@ TEST(U2NetNetwork, RunsForEachOfItsTasks)
                                        R"({"num_pool_per_axis": [1, 1, 1], "base_channels": 2, "in_channels": [1, 2],
                         "num_classes": [2, 4]})");
   EXPECT_EQ(network->GetNumberOfTasks(), 2);
+  EXPECT_EQ(network->GetTask(), 0);
   const auto second = network->ForTask(1);
+  EXPECT_EQ(second->GetTask(), 1);
   EXPECT_EQ(Json::parse(second->GetConfiguration()).at("task"), 1);
   EXPECT_EQ(second->GetParameters().size(), network->GetParameters().size());
   EXPECT_NO_THROW(second->BuildGraph({ { "input", { 1, 2, 4, 4, 4 } } }));
@@ -241,6 +243,7 @@ TEST(U2NetNetwork, RunsForEachOfItsTasks)
   }
   const auto single = Network::Create("fmunet", R"({"in_chns": 1, "class_num": 2})");
   EXPECT_EQ(single->GetNumberOfTasks(), 1);
+  EXPECT_EQ(single->GetTask(), 0);
   EXPECT_NE(ErrorOf([&] { single->ForTask(0); }).find("network fmunet, which is of one task"), std::string::npos);
 }
 

@@ -88,7 +88,7 @@ for name in Backends Networks Training Preprocessing Filtering; do
       filter+=':MISFMTraining.RunningStatistics*'
       ;;
     Preprocessing) filter='SpatialDeformation.*:VolumeFusionGraph.*' ;;
-    Filtering) filter='*Cuda*:VolumeFusionFilter.Devices*' ;;
+    Filtering) filter='*Cuda*:VolumeFusionFilter.Devices*:SpatialDeformation*' ;;
     *) filter='*' ;;
   esac
   "${home}/bin/UniverSeg${name}Tests" --gtest_brief=1 --gtest_filter="${filter}"

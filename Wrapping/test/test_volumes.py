@@ -15,7 +15,7 @@
 #   limitations under the License.
 #
 # ==========================================================================*/
-"""The wrapped filters of volumes: Volume Fusion and sliding windows."""
+"""The wrapped filters of volumes: Volume Fusion, deformations and sliding windows."""
 
 import os
 import subprocess
@@ -186,3 +186,59 @@ def test_volume_fusion():
     with pytest.raises(RuntimeError, match="number of classes is 1; should be from 2 to 256"):
         fusion.SetNumberOfClasses(1)
         fusion.Update()
+
+
+def test_spatial_deformation():
+    array, mask = make_volume(4)
+    image = itk.image_from_array(array)
+    image.SetSpacing([0.5, 2, 3])
+    other = itk.image_from_array(1 - 2 * array)
+    other.CopyInformation(image)
+    labels = itk.image_from_array(mask)
+    labels.CopyInformation(image)
+    deform = itk.SpatialDeformationImageFilter[type(image), itk.Image[itk.UC, 3]].New(Input=image)
+    deform.SetInput(1, other)
+    deform.SetLabelImage(labels)
+    deform.SetBoundary("nearest")
+    deform.AppendTranslate([3.0, -2.0, 1.0])
+    deform.AppendFlip([True, False, False])
+    deform.Update()
+    assert list(deform.GetDoneOperations()) == ["translate", "flip"]
+    # The translation moves coordinates, which the flip then reverses along x.
+    z, y, x = (np.arange(n) for n in array.shape)
+    place = np.ix_((z + 1).clip(0, 19), (y - 2).clip(0, 23), (27 - x + 3).clip(0, 27))
+    assert np.allclose(itk.array_from_image(deform.GetOutput()), array[place], atol=1e-5)
+    assert np.allclose(itk.array_from_image(deform.GetOutput(1)), 1 - 2 * array[place], atol=1e-5)
+    assert np.array_equal(itk.array_from_image(deform.GetLabelOutput()), mask[place])
+    assert list(deform.GetOutput().GetSpacing()) == [0.5, 2, 3]
+
+    deform.ClearOperations()
+    deform.AppendElastic(4.0, 20.0)
+    deform.AppendRotate([0.1, 0.0, 0.3], 0.5)
+    results = {}
+    for seed in range(8):
+        deform.SetSeed(seed)
+        deform.Update()
+        results[seed] = itk.array_from_image(deform.GetOutput())
+        assert deform.GetDoneOperations()[0] == "elastic"
+    assert not np.array_equal(results[0], results[1])
+    deform.SetSeed(0)
+    deform.Update()
+    assert np.array_equal(itk.array_from_image(deform.GetOutput()), results[0])
+    with pytest.raises(RuntimeError, match="the boundary is 'edge'; should be constant, reflect"):
+        deform.SetBoundary("edge")
+        deform.Update()
+
+
+def test_spatial_deformation_of_pictures():
+    array = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    deform = itk.SpatialDeformationImageFilter.New(itk.image_from_array(array))
+    deform.AppendTranslate([0.0, 0.5])
+    deform.SetDefaultPixelValue(99)
+    deform.Update()
+    expected = np.full_like(array, 99)
+    expected[:3] = array[:3] + 3  # two and a half, rounded up
+    assert np.array_equal(itk.array_from_image(deform.GetOutput()), expected)
+    deform.AppendRotate([0.2])
+    deform.Update()
+    assert list(deform.GetDoneOperations()) == ["translate", "rotate"]

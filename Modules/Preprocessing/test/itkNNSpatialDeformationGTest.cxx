@@ -17,12 +17,9 @@
  *=========================================================================*/
 #include "itkNNSpatialDeformation.h"
 
-#include "itkNNSafeTensors.h"
-#include "itkNNTestGoldens.h"
+#include "itkNNTestDeformations.h"
 #include "itkNNTestHelpers.h"
 #include "itkNNTestTargets.h"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -37,99 +34,6 @@ using Deformation = SpatialDeformation;
 constexpr BoundaryMode boundaries[] = {
   BoundaryMode::Constant, BoundaryMode::Reflect, BoundaryMode::Mirror, BoundaryMode::Nearest, BoundaryMode::Wrap
 };
-
-/** An operation as the goldens name it: its kind, then its numbers. */
-Deformation::Operation
-ToOperation(const nlohmann::json & json)
-{
-  const auto kind = json.at(0).get<std::string>();
-  if (kind == "scale")
-  {
-    return Deformation::Scale{ json.at(1).get<double>() };
-  }
-  if (kind == "flip")
-  {
-    return Deformation::Flip{ json.at(1).get<std::vector<int>>() };
-  }
-  if (kind == "elastic")
-  {
-    Deformation::Elastic elastic;
-    elastic.sigma = json.at(1).get<double>();
-    elastic.alpha = json.at(2).get<double>();
-    elastic.boundary = json.at(3).get<std::string>() == "mirror" ? BoundaryMode::Mirror : BoundaryMode::Constant;
-    return elastic;
-  }
-  std::vector<double> numbers;
-  for (std::size_t i = 1; i < json.size(); ++i)
-  {
-    numbers.push_back(json.at(i).get<double>());
-  }
-  EXPECT_TRUE(kind == "translate" || kind == "rotate") << kind;
-  return kind == "rotate" ? Deformation::Operation(Deformation::Rotate{ numbers })
-                          : Deformation::Operation(Deformation::Translate{ numbers });
-}
-
-/** A golden deformation. */
-struct GoldenCase
-{
-  std::string name;
-  Deformation deformation;
-  Shape size;
-  double value = 0;
-  StateDict tensors;
-
-  TensorMap MakeInputs() const
-  {
-    TensorMap inputs = MakeSpatialDeformationInputs(deformation, size);
-    if (tensors.Has("noise"))
-    {
-      // Of [-1, 1) in the goldens.
-      Tensor noise = tensors.Get("noise").To(DataType::Float64);
-      std::transform(noise.GetData<double>(),
-                     noise.GetData<double>() + noise.GetNumberOfElements(),
-                     noise.GetData<double>(),
-                     [](double noiseValue) { return (noiseValue + 1) / 2; });
-      inputs["noise0"] = noise;
-    }
-    return inputs;
-  }
-};
-
-/** Those that there are; none when the goldens are not to be had. */
-std::vector<GoldenCase>
-ReadGoldenCases()
-{
-  const std::string file = FindGolden("u2net/deform/deform.json");
-  std::vector<GoldenCase> cases;
-  const nlohmann::json all = file.empty() ? nlohmann::json::object() : nlohmann::json::parse(ReadText(file));
-  for (const auto & [name, entry] : all.items())
-  {
-    const std::string path = FindGolden("u2net/deform/" + name + ".safetensors");
-    if (!entry.contains("ops") || path.empty())
-    {
-      continue;
-    }
-    GoldenCase golden;
-    golden.name = name;
-    golden.size = entry.at("shape").get<Shape>();
-    golden.value = entry.at("cval").get<double>();
-    for (const auto & operation : entry.at("ops"))
-    {
-      golden.deformation.operations.push_back(ToOperation(operation));
-    }
-    golden.tensors = ReadSafeTensors(path).tensors;
-    cases.push_back(std::move(golden));
-  }
-  return cases;
-}
-
-Tensor
-WithAxes(const Tensor & tensor, Shape first)
-{
-  const Shape & shape = tensor.GetShape();
-  first.insert(first.end(), shape.begin(), shape.end());
-  return tensor.Reshape(first);
-}
 
 void
 ExpectNear(const Tensor & actual, const Tensor & expected, double tolerance, const std::string & what)

@@ -47,6 +47,7 @@ constexpr Subcommand subcommands[] = {
   { "finetune", "make a model better for the structures of a support set", &universeg::RunFinetune },
   { "adapt", "add a task to a 3D U2-Net and train it", &universeg::RunAdapt },
   { "volume-fusion", "make samples that networks are pre-trained with", &universeg::RunVolumeFusion },
+  { "deform", "deform images and labels alike, as for augmentation", &universeg::RunDeform },
   { "demo", "segment images made on the spot and show the result", &universeg::RunDemo },
 };
 

@@ -38,6 +38,12 @@ Texts()
   return po::value<std::vector<std::string>>()->multitoken()->composing()->value_name(" ");
 }
 
+po::typed_value<std::vector<std::string>> *
+RepeatedText()
+{
+  return po::value<std::vector<std::string>>()->composing()->value_name(" ");
+}
+
 CommandLine::CommandLine(std::string name, std::string usage, std::string description)
   : m_Name(std::move(name))
   , m_Usage(std::move(usage))
@@ -78,7 +84,9 @@ CommandLine::Parse(const std::vector<std::string> & arguments)
   try
   {
     const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
-    po::store(po::command_line_parser(arguments).options(all).positional(m_Positional).style(style).run(), m_Values);
+    const auto parsed = po::command_line_parser(arguments).options(all).positional(m_Positional).style(style).run();
+    po::store(parsed, m_Values);
+    m_Given = parsed.options;
     if (m_Values.count("help") == 0)
     {
       po::notify(m_Values);
@@ -128,6 +136,23 @@ std::vector<std::string>
 CommandLine::GetTexts(const std::string & option) const
 {
   return this->Has(option) ? m_Values[option].as<std::vector<std::string>>() : std::vector<std::string>();
+}
+
+std::vector<std::pair<std::string, std::string>>
+CommandLine::GetInOrder(const std::vector<std::string> & options) const
+{
+  std::vector<std::pair<std::string, std::string>> result;
+  for (const auto & given : m_Given)
+  {
+    if (std::find(options.begin(), options.end(), given.string_key) != options.end())
+    {
+      for (const auto & value : given.value)
+      {
+        result.emplace_back(given.string_key, value);
+      }
+    }
+  }
+  return result;
 }
 
 std::int64_t

@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace universeg
@@ -87,6 +88,10 @@ public:
   /** As GetText(), but throws UsageError when the option was not given. */
   std::string GetRequired(const std::string & option) const;
 
+  /** An option's name and value, each time that one of these was given, in the order of the
+   * command line. */
+  std::vector<std::pair<std::string, std::string>> GetInOrder(const std::vector<std::string> & options) const;
+
 private:
   std::string m_Name;
   std::string m_Usage;
@@ -94,11 +99,13 @@ private:
   std::vector<boost::program_options::options_description> m_Groups;
   boost::program_options::positional_options_description m_Positional;
   boost::program_options::variables_map m_Values;
+  std::vector<boost::program_options::option> m_Given;
 };
 
-/** Option with a value, with several values, or a flag. */
+/** Option with a value, with several values, or with a value each time that it is given. */
 boost::program_options::typed_value<std::string> * Text();
 boost::program_options::typed_value<std::vector<std::string>> * Texts();
+boost::program_options::typed_value<std::vector<std::string>> * RepeatedText();
 
 /** Throws UsageError that names the option. */
 double ParseNumber(const std::string & text, const std::string & option);

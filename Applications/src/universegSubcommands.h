@@ -29,6 +29,7 @@ using Arguments = std::vector<std::string>;
 
 int RunBench(const Arguments & arguments);
 int RunConvert(const Arguments & arguments);
+int RunDeform(const Arguments & arguments);
 int RunDemo(const Arguments & arguments);
 int RunEvaluate(const Arguments & arguments);
 int RunExplain(const Arguments & arguments);

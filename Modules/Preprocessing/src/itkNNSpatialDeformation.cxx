@@ -35,6 +35,9 @@ using Matrix = std::vector<std::vector<double>>;
 /** More would be a smoothing of everything. */
 constexpr double maximumRadius = 1e4;
 
+/** The longest axis that is smoothed by a matrix, which has the square of it. */
+constexpr std::int64_t longestProduct = 2048;
+
 Matrix
 Multiply(const Matrix & a, const Matrix & b)
 {
@@ -314,20 +317,34 @@ private:
   void AddTransform()
   {
     const std::int64_t number = m_NumberOfTransforms++;
-    const auto column = [&](std::int64_t i)
+    if (m_Whole)
     {
       const ValueId taken =
-        m_Graph.Add(Slice{ { number, 0, i }, { number + 1, m_Axes, i + 1 }, {} }, { m_Transforms }, "column");
-      return m_Graph.Add(Reshape{ this->MakeVectorShape() }, { taken }, "column");
-    };
-    ValueId sum = column(m_Axes);
+        m_Graph.Add(Slice{ { number, 0, 0 }, { number + 1, m_Axes, m_Axes }, {} }, { m_Transforms }, "matrix");
+      const ValueId matrix = m_Graph.Add(Reshape{ { m_Axes, m_Axes } }, { taken }, "matrix");
+      const ValueId positions = m_Graph.Add(Reshape{ { m_Axes, -1 } }, { *m_Whole }, "positions");
+      const ValueId product = m_Graph.Add(MatrixProduct{}, { matrix, positions }, "transform");
+      const ValueId rotated = m_Graph.Add(Reshape{ this->WithAxes({ m_Axes }) }, { product }, "transform");
+      m_Whole = m_Graph.Combine(BinaryFunction::Add, rotated, this->GetColumn(number, m_Axes), "transform");
+      return;
+    }
+    // Components that do not change along all axes make smaller products.
+    ValueId sum = this->GetColumn(number, m_Axes);
     for (std::size_t d = 0; d < m_Size.size(); ++d)
     {
-      const ValueId moved = m_Graph.Combine(
-        BinaryFunction::Multiply, column(static_cast<std::int64_t>(d)), this->GetComponent(d), "transform");
+      const ValueId column = this->GetColumn(number, static_cast<std::int64_t>(d));
+      const ValueId moved = m_Graph.Combine(BinaryFunction::Multiply, column, m_Components[d], "transform");
       sum = m_Graph.Combine(BinaryFunction::Add, sum, moved, "transform");
     }
     m_Whole = sum;
+  }
+
+  /** Of the matrix and offset of a transform: [D, 1...]. */
+  ValueId GetColumn(std::int64_t transform, std::int64_t column)
+  {
+    const ValueId taken = m_Graph.Add(
+      Slice{ { transform, 0, column }, { transform + 1, m_Axes, column + 1 }, {} }, { m_Transforms }, "column");
+    return m_Graph.Add(Reshape{ this->MakeVectorShape() }, { taken }, "column");
   }
 
   void AddFlip(const SpatialDeformation::Flip & flip)
@@ -363,12 +380,10 @@ private:
     const double value = isMirrored ? 0 : elastic.value;
     const ValueId noise = m_Graph.AddInput("noise" + std::to_string(number), this->WithAxes({ m_Axes }));
     ValueId field = m_Graph.Apply(UnaryFunction::Linear, noise, 2, -1 - value, "noise");
-    field = m_Graph.Add(Reshape{ this->WithAxes({ m_Axes, 1 }) }, { field }, "noise");
     for (std::size_t axis = m_Size.size(); axis-- > 0;)
     {
       field = this->Smooth(field, axis, elastic, isMirrored);
     }
-    field = m_Graph.Add(Reshape{ this->WithAxes({ m_Axes }) }, { field }, "field");
     if (value != 0)
     {
       field = m_Graph.Apply(UnaryFunction::Linear, field, 1, value, "field");
@@ -397,6 +412,51 @@ private:
                    weights.end(),
                    std::back_inserter(normalized),
                    [sum](double weight) { return static_cast<float>(weight / sum); });
+    return m_Size[axis] <= longestProduct ? this->SmoothByProduct(x, axis, normalized, isMirrored)
+                                          : this->SmoothByConvolution(x, axis, normalized, isMirrored);
+  }
+
+  /** By a matrix with the weights around its diagonal: more operations than a convolution of
+   * one channel, and many times its speed. */
+  ValueId SmoothByProduct(ValueId x, std::size_t axis, const std::vector<float> & weights, bool isMirrored)
+  {
+    const std::int64_t extent = m_Size[axis];
+    const auto radius = static_cast<std::int64_t>(weights.size() / 2);
+    const auto sources = MirrorNumbers(extent, radius);
+    Tensor matrix = Tensor::Zeros({ extent, extent });
+    for (std::int64_t i = 0; i < extent; ++i)
+    {
+      for (std::int64_t k = -radius; k <= radius; ++k)
+      {
+        const bool isInside = i + k >= 0 && i + k < extent;
+        if (isInside || isMirrored)
+        {
+          matrix.GetData<float>()[i * extent + sources[static_cast<std::size_t>(i + k + radius)]] +=
+            weights[static_cast<std::size_t>(k + radius)];
+        }
+      }
+    }
+    const ValueId gaussian = m_Graph.AddConstant(matrix, "gaussian");
+    const std::int64_t behind =
+      NumberOfElements(Shape(m_Size.begin() + static_cast<std::ptrdiff_t>(axis) + 1, m_Size.end()));
+    ValueId product = -1;
+    if (behind == 1)
+    {
+      const ValueId rows = m_Graph.Add(Reshape{ { -1, extent } }, { x }, "noise");
+      product = m_Graph.Add(MatrixProduct{ false, true }, { rows, gaussian }, "smooth");
+    }
+    else
+    {
+      const ValueId planes = m_Graph.Add(Reshape{ { -1, extent, behind } }, { x }, "noise");
+      product = m_Graph.Add(MatrixProduct{}, { gaussian, planes }, "smooth");
+    }
+    return m_Graph.Add(Reshape{ this->WithAxes({ m_Axes }) }, { product }, "field");
+  }
+
+  ValueId SmoothByConvolution(ValueId x, std::size_t axis, const std::vector<float> & weights, bool isMirrored)
+  {
+    const auto radius = static_cast<std::int64_t>(weights.size() / 2);
+    x = m_Graph.Add(Reshape{ this->WithAxes({ m_Axes, 1 }) }, { x }, "noise");
     Shape kernel(m_Size.size() + 2, 1);
     kernel[axis + 2] = 2 * radius + 1;
     Convolution op;
@@ -409,8 +469,9 @@ private:
     {
       op.padding[axis] = radius;
     }
-    const ValueId gaussian = m_Graph.AddConstant(Tensor::FromVector<float>(kernel, normalized), "gaussian");
-    return m_Graph.Convolve(x, gaussian, std::nullopt, op, "smooth");
+    const ValueId gaussian = m_Graph.AddConstant(Tensor::FromVector<float>(kernel, weights), "gaussian");
+    x = m_Graph.Convolve(x, gaussian, std::nullopt, op, "smooth");
+    return m_Graph.Add(Reshape{ this->WithAxes({ m_Axes }) }, { x }, "field");
   }
 
   /** Of the elements from `radius` in front of an axis to as many behind it. */

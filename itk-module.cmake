@@ -3,6 +3,8 @@ itk_module(
   UniverSeg
   DEPENDS
     ITKCommon
+    ITKImageFunction
+    ITKImageGrid
     ITKIOGDCM
     ITKIOImageBase
     ITKZLIB

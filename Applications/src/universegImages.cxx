@@ -386,6 +386,12 @@ ReadImage(const std::string & name, const std::string & series)
   return Guard([&] { return itk::nn::ReadImageFile(name, series); });
 }
 
+LoadedImage
+ReadMultichannelImage(const std::string & name)
+{
+  return Guard([&] { return itk::nn::ReadMultichannelImageFile(name); });
+}
+
 ImageHeader
 ReadImageHeader(const std::string & name, const std::string & series)
 {

@@ -54,6 +54,9 @@ void QuietLibraries();
 /** As itk::nn::ReadImageFile(). Throws Failure. */
 LoadedImage ReadImage(const std::string & name, const std::string & series = "");
 
+/** As itk::nn::ReadMultichannelImageFile(). Throws Failure. */
+LoadedImage ReadMultichannelImage(const std::string & name);
+
 /** As itk::nn::ReadImageFileHeader(). Throws Failure. */
 ImageHeader ReadImageHeader(const std::string & name, const std::string & series = "");
 

@@ -22,12 +22,15 @@
 #include "itkGDCMImageIO.h"
 #include "itkImageFileWriter.h"
 #include "itkMetaDataObject.h"
+#include "itkNNError.h"
+#include "itkNNImageFile.h"
 
 #include "gtest/gtest.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <filesystem>
@@ -337,6 +340,95 @@ TEST(Images, SeriesWithoutASliceIsRefused)
   EXPECT_NEAR(image.geometry->GetSpacing()[2], 2.5, 0.01);
   const std::string message = MessageOf([&] { universeg::ReadImage(gap); });
   EXPECT_TRUE(Contains(message, "series-gap: the slices of the series are not evenly spaced: 3.125 mm")) << message;
+}
+
+TEST(Images, ChannelsAlongAFourthAxis)
+{
+  using Channels = itk::Image<std::int16_t, 4>;
+  const auto image = Channels::New();
+  image->SetRegions(Channels::SizeType{ { 2, 3, 1, 2 } });
+  image->Allocate();
+  std::iota(image->GetBufferPointer(), image->GetBufferPointer() + 12, std::int16_t{ 0 });
+  const double spacing[] = { 0.5, 2, 3, 1 };
+  image->SetSpacing(spacing);
+  const double origin[] = { 4, -5, 6, 0 };
+  image->SetOrigin(origin);
+  const std::string name = OutputName("channels.nii.gz");
+  const auto writer = itk::ImageFileWriter<Channels>::New();
+  writer->SetInput(image);
+  writer->SetFileName(name);
+  writer->Update();
+
+  const auto read = universeg::ReadMultichannelImage(name);
+  EXPECT_EQ(read.components, 2U);
+  EXPECT_EQ(read.dimension, 3U);
+  EXPECT_EQ(read.pixelType, itk::nn::DataType::Int16);
+  EXPECT_EQ(read.pixels, (std::vector<float>{ 0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11 }));
+  EXPECT_EQ(read.geometry->GetLargestPossibleRegion().GetSize(), (itk::Size<3>{ { 2, 3, 1 } }));
+  EXPECT_EQ(read.geometry->GetPixel({ { 1, 2, 0 } }), 5);
+  for (unsigned int axis = 0; axis < 3; ++axis)
+  {
+    EXPECT_EQ(read.geometry->GetSpacing()[axis], spacing[axis]);
+    EXPECT_EQ(read.geometry->GetOrigin()[axis], origin[axis]);
+  }
+  EXPECT_TRUE(Contains(MessageOf([&] { universeg::ReadImage(name); }), "4 dimensions; should have 2 or 3"));
+
+  // Others are read as ever.
+  const std::string labels = OutputName("labels.nii.gz");
+  universeg::WriteLabels(*MakeLabels({ 1, 2, 3, 4 }, 2, 2), 2, labels);
+  const auto scalar = universeg::ReadMultichannelImage(labels);
+  EXPECT_EQ(scalar.components, 1U);
+  EXPECT_EQ(scalar.dimension, 2U);
+  EXPECT_EQ(scalar.pixelType, itk::nn::DataType::UInt8);
+  EXPECT_EQ(scalar.pixels, (std::vector<float>{ 1, 2, 3, 4 }));
+
+  const std::string cut = OutputName("cut_channels.nii.gz");
+  const std::string bytes = ReadBytes(name);
+  WriteText(cut, bytes.substr(0, bytes.size() / 2));
+  EXPECT_TRUE(Contains(MessageOf([&] { universeg::ReadMultichannelImage(cut); }), "cut_channels.nii.gz"));
+  EXPECT_TRUE(Contains(MessageOf([&] { universeg::ReadMultichannelImage(OutputName("none.nii")); }), "no such file"));
+}
+
+TEST(Images, NiftiHeadersOfBothByteOrders)
+{
+  // sizeof_hdr, dim_info, dim[1], dim[2], datatype, bitpix, pixdim[1] 0.5, scl_slope 2, scl_inter -1, srow_z[3] 1.5.
+  const std::vector<std::pair<std::size_t, std::string>> fields = {
+    { 0, std::string("\0\0\x01\x5c", 4) },   { 42, std::string("\0\x18", 2) },
+    { 44, std::string("\xff\xfe", 2) },      { 70, std::string("\0\x04", 2) },
+    { 72, std::string("\0\x10", 2) },        { 80, std::string("\x3f\0\0\0", 4) },
+    { 112, std::string("\x40\0\0\0", 4) },   { 116, std::string("\xbf\x80\0\0", 4) },
+    { 324, std::string("\x3f\xc0\0\0", 4) },
+  };
+  for (const bool isLittle : { false, true })
+  {
+    std::string bytes(348, '\0');
+    bytes[39] = 57;
+    for (auto [offset, value] : fields)
+    {
+      if (isLittle)
+      {
+        std::reverse(value.begin(), value.end());
+      }
+      bytes.replace(offset, value.size(), value);
+    }
+    const std::string name = OutputName("header.nii");
+    WriteText(name, bytes);
+    EXPECT_THROW(itk::nn::ReadNiftiHeader(name), itk::nn::Error) << "there is no magic";
+    bytes.replace(344, 3, "n+1");
+    WriteText(name, bytes);
+    const auto header = itk::nn::ReadNiftiHeader(name);
+    EXPECT_EQ(header.dimInfo, 57);
+    EXPECT_EQ(header.dim, (std::array<int, 8>{ 0, 24, -2, 0, 0, 0, 0, 0 }));
+    EXPECT_EQ(header.datatype, 4);
+    EXPECT_EQ(header.bitpix, 16);
+    EXPECT_EQ(header.pixdim[1], 0.5F);
+    EXPECT_EQ(header.sclSlope, 2);
+    EXPECT_EQ(header.sclInter, -1);
+    EXPECT_EQ(header.srow[2], (std::array<float, 4>{ 0, 0, 0, 1.5F }));
+    WriteText(name, bytes.substr(0, 347));
+    EXPECT_THROW(itk::nn::ReadNiftiHeader(name), itk::nn::Error);
+  }
+  EXPECT_THROW(itk::nn::ReadNiftiHeader(OutputName("none.nii")), itk::nn::Error);
 }
 
 TEST(Images, HeadersTellWhatCanBeWritten)

@@ -15,12 +15,14 @@
  *  limitations under the License.
  *
  *=========================================================================*/
+#include "itkNNSafeTensors.h"
 #include "itkNNTestGoldens.h"
 #include "itkOverlapScores.h"
 
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -108,6 +110,32 @@ TEST(OverlapScores, GoldenMetrics)
     ExpectScore(oneCase.at("pylot_soft_dice_sq"), itk::SoftDice(p.data(), t.data(), n, squared), what);
     ExpectScore(oneCase.at("pylot_soft_dice_nosq"), itk::SoftDice(p.data(), t.data(), n, plain), what);
     ExpectScore(oneCase.at("pylot_soft_jaccard_sq"), itk::SoftJaccard(p.data(), t.data(), n, squared), what);
+  }
+}
+
+/** The reference implementation of the 3D U2-Net adds 1e-10 to numerator and denominator. */
+TEST(OverlapScores, GoldenDiceOfU2Net)
+{
+  const std::string name = "u2net/proc/small_ops";
+  ITK_NN_REQUIRE_GOLDEN(name + ".safetensors");
+  const auto tensors = itk::nn::ReadSafeTensors(itk::nn::test::FindGolden(name + ".safetensors")).tensors;
+  const auto golden = nlohmann::json::parse(itk::nn::test::ReadText(itk::nn::test::FindGolden(name + ".json")));
+  const auto prediction = tensors.Get("dice_pred").ToVector<int>();
+  const auto truth = tensors.Get("dice_gt").ToVector<int>();
+  const auto expected = golden.at("multiclass_dice_num_class4").get<std::vector<double>>();
+  ASSERT_EQ(expected.size(), 4U);
+  for (int label = 0; label < 4; ++label)
+  {
+    std::uint64_t intersection = 0;
+    for (std::size_t i = 0; i < truth.size(); ++i)
+    {
+      intersection += prediction[i] == label && truth[i] == label;
+    }
+    const auto count = [label](const std::vector<int> & labels)
+    { return static_cast<std::uint64_t>(std::count(labels.begin(), labels.end(), label)); };
+    EXPECT_NEAR(itk::DiceCoefficient(intersection, count(prediction), count(truth)),
+                expected[static_cast<std::size_t>(label)],
+                1e-10);
   }
 }
 } // namespace

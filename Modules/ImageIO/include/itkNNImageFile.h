@@ -21,7 +21,9 @@
 #include "UniverSegImageIOExport.h"
 #include "itkImage.h"
 #include "itkImageIOBase.h"
+#include "itkNNDataType.h"
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -34,10 +36,11 @@ namespace nn
 struct LoadedImage
 {
   std::string fileName;
-  unsigned int dimension = 2;        ///< of the file: 2 or 3
-  unsigned int components = 1;       ///< of a pixel: 1 to 4
-  Image<float, 3>::Pointer geometry; ///< its pixels are those of the first component
-  std::vector<float> pixels;         ///< components fastest, then the first axis
+  unsigned int dimension = 2;             ///< of the file: 2 or 3
+  unsigned int components = 1;            ///< of a pixel: 1 to 4
+  DataType pixelType = DataType::Float32; ///< of the file's values; Float64 where there is no type for them
+  Image<float, 3>::Pointer geometry;      ///< its pixels are those of the first component
+  std::vector<float> pixels;              ///< components fastest, then the first axis
 };
 
 /** What is known of an image without its pixels. \ingroup UniverSegImageIO */
@@ -54,8 +57,30 @@ struct ImageHeader
  * \ingroup UniverSegImageIO */
 UniverSegImageIO_EXPORT LoadedImage ReadImageFile(const std::string & name, const std::string & series = "");
 
+/** As ReadImageFile(), but a file of scalars may have four dimensions: along the last are the
+ * components, as many as there are. \ingroup UniverSegImageIO */
+UniverSegImageIO_EXPORT LoadedImage ReadMultichannelImageFile(const std::string & name,
+                                                              const std::string & series = "");
+
 /** As ReadImageFile(), but the pixels are not looked at. \ingroup UniverSegImageIO */
 UniverSegImageIO_EXPORT ImageHeader ReadImageFileHeader(const std::string & name, const std::string & series = "");
+
+/** Fields of the header of a NIfTI-1 file, as its format names them. \ingroup UniverSegImageIO */
+struct NiftiHeader
+{
+  int dimInfo = 0;
+  std::array<int, 8> dim{};
+  int datatype = 0;
+  int bitpix = 0;
+  std::array<float, 8> pixdim{};
+  float sclSlope = 0;
+  float sclInter = 0;
+  std::array<std::array<float, 4>, 3> srow{}; ///< srow_x, srow_y, srow_z
+};
+
+/** Throws Error that names the file when it cannot be read or is no NIfTI-1 file, packed or not.
+ * \ingroup UniverSegImageIO */
+UniverSegImageIO_EXPORT NiftiHeader ReadNiftiHeader(const std::string & fileName);
 
 /** Throws Error when a file ends too early; some of ITK's readers go on with what
  * the memory held.

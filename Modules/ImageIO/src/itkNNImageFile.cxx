@@ -152,46 +152,82 @@ CheckSize(const std::string & fileName, std::uint64_t expected)
   }
 }
 
-void
-CheckNifti(const std::string & fileName)
+/** \class NiftiBytes
+ * \brief The bytes of a NIfTI-1 header, which may be of either order. */
+class NiftiBytes
 {
-  constexpr std::size_t headerSize = 348;
-  const std::vector<unsigned char> header = ByteReader(fileName).Read(headerSize);
-  if (header.size() < headerSize)
+public:
+  /** Throws Error when the file is shorter than a header. */
+  explicit NiftiBytes(const std::string & fileName)
+    : m_Bytes(ByteReader(fileName).Read(size))
   {
-    Fail(fileName,
-         "the file is truncated: it has " + std::to_string(header.size()) + " bytes, the header alone takes " +
-           std::to_string(headerSize));
+    if (m_Bytes.size() < size)
+    {
+      Fail(fileName,
+           "the file is truncated: it has " + std::to_string(m_Bytes.size()) + " bytes, the header alone takes " +
+             std::to_string(size));
+    }
+    m_IsLittle = GetLittleEndian(m_Bytes.data(), 4) == size;
   }
-  if (std::memcmp(&header[344], "n+1", 3) != 0)
+
+  /** The header says how large it is. */
+  bool HasSize() const
   {
-    return;
+    return this->Get(0, 4) == size;
   }
-  const bool isLittle = GetLittleEndian(header.data(), 4) == headerSize;
-  const auto get = [&](std::size_t offset, std::size_t count)
+
+  /** \param magic of 3 characters. */
+  bool HasMagic(const char * magic) const
+  {
+    return std::memcmp(&m_Bytes[344], magic, 3) == 0;
+  }
+
+  /** An integer of up to 4 bytes, without a sign. */
+  std::uint32_t Get(std::size_t offset, std::size_t count) const
   {
     unsigned char bytes[4];
-    std::copy_n(&header[offset], count, bytes);
-    if (!isLittle)
+    std::copy_n(&m_Bytes[offset], count, bytes);
+    if (!m_IsLittle)
     {
       std::reverse(bytes, bytes + count);
     }
     return static_cast<std::uint32_t>(GetLittleEndian(bytes, count));
-  };
-  const std::size_t dimension = std::min<std::size_t>(get(40, 2), 7);
+  }
+
+  float GetFloat(std::size_t offset) const
+  {
+    const std::uint32_t bits = this->Get(offset, 4);
+    float value = 0;
+    std::memcpy(&value, &bits, sizeof(value));
+    return value;
+  }
+
+private:
+  static constexpr std::size_t size = 348;
+  std::vector<unsigned char> m_Bytes;
+  bool m_IsLittle = true;
+};
+
+void
+CheckNifti(const std::string & fileName)
+{
+  const NiftiBytes header(fileName);
+  if (!header.HasMagic("n+1"))
+  {
+    return;
+  }
+  const std::size_t dimension = std::min<std::size_t>(header.Get(40, 2), 7);
   std::uint64_t pixels = 1;
   for (std::size_t i = 1; i <= dimension; ++i)
   {
-    pixels *= std::max<std::uint32_t>(get(40 + 2 * i, 2), 1);
+    pixels *= std::max<std::uint32_t>(header.Get(40 + 2 * i, 2), 1);
   }
-  const std::uint32_t offsetBits = get(108, 4);
-  float offset = 0;
-  std::memcpy(&offset, &offsetBits, sizeof(offset));
+  const float offset = header.GetFloat(108);
   if (!(offset >= 0 && offset < 1e9F))
   {
     return;
   }
-  CheckSize(fileName, static_cast<std::uint64_t>(offset) + (pixels * get(72, 2) + 7) / 8);
+  CheckSize(fileName, static_cast<std::uint64_t>(offset) + (pixels * header.Get(72, 2) + 7) / 8);
 }
 
 /** \param pixelBytes of all pixels, unpacked. */
@@ -361,8 +397,38 @@ FindSeries(const std::string & folder, const std::string & series)
   return names->GetFileNames(uid);
 }
 
+/** The type of a file's values, of scaled ones that of the result. */
+DataType
+GetPixelType(const ImageIOBase & io)
+{
+  const auto ofSize = [&](DataType one, DataType two, DataType four)
+  {
+    const auto bytes = io.GetComponentSize();
+    return bytes == 1 ? one : bytes == 2 ? two : bytes == 4 ? four : DataType::Int64;
+  };
+  switch (io.GetComponentType())
+  {
+    case IOComponentEnum::CHAR:
+    case IOComponentEnum::SHORT:
+    case IOComponentEnum::INT:
+    case IOComponentEnum::LONG:
+    case IOComponentEnum::LONGLONG:
+      return ofSize(DataType::Int8, DataType::Int16, DataType::Int32);
+    case IOComponentEnum::UCHAR:
+    case IOComponentEnum::USHORT:
+    case IOComponentEnum::UINT:
+    case IOComponentEnum::ULONG:
+    case IOComponentEnum::ULONGLONG:
+      return ofSize(DataType::UInt8, DataType::UInt16, DataType::Int64);
+    case IOComponentEnum::FLOAT:
+      return DataType::Float32;
+    default:
+      return DataType::Float64;
+  }
+}
+
 PixelVolume::Pointer
-ReadSeries(const std::string & folder, const std::string & series)
+ReadSeries(const std::string & folder, const std::string & series, DataType & pixelType)
 {
   auto reader = ImageSeriesReader<PixelVolume>::New();
   reader->SetImageIO(GDCMImageIO::New());
@@ -370,12 +436,13 @@ ReadSeries(const std::string & folder, const std::string & series)
   reader->ForceOrthogonalDirectionOff();
   reader->Update();
   CheckSpacing(folder, *reader->GetOutput());
+  pixelType = GetPixelType(*reader->GetImageIO());
   return reader->GetOutput();
 }
 
 /** \param dimension of the image, without further axes of extent 1. */
 ImageIOBase::Pointer
-OpenImage(const std::string & name, unsigned int & dimension)
+OpenImage(const std::string & name, unsigned int & dimension, unsigned int maximum = 3)
 {
   auto io = ImageIOFactory::CreateImageIO(name.c_str(), IOFileModeEnum::ReadMode);
   if (io.IsNull())
@@ -389,15 +456,49 @@ OpenImage(const std::string & name, unsigned int & dimension)
   {
     --dimension;
   }
-  if (dimension > 3 || dimension < 2)
+  if (dimension > maximum || dimension < 2)
   {
-    Fail(name, "the image has " + std::to_string(dimension) + " dimensions; should have 2 or 3");
+    Fail(name,
+         "the image has " + std::to_string(dimension) + " dimensions; should have 2 " +
+           (maximum > 3 ? "to 4" : "or 3"));
   }
   if (io->GetPixelType() == IOPixelEnum::COMPLEX)
   {
     Fail(name, "the image has complex pixels; should be scalar or in colour");
   }
   return io;
+}
+
+/** Throws Error when the file is cut. */
+template <typename TImage>
+typename TImage::Pointer
+ReadPixels(const ImageIOBase::Pointer & io, LoadedImage & image)
+{
+  CheckImageFileComplete(image.fileName, *io);
+  auto reader = ImageFileReader<TImage>::New();
+  reader->SetImageIO(io);
+  reader->SetFileName(image.fileName);
+  reader->Update();
+  image.pixelType = GetPixelType(*io);
+  const typename TImage::Pointer pixels = reader->GetOutput();
+  pixels->DisconnectPipeline();
+  return pixels;
+}
+
+/** Fill the geometry's pixels. */
+void
+SetFirstComponent(LoadedImage & image)
+{
+  if (image.pixels.empty())
+  {
+    Fail(image.fileName, "the image has no pixels");
+  }
+  image.geometry->Allocate();
+  float * target = image.geometry->GetBufferPointer();
+  for (std::size_t i = 0; i < image.pixels.size(); i += image.components)
+  {
+    *target++ = image.pixels[i];
+  }
 }
 
 /** Run a reader, with the name in its errors. */
@@ -437,6 +538,38 @@ GetReason(const ExceptionObject & error)
   return reason.empty() ? "no reason was given" : reason;
 }
 
+NiftiHeader
+ReadNiftiHeader(const std::string & fileName)
+{
+  NiftiHeader header;
+  Read(fileName,
+       [&]
+       {
+         const NiftiBytes bytes(fileName);
+         if (!bytes.HasSize() || !(bytes.HasMagic("n+1") || bytes.HasMagic("ni1")))
+         {
+           Fail(fileName, "not a NIfTI-1 file");
+         }
+         const auto getShort = [&](std::size_t offset)
+         { return static_cast<int>(static_cast<std::int16_t>(bytes.Get(offset, 2))); };
+         header.dimInfo = static_cast<int>(bytes.Get(39, 1));
+         header.datatype = getShort(70);
+         header.bitpix = getShort(72);
+         for (std::size_t i = 0; i < 8; ++i)
+         {
+           header.dim[i] = getShort(40 + 2 * i);
+           header.pixdim[i] = bytes.GetFloat(76 + 4 * i);
+         }
+         header.sclSlope = bytes.GetFloat(112);
+         header.sclInter = bytes.GetFloat(116);
+         for (std::size_t i = 0; i < 12; ++i)
+         {
+           header.srow[i / 4][i % 4] = bytes.GetFloat(280 + 4 * i);
+         }
+       });
+  return header;
+}
+
 void
 CheckImageFileComplete(const std::string & fileName, const ImageIOBase & io)
 {
@@ -470,41 +603,90 @@ ReadImageFile(const std::string & name, const std::string & series)
        {
          if (fs::is_directory(name))
          {
-           pixels = ReadSeries(name, series);
+           pixels = ReadSeries(name, series, image.pixelType);
            image.dimension = 3;
            return;
          }
-         const auto io = OpenImage(name, image.dimension);
-         CheckImageFileComplete(name, *io);
-         auto reader = ImageFileReader<PixelVolume>::New();
-         reader->SetImageIO(io);
-         reader->SetFileName(name);
-         reader->Update();
-         pixels = reader->GetOutput();
+         pixels = ReadPixels<PixelVolume>(OpenImage(name, image.dimension), image);
        });
-  pixels->DisconnectPipeline();
   image.components = pixels->GetNumberOfComponentsPerPixel();
   if (image.components < 1 || image.components > 4)
   {
     Fail(name, "the image has " + std::to_string(image.components) + " components a pixel; should have 1 to 4");
   }
   const auto & region = pixels->GetLargestPossibleRegion();
-  if (region.GetNumberOfPixels() == 0)
-  {
-    Fail(name, "the image has no pixels");
-  }
-
   image.geometry = Image<float, 3>::New();
   image.geometry->CopyInformation(pixels);
   image.geometry->SetRegions(region);
-  image.geometry->Allocate();
   const float * source = pixels->GetBufferPointer();
   image.pixels.assign(source, source + region.GetNumberOfPixels() * image.components);
-  float * target = image.geometry->GetBufferPointer();
-  for (std::size_t i = 0; i < image.pixels.size(); i += image.components)
+  SetFirstComponent(image);
+  return image;
+}
+
+LoadedImage
+ReadMultichannelImageFile(const std::string & name, const std::string & series)
+{
+  using Channels = VectorImage<float, 4>;
+  LoadedImage image;
+  Channels::Pointer pixels;
+  image.fileName = name;
+  Read(name,
+       [&]
+       {
+         if (fs::is_directory(name))
+         {
+           return;
+         }
+         const auto io = OpenImage(name, image.dimension, 4);
+         if (image.dimension == 4)
+         {
+           pixels = ReadPixels<Channels>(io, image);
+         }
+       });
+  if (pixels.IsNull())
   {
-    *target++ = image.pixels[i];
+    return ReadImageFile(name, series);
   }
+  if (pixels->GetNumberOfComponentsPerPixel() != 1)
+  {
+    Fail(name,
+         "the image has 4 dimensions and " + std::to_string(pixels->GetNumberOfComponentsPerPixel()) +
+           " components a pixel; should have 1");
+  }
+  image.dimension = 3;
+  const auto & region = pixels->GetLargestPossibleRegion();
+  image.components = static_cast<unsigned int>(region.GetSize(3));
+  image.geometry = Image<float, 3>::New();
+  auto direction = image.geometry->GetDirection();
+  auto origin = image.geometry->GetOrigin();
+  auto spacing = image.geometry->GetSpacing();
+  Image<float, 3>::SizeType size;
+  for (unsigned int i = 0; i < 3; ++i)
+  {
+    size[i] = region.GetSize(i);
+    origin[i] = pixels->GetOrigin()[i];
+    spacing[i] = pixels->GetSpacing()[i];
+    for (unsigned int j = 0; j < 3; ++j)
+    {
+      direction[i][j] = pixels->GetDirection()[i][j];
+    }
+  }
+  image.geometry->SetRegions(size);
+  image.geometry->SetOrigin(origin);
+  image.geometry->SetSpacing(spacing);
+  image.geometry->SetDirection(direction);
+  const std::size_t count = image.geometry->GetLargestPossibleRegion().GetNumberOfPixels();
+  image.pixels.resize(count * image.components);
+  const float * source = pixels->GetBufferPointer();
+  for (std::size_t c = 0; c < image.components; ++c)
+  {
+    for (std::size_t i = 0; i < count; ++i)
+    {
+      image.pixels[i * image.components + c] = *source++;
+    }
+  }
+  SetFirstComponent(image);
   return image;
 }
 

@@ -2,6 +2,7 @@
 itk_module(
   UniverSeg
   DEPENDS
+    ITKBinaryMathematicalMorphology
     ITKCommon
     ITKImageFunction
     ITKImageGrid

@@ -46,6 +46,8 @@ constexpr Subcommand subcommands[] = {
   { "pretrain", "train a network on volumes without labels", &universeg::RunPretrain },
   { "finetune", "make a model better for the structures of a support set", &universeg::RunFinetune },
   { "adapt", "add a task to a 3D U2-Net and train it", &universeg::RunAdapt },
+  { "preprocess", "prepare volumes for the 3D U2-Net", &universeg::RunPreprocess },
+  { "explore", "describe the images and labels of data sets", &universeg::RunExplore },
   { "volume-fusion", "make samples that networks are pre-trained with", &universeg::RunVolumeFusion },
   { "deform", "deform images and labels alike, as for augmentation", &universeg::RunDeform },
   { "demo", "segment images made on the spot and show the result", &universeg::RunDemo },

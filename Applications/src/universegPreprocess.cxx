@@ -237,20 +237,7 @@ itk::nn::U2NetCase
 ReadCase(const PreprocessedFiles & files, bool ignoresGeometry)
 {
   const LoadedImage image = ReadMultichannelImage(files.image);
-  itk::nn::U2NetCase result;
-  for (std::size_t c = 0; c < image.components; ++c)
-  {
-    const auto channel = Volume::New();
-    channel->CopyInformation(image.geometry);
-    channel->SetRegions(image.geometry->GetLargestPossibleRegion());
-    channel->Allocate();
-    float * pixel = channel->GetBufferPointer();
-    for (std::size_t i = c; i < image.pixels.size(); i += image.components)
-    {
-      *pixel++ = image.pixels[i];
-    }
-    result.modalities.push_back({ channel.GetPointer(), image.pixelType });
-  }
+  itk::nn::U2NetCase result = ToU2NetCase(image);
   if (!files.label.empty())
   {
     const auto labels = ToLabels(ReadImage(files.label), {});

@@ -27,6 +27,7 @@
 #include "itkNNFileReplacement.h"
 #include "itkNNModel.h"
 #include "itkNNRegisterBackends.h"
+#include "itkU2NetSegmenter.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -52,6 +53,7 @@ struct SegmentationCase
 struct VolumeSegmentation
 {
   std::vector<std::shared_ptr<const itk::nn::VolumeSegmenter>> segmenters; ///< whose logits are averaged
+  std::shared_ptr<const itk::nn::U2NetSegmenter> u2net;                    ///< in their place
   std::vector<SegmentationCase> cases;
   int largestComponent = 0;
   std::map<std::int32_t, std::int32_t> newLabels;
@@ -95,9 +97,40 @@ ComputeLogits(const VolumeSegmentation & job, const Tensor & image, const itk::n
   return sum;
 }
 
+/** Clean and write. */
+void
+FinishLabels(const VolumeSegmentation & job, LabelVolume & labels, unsigned int dimension, const std::string & file)
+{
+  if (job.largestComponent > 0)
+  {
+    KeepLargestComponent(labels, job.largestComponent == 2);
+  }
+  if (!job.newLabels.empty())
+  {
+    std::int32_t * pixels = labels.GetBufferPointer();
+    const auto count = labels.GetLargestPossibleRegion().GetNumberOfPixels();
+    std::transform(pixels,
+                   pixels + count,
+                   pixels,
+                   [&](std::int32_t label)
+                   {
+                     const auto found = job.newLabels.find(label);
+                     return found == job.newLabels.end() ? label : found->second;
+                   });
+  }
+  WriteLabels(labels, dimension, file);
+}
+
 void
 SegmentCase(const VolumeSegmentation & job, const SegmentationCase & entry, const itk::nn::RunHooks & hooks)
 {
+  if (job.u2net)
+  {
+    const LoadedImage image = ReadMultichannelImage(entry.files.GetName());
+    const auto labels = job.u2net->Segment(ToU2NetCase(image), hooks);
+    FinishLabels(job, *labels, image.dimension, entry.labels);
+    return;
+  }
   const itk::nn::LoadedVolume volume = itk::nn::ReadVolumeCase(entry.files);
   // Logits take memory as classes times pixels.
   const bool needsLogits = job.segmenters.size() > 1 || !entry.probabilityStem.empty();
@@ -106,25 +139,7 @@ SegmentCase(const VolumeSegmentation & job, const SegmentationCase & entry, cons
   {
     const Tensor classes =
       needsLogits ? itk::nn::SelectClasses(logits) : job.segmenters.front()->PredictLabels(volume.sample.image, hooks);
-    const auto labels = ToLabelVolume(classes, *volume.geometry);
-    if (job.largestComponent > 0)
-    {
-      KeepLargestComponent(*labels, job.largestComponent == 2);
-    }
-    if (!job.newLabels.empty())
-    {
-      std::int32_t * pixels = labels->GetBufferPointer();
-      const auto count = labels->GetLargestPossibleRegion().GetNumberOfPixels();
-      std::transform(pixels,
-                     pixels + count,
-                     pixels,
-                     [&](std::int32_t label)
-                     {
-                       const auto found = job.newLabels.find(label);
-                       return found == job.newLabels.end() ? label : found->second;
-                     });
-    }
-    WriteLabels(*labels, volume.dimension, entry.labels);
+    FinishLabels(job, *ToLabelVolume(classes, *volume.geometry), volume.dimension, entry.labels);
   }
   for (std::int64_t c = 0; !entry.probabilityStem.empty() && c < logits.GetShape()[0]; ++c)
   {
@@ -137,11 +152,12 @@ int
 Run(const VolumeSegmentation & job)
 {
   ProgressBar progress("segment");
-  const auto count = static_cast<double>(job.cases.size() * job.segmenters.size());
+  const std::size_t passes = std::max<std::size_t>(job.segmenters.size(), 1);
+  const auto count = static_cast<double>(job.cases.size() * passes);
   for (std::size_t i = 0; i < job.cases.size(); ++i)
   {
     const SegmentationCase & entry = job.cases[i];
-    double done = static_cast<double>(i * job.segmenters.size());
+    double done = static_cast<double>(i * passes);
     double last = 0;
     itk::nn::RunHooks hooks;
     hooks.progress = [&](double part)
@@ -166,17 +182,13 @@ Run(const VolumeSegmentation & job)
   return exitSuccess;
 }
 
-std::shared_ptr<const itk::nn::VolumeSegmenter>
-MakeSegmenter(itk::nn::Network::ConstPointer network,
-              const itk::nn::StateDict & weights,
-              itk::nn::VolumePipeline pipeline,
-              itk::nn::PlanOptions plan)
+std::shared_ptr<itk::nn::NetworkRunner>
+MakeRunner(const itk::nn::Network::ConstPointer & network,
+           const itk::nn::StateDict & weights,
+           itk::nn::PlanOptions plan)
 {
   plan.outputs = { network->GetLogitsName() };
-  return std::make_shared<const itk::nn::VolumeSegmenter>(
-    std::make_shared<itk::nn::NetworkRunner>(
-      std::move(network), std::make_shared<const itk::nn::StateDict>(weights), plan),
-    std::move(pipeline));
+  return std::make_shared<itk::nn::NetworkRunner>(network, std::make_shared<const itk::nn::StateDict>(weights), plan);
 }
 
 /** What [testing] of a file of PyMIC says. */
@@ -219,8 +231,8 @@ ReadJob(const CommandLine & commandLine, const std::string & file)
   const auto network = itk::nn::Network::Create(settings.network, settings.networkConfiguration);
   for (const auto & model : models)
   {
-    job.segmenters.push_back(MakeSegmenter(
-      network, itk::nn::Model::Read(model)->GetWeights(), settings.pipeline, GetPlanOptions(commandLine)));
+    job.segmenters.push_back(std::make_shared<const itk::nn::VolumeSegmenter>(
+      MakeRunner(network, itk::nn::Model::Read(model)->GetWeights(), GetPlanOptions(commandLine)), settings.pipeline));
   }
   const std::string list = itk::nn::LocateVolumeFile(settings.data, folder);
   const std::string images = itk::nn::LocateVolumeFile(settings.folder, folder);
@@ -267,8 +279,19 @@ MakeJob(const CommandLine & commandLine)
   const itk::nn::ModelCard & card = model->GetModel()->GetCard();
   const auto network = model->GetNetwork(GetTask(commandLine, card));
   const std::string & preprocessing = card.GetPreprocessing(network->GetTask());
+  const auto runner = MakeRunner(network, model->GetModel()->GetWeights(), GetPlanOptions(commandLine));
   itk::nn::VolumePipeline pipeline;
-  if (!preprocessing.empty())
+  if (itk::nn::U2NetPipeline::IsIn(preprocessing))
+  {
+    if (!probability.empty() || commandLine.Has("mirror"))
+    {
+      throw UsageError(
+        "--probability and --mirror do not go with the preprocessing of this model, that of u2net_torch");
+    }
+    job.u2net =
+      std::make_shared<const itk::nn::U2NetSegmenter>(runner, itk::nn::U2NetPipeline::FromJson(preprocessing));
+  }
+  else if (!preprocessing.empty())
   {
     pipeline = itk::nn::VolumePipeline::FromJson(preprocessing);
   }
@@ -279,8 +302,10 @@ MakeJob(const CommandLine & commandLine)
       pipeline.windows->mirrorAxes.push_back(axis);
     }
   }
-  job.segmenters.push_back(
-    MakeSegmenter(network, model->GetModel()->GetWeights(), pipeline, GetPlanOptions(commandLine)));
+  if (!job.u2net)
+  {
+    job.segmenters.push_back(std::make_shared<const itk::nn::VolumeSegmenter>(runner, pipeline));
+  }
   job.largestComponent = commandLine.Has("largest-component") ? 2 : 0;
   const std::string extension = commandLine.GetText("extension", ".nii.gz");
   const auto isFolder = [&](const std::string & name)

@@ -262,7 +262,7 @@ RunVolumeTraining(const CommandLine & commandLine,
   job.card.tasks = newTask.others;
   for (const auto & task : tasks)
   {
-    const std::string preprocessing = task.settings.GetInferencePipeline().ToJson();
+    const std::string preprocessing = task.settings.GetPreprocessing();
     if (settings.tasks.empty() && newTask.others.empty())
     {
       job.card.preprocessing = preprocessing;

@@ -101,4 +101,24 @@ KeepLargestComponent(LabelVolume & labels, bool isPerLabel)
     KeepLargest(labels, label);
   }
 }
+
+itk::nn::U2NetCase
+ToU2NetCase(const LoadedImage & image)
+{
+  itk::nn::U2NetCase result;
+  for (std::size_t c = 0; c < image.components; ++c)
+  {
+    const auto channel = Volume::New();
+    channel->CopyInformation(image.geometry);
+    channel->SetRegions(image.geometry->GetLargestPossibleRegion());
+    channel->Allocate();
+    float * pixel = channel->GetBufferPointer();
+    for (std::size_t i = c; i < image.pixels.size(); i += image.components)
+    {
+      *pixel++ = image.pixels[i];
+    }
+    result.modalities.push_back({ channel.GetPointer(), image.pixelType });
+  }
+  return result;
+}
 } // namespace universeg

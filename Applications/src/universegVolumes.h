@@ -22,6 +22,8 @@
 
 #include "itkNNTensor.h"
 
+#include "itkU2NetPreprocessing.h"
+
 #include <string>
 
 namespace universeg
@@ -36,6 +38,8 @@ Volume::Pointer ToVolume(const itk::nn::Tensor & values, const Volume & geometry
  * `isPerLabel` the largest of each label. Pixels are connected by their faces; of equally large
  * components the first is kept. Others become 0. */
 void KeepLargestComponent(LabelVolume & labels, bool isPerLabel);
+/** The components of an image as the modalities of a case. */
+itk::nn::U2NetCase ToU2NetCase(const LoadedImage & image);
 } // namespace universeg
 
 #endif

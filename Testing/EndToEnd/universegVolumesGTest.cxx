@@ -393,6 +393,90 @@ window = 1
   expectError("boxes.toml", "tasks.toml", "the settings of a task should have no 'task' of their own");
 }
 
+/** Volumes are prepared, a network is trained with them, and segments the images as they were. */
+TEST(Volumes, U2NetOfRawImages)
+{
+  const std::string folder = MakeProject("volumes-u2net");
+  const ProcessResult preparation = RunCommand({ "preprocess",
+                                                 "--image",
+                                                 folder + "/data/case0.nii.gz",
+                                                 folder + "/data/case1.nii.gz",
+                                                 "--label",
+                                                 folder + "/data/case0_lab.nii.gz",
+                                                 folder + "/data/case1_lab.nii.gz",
+                                                 "--spacing",
+                                                 "2,1,1",
+                                                 "--classes",
+                                                 "2",
+                                                 "--output",
+                                                 folder + "/prepared" });
+  ASSERT_EQ(preparation.exitCode, 0) << preparation.error;
+  std::ofstream(folder + "/prepared.csv") << "image,label\ncase0_0000.nii.gz,case0_label.nii.gz\n"
+                                             "case1_0000.nii.gz,case1_label.nii.gz\n";
+  const std::string settings = folder + "/u2net.toml";
+  std::ofstream(settings) << R"(steps = 30
+validate-every = 30
+[network]
+name = "u2net"
+configuration = '{"num_pool_per_axis": [2, 2, 2], "base_channels": 4, "in_channels": [1], "num_classes": [2]}'
+[data]
+train = "prepared.csv"
+train-folder = "prepared"
+validation = "prepared.csv"
+validation-folder = "prepared"
+[[transforms.train]]
+name = "Pad"
+options = ["output_size = [16, 16, 12]"]
+[[transforms.train]]
+name = "RandomCrop"
+options = ["output_size = [16, 16, 12]"]
+[[transforms.train]]
+name = "LabelToProbability"
+options = ["class_num = 2"]
+[[transforms.validation]]
+name = "LabelToProbability"
+options = ["class_num = 2"]
+[window]
+size = [16, 16, 12]
+placement = "u2net"
+[u2net]
+spacing = [2.0, 1.0, 1.0]
+patch = [16, 16, 12]
+[optimizer]
+method = "adam"
+[schedule]
+shape = "constant"
+rate = 0.01
+)";
+  const ProcessResult training =
+    RunCommand({ "train", "--config", settings, "--output", folder + "/run", "--threads", "1" });
+  ASSERT_EQ(training.exitCode, 0) << training.error;
+  std::vector<std::string> segment{ "segment",
+                                    "--model",
+                                    folder + "/run/model.safetensors",
+                                    "--output",
+                                    folder + "/labels.nii.gz",
+                                    folder + "/data/case2.nii.gz" };
+  const ProcessResult segmentation = RunCommand(segment);
+  ASSERT_EQ(segmentation.exitCode, 0) << segmentation.error;
+  // Compares the geometry too.
+  const ProcessResult evaluation = RunCommand({ "evaluate",
+                                                "--prediction",
+                                                folder + "/labels.nii.gz",
+                                                "--reference",
+                                                folder + "/data/case2_lab.nii.gz",
+                                                "--json",
+                                                "-" });
+  ASSERT_EQ(evaluation.exitCode, 0) << evaluation.error;
+  EXPECT_GT(nlohmann::json::parse(evaluation.output).at("mean_dice").get<double>(), 0.6) << evaluation.output;
+  segment.emplace_back("--mirror");
+  const ProcessResult mirrored = RunCommand(segment);
+  EXPECT_EQ(mirrored.exitCode, 2);
+  EXPECT_NE(mirrored.error.find("--probability and --mirror do not go with the preprocessing of this model"),
+            std::string::npos)
+    << mirrored.error;
+}
+
 /** A model of two tasks gets a third one. */
 TEST(Volumes, AdaptAddsATask)
 {

@@ -101,6 +101,49 @@ def make_filter(folder, image, label=itk.UC, **parameters):
     return result
 
 
+U2NET = """
+steps = 1
+batch-size = 1
+
+[network]
+name = "u2net"
+configuration = '{"num_pool_per_axis": [2, 2, 2], "base_channels": 2, "in_channels": [1], "num_classes": [2]}'
+
+[data]
+train = "list.csv"
+
+[u2net]
+spacing = [1.5, 1.0, 1.25]
+patch = [8, 8, 8]
+
+[[transforms.train]]
+name = "RandomCrop"
+options = ["output_size = [8, 8, 8]"]
+
+[[transforms.train]]
+name = "LabelToProbability"
+options = ["class_num = 2"]
+"""
+
+
+def test_u2net_adapter_filter_is_the_command(folder):
+    (folder / "u2net.toml").write_text(U2NET)
+    run_command("train", "--config", "u2net.toml", "--output", "u2net", cwd=folder)
+    run_command(
+        "segment", "--model", "u2net/model.safetensors", "--image", "image.nii.gz", "--output", "u2net.mha", cwd=folder
+    )
+    expected = itk.array_from_image(itk.imread(str(folder / "u2net.mha")))
+    image = itk.imread(str(folder / "image.nii.gz"), itk.F)
+    for label in (itk.UC, itk.US):
+        segment = itk.U2NetAdapterFilter[type(image), itk.Image[label, 3]].New(Input=image)
+        segment.SetModel(itk.SegmentationModel.Read(str(folder / "u2net" / "model.safetensors")))
+        segment.Update()
+        assert np.array_equal(itk.array_from_image(segment.GetOutput()), expected)
+    segment.SetTaskName("spleen")
+    with pytest.raises(RuntimeError, match="The model has no task 'spleen'"):
+        segment.Update()
+
+
 def test_sliding_windows_are_those_of_the_command(folder):
     image = itk.imread(str(folder / "image.nii.gz"), itk.F)
     run_command(

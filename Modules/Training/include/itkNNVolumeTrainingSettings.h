@@ -23,6 +23,9 @@
 #include "itkNNTrainingSettings.h"
 #include "itkNNVolumeTraining.h"
 
+#include "itkU2NetSegmenter.h"
+
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -95,6 +98,22 @@ struct UniverSegTraining_EXPORT WindowSettings
   std::optional<SlidingWindowOptions> Get() const;
 };
 
+/** [u2net]: how segmentation prepares images for a network that was trained with the volumes of
+ * `universeg preprocess`. \ingroup UniverSegTrainingSettings */
+struct UniverSegTraining_EXPORT U2NetSettings
+{
+  std::string task;
+  std::vector<double> spacing;
+  std::vector<std::int64_t> patch;
+  std::vector<std::int64_t> window;
+  std::int64_t classes = 2;
+  std::int64_t components = 1;
+
+  void Describe(ConfigurationTable & table);
+  /** Nothing without a task and a spacing. Throws Error that names what is out of its range. */
+  std::optional<U2NetPipeline> Get() const;
+};
+
 /** [[task]] of a training of a network of several tasks
  * \ingroup UniverSegTrainingSettings */
 struct UniverSegTraining_EXPORT VolumeTaskSettings
@@ -125,6 +144,7 @@ struct UniverSegTraining_EXPORT VolumeTrainingSettings
   VolumeDataSettings data;
   TransformListSettings transforms;
   WindowSettings window;
+  U2NetSettings u2net;
   std::vector<LossSettings> losses;
   OptimizerSettings optimizer;
   ScheduleSettings schedule;
@@ -150,8 +170,9 @@ struct UniverSegTraining_EXPORT VolumeTrainingSettings
 
   /** For validation. */
   VolumePipeline GetValidationPipeline() const;
-  /** For the card of the model. */
-  VolumePipeline GetInferencePipeline() const;
+  /** For the card of the model: JSON of a U2NetPipeline where `u2net` has one, else of the
+   * VolumePipeline of inference. */
+  std::string GetPreprocessing() const;
 };
 
 /** The settings of a file of PyMIC that trains. What has no meaning here is told by

@@ -116,6 +116,47 @@ VolumeNetworkSettings::Get() const
 }
 
 void
+U2NetSettings::Describe(ConfigurationTable & table)
+{
+  table.Add("task", "one of the paper, as spleen: all of what follows but window; empty: none", task);
+  table.Add("spacing", "z, y, x in mm; [] without a task: images are not prepared so", spacing);
+  table.Add("patch", "voxels to which a smaller volume is padded", patch);
+  table.Add("window",
+            "of the network; where it is not the patch, volumes are resized by their quotient; [] for the patch",
+            window);
+  table.Add("classes", "of the network, for the cleaning of its labels", classes);
+  table.Add("components", "largest ones of each class that are kept: 1 or 2; 0: no cleaning", components);
+}
+
+std::optional<U2NetPipeline>
+U2NetSettings::Get() const
+{
+  if (task.empty() && spacing.empty())
+  {
+    return std::nullopt;
+  }
+  U2NetPipeline pipeline;
+  if (!task.empty())
+  {
+    pipeline = U2NetPipeline::Make(U2NetTask::Get(task), window);
+  }
+  else
+  {
+    pipeline.preprocessing.spacing = spacing;
+    pipeline.patch = patch;
+    pipeline.window = window.empty() ? patch : window;
+    if (components != 0)
+    {
+      pipeline.postProcessing.emplace();
+      pipeline.postProcessing->classes = classes;
+      pipeline.postProcessing->components = static_cast<int>(std::clamp<std::int64_t>(components, -1, 1000));
+    }
+  }
+  pipeline.Check();
+  return pipeline;
+}
+
+void
 VolumeTaskSettings::Describe(ConfigurationTable & table)
 {
   table.Add("name", "by which the model's card and `segment --task` know it", name);
@@ -268,6 +309,7 @@ VolumeTrainingSettings::Describe(ConfigurationTable & table)
   table.Add("data", "", data);
   table.Add("transforms", "", transforms);
   table.Add("window", "", window);
+  table.Add("u2net", "instead of transforms.inference and window, of raw images for segmentation", u2net);
   table.AddList("loss", "losses, which are summed", losses);
   table.Add("optimizer", "", optimizer);
   table.Add("schedule", "of the learning rate", schedule);
@@ -349,10 +391,14 @@ VolumeTrainingSettings::GetValidationPipeline() const
   return { MakeSampleTransforms(transforms.validation), window.Get() };
 }
 
-VolumePipeline
-VolumeTrainingSettings::GetInferencePipeline() const
+std::string
+VolumeTrainingSettings::GetPreprocessing() const
 {
-  return { MakeSampleTransforms(transforms.inference), window.Get() };
+  if (const auto pipeline = u2net.Get())
+  {
+    return pipeline->ToJson();
+  }
+  return VolumePipeline{ MakeSampleTransforms(transforms.inference), window.Get() }.ToJson();
 }
 } // namespace nn
 } // namespace itk

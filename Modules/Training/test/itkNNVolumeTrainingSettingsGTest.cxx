@@ -208,7 +208,7 @@ TEST(VolumeTrainingSettings, DefaultsAreThoseOfPyMIC)
   EXPECT_EQ(validation.windows->windows.window, (Shape{ 64, 128, 128 }));
   EXPECT_EQ(validation.windows->windows.stride, (Shape{ 32, 64, 64 }));
   EXPECT_EQ(validation.windows->blending, WindowBlending::Gaussian);
-  const VolumePipeline inference = settings.GetInferencePipeline();
+  const VolumePipeline inference = VolumePipeline::FromJson(settings.GetPreprocessing());
   EXPECT_EQ(inference.transforms.GetNumberOfTransforms(), 2U);
   EXPECT_EQ(VolumePipeline::FromJson(inference.ToJson()).ToJson(), inference.ToJson());
   EXPECT_EQ(settings.GetValidationCases(""), nullptr);
@@ -303,6 +303,30 @@ hold = 2
     VolumeTrainingSettings again = Read(text);
     EXPECT_EQ(ConfigurationTable(again).Write(), text);
   }
+}
+
+TEST(VolumeTrainingSettings, PipelineOfU2Net)
+{
+  const auto preset = Read("[u2net]\ntask = \"spleen\"\nwindow = [128, 128, 128]").u2net.Get();
+  ASSERT_TRUE(preset.has_value());
+  EXPECT_EQ(preset->ToJson(), U2NetPipeline::Make(U2NetTask::Get("Task09_Spleen"), { 128, 128, 128 }).ToJson());
+  const VolumeTrainingSettings settings =
+    Read("[u2net]\nspacing = [2.0, 1.0, 1.0]\npatch = [8, 16, 16]\nclasses = 3\ncomponents = 2");
+  const auto pipeline = settings.u2net.Get();
+  ASSERT_TRUE(pipeline.has_value());
+  EXPECT_EQ(pipeline->preprocessing.spacing, (std::vector<double>{ 2, 1, 1 }));
+  EXPECT_EQ(pipeline->window, (Shape{ 8, 16, 16 }));
+  EXPECT_EQ(pipeline->postProcessing->classes, 3);
+  EXPECT_EQ(pipeline->postProcessing->components, 2);
+  EXPECT_EQ(settings.GetPreprocessing(), pipeline->ToJson());
+  const std::string start = "[u2net]\nspacing = [2.0, 1.0, 1.0]\npatch = [8, 16, 16]\n";
+  EXPECT_FALSE(Read(start + "components = 0").u2net.Get()->postProcessing.has_value());
+  EXPECT_EQ(Read(start + "window = [8, 8, 8]").u2net.Get()->window, (Shape{ 8, 8, 8 }));
+  EXPECT_FALSE(Read("").u2net.Get().has_value());
+  EXPECT_FALSE(U2NetPipeline::IsIn(Read("").GetPreprocessing()));
+  EXPECT_NN_ERROR(Read("[u2net]\ntask = \"kidney\"").u2net.Get(), "The task is 'kidney'; should be one of");
+  EXPECT_NN_ERROR(Read("[u2net]\nspacing = [1.0, 1.0, 1.0]").u2net.Get(), "the patch is [], should be three extents");
+  EXPECT_NN_ERROR(Read(start + "components = 3").u2net.Get(), "components");
 }
 
 TEST(VolumeTrainingSettings, Errors)

@@ -1,0 +1,256 @@
+/*=========================================================================
+ *
+ *  Copyright itk-universeg developers
+ *
+ *  Licensed under the Apache License, Version 2.0 (the "License");
+ *  you may not use this file except in compliance with the License.
+ *  You may obtain a copy of the License at
+ *
+ *         https://www.apache.org/licenses/LICENSE-2.0.txt
+ *
+ *  Unless required by applicable law or agreed to in writing, software
+ *  distributed under the License is distributed on an "AS IS" BASIS,
+ *  WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ *  See the License for the specific language governing permissions and
+ *  limitations under the License.
+ *
+ *=========================================================================*/
+#ifndef itkU2NetAdapterFilter_hxx
+#define itkU2NetAdapterFilter_hxx
+
+#include "itkImageRegionConstIteratorWithIndex.h"
+#include "itkImageRegionIterator.h"
+#include "itkMultiThreaderBase.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace itk
+{
+template <typename TInputImage, typename TOutputImage>
+void
+U2NetAdapterFilter<TInputImage, TOutputImage>::VerifyPreconditions() const
+{
+  Superclass::VerifyPreconditions();
+  if (this->GetModel() == nullptr)
+  {
+    itkExceptionMacro("No model is given; call SetModel()");
+  }
+}
+
+template <typename TInputImage, typename TOutputImage>
+void
+U2NetAdapterFilter<TInputImage, TOutputImage>::GenerateOutputInformation()
+{
+  Superclass::GenerateOutputInformation();
+  if (this->GetOutput()->GetLargestPossibleRegion().GetNumberOfPixels() == 0)
+  {
+    itkExceptionMacro("The input image has no pixels; its size is "
+                      << this->GetOutput()->GetLargestPossibleRegion().GetSize());
+  }
+}
+
+template <typename TInputImage, typename TOutputImage>
+void
+U2NetAdapterFilter<TInputImage, TOutputImage>::GenerateInputRequestedRegion()
+{
+  Superclass::GenerateInputRequestedRegion();
+  for (unsigned int i = 0; i < this->GetNumberOfIndexedInputs(); ++i)
+  {
+    if (auto * input = const_cast<TInputImage *>(this->GetInput(i)))
+    {
+      input->SetRequestedRegionToLargestPossibleRegion();
+    }
+  }
+}
+
+template <typename TInputImage, typename TOutputImage>
+void
+U2NetAdapterFilter<TInputImage, TOutputImage>::EnlargeOutputRequestedRegion(DataObject * output)
+{
+  output->SetRequestedRegionToLargestPossibleRegion();
+}
+
+template <typename TInputImage, typename TOutputImage>
+nn::DataType
+U2NetAdapterFilter<TInputImage, TOutputImage>::GetPixelType()
+{
+  constexpr std::size_t bytes = sizeof(InputPixelType);
+  if (std::is_floating_point<InputPixelType>::value)
+  {
+    return bytes > sizeof(float) ? nn::DataType::Float64 : nn::DataType::Float32;
+  }
+  const bool isSigned = std::is_signed<InputPixelType>::value;
+  switch (bytes)
+  {
+    case 1:
+      return isSigned ? nn::DataType::Int8 : nn::DataType::UInt8;
+    case 2:
+      return isSigned ? nn::DataType::Int16 : nn::DataType::UInt16;
+    case 4:
+      return isSigned ? nn::DataType::Int32 : nn::DataType::Int64;
+    default:
+      return nn::DataType::Int64;
+  }
+}
+
+template <typename TInputImage, typename TOutputImage>
+int
+U2NetAdapterFilter<TInputImage, TOutputImage>::FindTask() const
+{
+  if (m_Task >= 0 || m_TaskName.empty())
+  {
+    return m_Task;
+  }
+  const std::int64_t task = this->GetModel()->GetModel()->GetCard().FindTask(m_TaskName);
+  if (task < 0)
+  {
+    std::string names;
+    for (const auto & known : this->GetModel()->GetModel()->GetCard().tasks)
+    {
+      names += (names.empty() ? "" : ", ") + known.name;
+    }
+    itkExceptionMacro("The model has no task '" << m_TaskName << "'; it has "
+                                                << (names.empty() ? "no names of tasks" : names));
+  }
+  return static_cast<int>(task);
+}
+
+template <typename TInputImage, typename TOutputImage>
+nn::U2NetPipeline
+U2NetAdapterFilter<TInputImage, TOutputImage>::FindPipeline(int task) const
+{
+  if (!m_Pipeline.empty())
+  {
+    return nn::U2NetPipeline::FromJson(m_Pipeline);
+  }
+  if (!m_Preset.empty())
+  {
+    const nn::U2NetTask & preset = nn::U2NetTask::Get(m_Preset);
+    nn::Shape window;
+    for (unsigned int axis = 0; axis < 3; ++axis)
+    {
+      const SizeValueType extent = m_WindowSize[2 - axis];
+      window.push_back(extent == 0 ? preset.patch[axis] : static_cast<std::int64_t>(extent));
+    }
+    return nn::U2NetPipeline::Make(preset, window);
+  }
+  const nn::ModelCard & card = this->GetModel()->GetModel()->GetCard();
+  const std::string & text = card.GetPreprocessing(this->GetModel()->GetNetwork(task)->GetTask());
+  if (!nn::U2NetPipeline::IsIn(text))
+  {
+    itkExceptionMacro("The model's card does not say how images of the task are prepared; call SetPreset() or "
+                      "SetPipeline()");
+  }
+  return nn::U2NetPipeline::FromJson(text);
+}
+
+template <typename TInputImage, typename TOutputImage>
+Image<float, 3>::Pointer
+U2NetAdapterFilter<TInputImage, TOutputImage>::CopyInput(const TInputImage * input)
+{
+  const auto region = input->GetLargestPossibleRegion();
+  const auto copy = Image<float, 3>::New();
+  typename TInputImage::PointType origin;
+  input->TransformIndexToPhysicalPoint(region.GetIndex(), origin);
+  copy->SetOrigin(origin);
+  copy->SetSpacing(input->GetSpacing());
+  copy->SetDirection(input->GetDirection());
+  copy->SetRegions(region.GetSize());
+  copy->Allocate();
+  float * to = copy->GetBufferPointer();
+  for (ImageRegionConstIteratorWithIndex<TInputImage> it(input, region); !it.IsAtEnd(); ++it, ++to)
+  {
+    *to = static_cast<float>(it.Get());
+    if (!std::isfinite(*to))
+    {
+      itkGenericExceptionMacro("The input image is NaN or infinite at index "
+                               << it.GetIndex()
+                               << "; all intensities should be finite. Replace them before segmenting");
+    }
+  }
+  return copy;
+}
+
+template <typename TInputImage, typename TOutputImage>
+void
+U2NetAdapterFilter<TInputImage, TOutputImage>::GenerateData()
+{
+  try
+  {
+    this->Segment();
+  }
+  catch (const nn::Cancelled &)
+  {
+    this->GetOutput()->ReleaseData();
+    ProcessAborted aborted(__FILE__, __LINE__);
+    aborted.SetLocation(ITK_LOCATION);
+    aborted.SetDescription("The segmentation was aborted; its output has been released");
+    throw aborted;
+  }
+  catch (...)
+  {
+    this->GetOutput()->ReleaseData();
+    throw;
+  }
+}
+
+template <typename TInputImage, typename TOutputImage>
+void
+U2NetAdapterFilter<TInputImage, TOutputImage>::Segment()
+{
+  const int task = this->FindTask();
+  nn::PlanOptions plan;
+  plan.backend = m_Backend;
+  nn::SetComputation(plan, m_Device, m_Precision);
+  plan.deterministic = m_Deterministic;
+  // By default ITK makes several work units a thread, for balance; a plan wants threads.
+  plan.threads =
+    std::min<unsigned int>(this->GetNumberOfWorkUnits(), this->GetMultiThreader()->GetMaximumNumberOfThreads());
+  plan.outputs = { this->GetModel()->GetNetwork()->GetLogitsName() };
+  const nn::U2NetSegmenter segmenter(this->GetModel()->GetRunner(plan, task), this->FindPipeline(task));
+
+  nn::U2NetCase images;
+  for (unsigned int i = 0; i < this->GetNumberOfIndexedInputs(); ++i)
+  {
+    images.modalities.push_back({ CopyInput(this->GetInput(i)).GetPointer(), GetPixelType() });
+  }
+  nn::RunHooks hooks;
+  hooks.isCancelled = [this] { return this->GetAbortGenerateData(); };
+  hooks.progress = [this](double part) { this->UpdateProgress(static_cast<float>(part)); };
+  const auto labels = segmenter.Segment(images, hooks);
+
+  this->AllocateOutputs();
+  const std::int32_t * label = labels->GetBufferPointer();
+  constexpr auto high = static_cast<double>(std::numeric_limits<OutputPixelType>::max());
+  for (ImageRegionIterator<TOutputImage> it(this->GetOutput(), this->GetOutput()->GetLargestPossibleRegion());
+       !it.IsAtEnd();
+       ++it, ++label)
+  {
+    if (static_cast<double>(*label) > high)
+    {
+      itkExceptionMacro("A voxel is of class " << *label << ", but the output pixel type holds no more than " << high
+                                               << "; use another output image type");
+    }
+    it.Set(static_cast<OutputPixelType>(*label));
+  }
+}
+
+template <typename TInputImage, typename TOutputImage>
+void
+U2NetAdapterFilter<TInputImage, TOutputImage>::PrintSelf(std::ostream & os, Indent indent) const
+{
+  Superclass::PrintSelf(os, indent);
+  os << indent << "Task: " << m_Task << '\n';
+  os << indent << "TaskName: " << m_TaskName << '\n';
+  os << indent << "Preset: " << m_Preset << '\n';
+  os << indent << "WindowSize: " << m_WindowSize << '\n';
+  os << indent << "Pipeline: " << m_Pipeline << '\n';
+  os << indent << "Backend: " << m_Backend << '\n';
+  os << indent << "Device: " << m_Device << '\n';
+  os << indent << "Precision: " << m_Precision << '\n';
+  os << indent << "Deterministic: " << (m_Deterministic ? "On" : "Off") << '\n';
+}
+} // namespace itk
+
+#endif

@@ -20,6 +20,7 @@
 
 #include "itkImage.h"
 #include "itkImageToImageFilter.h"
+#include "itkNNFilterRun.h"
 #include "itkNNVolumeFusion.h"
 #include "itkUniverSegMacros.h"
 

@@ -146,8 +146,7 @@ Crop4VolumeFusionFilter<TInputImage, TOutputImage>::GenerateData()
                         static_cast<std::int64_t>(m_OutputSize[1]),
                         static_cast<std::int64_t>(m_OutputSize[0]) };
   float * const patches[] = { this->GetOutput(0)->GetBufferPointer(), this->GetOutput(1)->GetBufferPointer() };
-  const unsigned int threads =
-    std::min<unsigned int>(this->GetNumberOfWorkUnits(), this->GetMultiThreader()->GetMaximumNumberOfThreads());
+  const unsigned int threads = nn::GetPlanThreads(*this);
   for (unsigned int i = 0; i < 2; ++i)
   {
     // What is copied is the box alone.

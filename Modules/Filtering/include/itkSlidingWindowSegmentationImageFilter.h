@@ -21,6 +21,7 @@
 #include "itkFixedArray.h"
 #include "itkImage.h"
 #include "itkImageToImageFilter.h"
+#include "itkNNFilterRun.h"
 #include "itkNNSlidingWindowPredictor.h"
 #include "itkSegmentationModel.h"
 

@@ -21,7 +21,6 @@
 #include "itkDefaultConvertPixelTraits.h"
 #include "itkImageScanlineConstIterator.h"
 #include "itkImageScanlineIterator.h"
-#include "itkMultiThreaderBase.h"
 
 #include <algorithm>
 #include <cmath>
@@ -224,31 +223,8 @@ template <typename TInputImage, typename TOutputImage>
 void
 SlidingWindowSegmentationImageFilter<TInputImage, TOutputImage>::GenerateData()
 {
-  const auto release = [this]
-  {
-    for (OutputDataObjectIterator it(this); !it.IsAtEnd(); ++it)
-    {
-      it.GetOutput()->ReleaseData();
-    }
-  };
   m_NumberOfWindowsRun = 0;
-  try
-  {
-    this->Segment();
-  }
-  catch (const nn::Cancelled &)
-  {
-    release();
-    ProcessAborted aborted(__FILE__, __LINE__);
-    aborted.SetLocation(ITK_LOCATION);
-    aborted.SetDescription("The segmentation was aborted; its output has been released");
-    throw aborted;
-  }
-  catch (...)
-  {
-    release();
-    throw;
-  }
+  nn::RunFilter(*this, "segmentation", [this] { this->Segment(); });
 }
 
 template <typename TInputImage, typename TOutputImage>
@@ -259,9 +235,7 @@ SlidingWindowSegmentationImageFilter<TInputImage, TOutputImage>::Segment()
   plan.backend = m_Backend;
   nn::SetComputation(plan, m_Device, m_Precision);
   plan.deterministic = m_Deterministic;
-  // By default ITK makes several work units a thread, for balance; a plan wants threads.
-  plan.threads =
-    std::min<unsigned int>(this->GetNumberOfWorkUnits(), this->GetMultiThreader()->GetMaximumNumberOfThreads());
+  plan.threads = nn::GetPlanThreads(*this);
   plan.outputs = { this->GetModel()->GetNetwork()->GetLogitsName() };
   const nn::SlidingWindowPredictor predictor(
     this->GetModel()->GetRunner(plan, m_Task),
@@ -282,9 +256,7 @@ SlidingWindowSegmentationImageFilter<TInputImage, TOutputImage>::Segment()
   }
 
   this->AllocateOutputs();
-  nn::RunHooks hooks;
-  hooks.isCancelled = [this] { return this->GetAbortGenerateData(); };
-  hooks.progress = [this](double part) { this->UpdateProgress(static_cast<float>(part)); };
+  const nn::RunHooks hooks = nn::MakeRunHooks(*this);
   const auto source = [this](const nn::WindowRegion & region, nn::Tensor & pixels)
   { this->CopyPixels(this->ToRegion(region), pixels); };
   const auto sink = [this, &plan](const nn::WindowRegion & region, const nn::Tensor & logits)

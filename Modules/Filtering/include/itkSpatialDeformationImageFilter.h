@@ -21,6 +21,7 @@
 #include "itkFixedArray.h"
 #include "itkImage.h"
 #include "itkImageToImageFilter.h"
+#include "itkNNFilterRun.h"
 #include "itkNNSpatialDeformationRunner.h"
 #include "itkUniverSegMacros.h"
 #include "itkVector.h"

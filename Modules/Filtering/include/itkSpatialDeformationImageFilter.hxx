@@ -19,7 +19,6 @@
 #define itkSpatialDeformationImageFilter_hxx
 
 #include "itkImageRegionConstIteratorWithIndex.h"
-#include "itkMultiThreaderBase.h"
 #include "itkNumericTraits.h"
 #include "itkSpatialDeformationImageFilter.h"
 
@@ -312,31 +311,8 @@ template <typename TImage, typename TLabelImage>
 void
 SpatialDeformationImageFilter<TImage, TLabelImage>::GenerateData()
 {
-  const auto release = [this]
-  {
-    for (OutputDataObjectIterator it(this); !it.IsAtEnd(); ++it)
-    {
-      it.GetOutput()->ReleaseData();
-    }
-  };
   m_DoneOperations.clear();
-  try
-  {
-    this->Deform();
-  }
-  catch (const nn::Cancelled &)
-  {
-    release();
-    ProcessAborted aborted(__FILE__, __LINE__);
-    aborted.SetLocation(ITK_LOCATION);
-    aborted.SetDescription("The deformation was aborted; its outputs have been released");
-    throw aborted;
-  }
-  catch (...)
-  {
-    release();
-    throw;
-  }
+  nn::RunFilter(*this, "deformation", [this] { this->Deform(); });
 }
 
 template <typename TImage, typename TLabelImage>
@@ -350,12 +326,7 @@ SpatialDeformationImageFilter<TImage, TLabelImage>::Deform()
     size.push_back(static_cast<std::int64_t>(region.GetSize(axis)));
   }
   const nn::DrawnSpatialDeformation drawn = nn::DrawSpatialDeformation(m_Operations, size, m_Seed);
-  // By default ITK makes several work units a thread, for balance; a plan wants threads.
-  m_Runner.SetComputation(
-    m_Backend,
-    m_Device,
-    m_Precision,
-    std::min<unsigned int>(this->GetNumberOfWorkUnits(), this->GetMultiThreader()->GetMaximumNumberOfThreads()));
+  m_Runner.SetComputation(m_Backend, m_Device, m_Precision, nn::GetPlanThreads(*this));
 
   nn::Sampling sampling;
   sampling.boundary = nn::GetBoundaryMode(m_Boundary);
@@ -390,9 +361,7 @@ SpatialDeformationImageFilter<TImage, TLabelImage>::Deform()
     CopyPixels(labels, pixels["label"], 0);
   }
 
-  nn::RunHooks hooks;
-  hooks.isCancelled = [this] { return this->GetAbortGenerateData(); };
-  hooks.progress = [this](double part) { this->UpdateProgress(static_cast<float>(part)); };
+  const nn::RunHooks hooks = nn::MakeRunHooks(*this);
   const nn::TensorMap deformed = m_Runner.Run(drawn, size, images, std::move(pixels), hooks);
   this->AllocateOutputs();
   for (unsigned int i = 0; i < this->GetNumberOfIndexedInputs(); ++i)

@@ -20,6 +20,7 @@
 
 #include "itkImage.h"
 #include "itkImageToImageFilter.h"
+#include "itkNNFilterRun.h"
 #include "itkSegmentationModel.h"
 #include "itkU2NetSegmenter.h"
 #include "itkUniverSegMacros.h"

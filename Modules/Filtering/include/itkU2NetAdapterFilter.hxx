@@ -20,7 +20,6 @@
 
 #include "itkImageRegionConstIteratorWithIndex.h"
 #include "itkImageRegionIterator.h"
-#include "itkMultiThreaderBase.h"
 
 #include <algorithm>
 #include <cmath>
@@ -176,23 +175,7 @@ template <typename TInputImage, typename TOutputImage>
 void
 U2NetAdapterFilter<TInputImage, TOutputImage>::GenerateData()
 {
-  try
-  {
-    this->Segment();
-  }
-  catch (const nn::Cancelled &)
-  {
-    this->GetOutput()->ReleaseData();
-    ProcessAborted aborted(__FILE__, __LINE__);
-    aborted.SetLocation(ITK_LOCATION);
-    aborted.SetDescription("The segmentation was aborted; its output has been released");
-    throw aborted;
-  }
-  catch (...)
-  {
-    this->GetOutput()->ReleaseData();
-    throw;
-  }
+  nn::RunFilter(*this, "segmentation", [this] { this->Segment(); });
 }
 
 template <typename TInputImage, typename TOutputImage>
@@ -204,9 +187,7 @@ U2NetAdapterFilter<TInputImage, TOutputImage>::Segment()
   plan.backend = m_Backend;
   nn::SetComputation(plan, m_Device, m_Precision);
   plan.deterministic = m_Deterministic;
-  // By default ITK makes several work units a thread, for balance; a plan wants threads.
-  plan.threads =
-    std::min<unsigned int>(this->GetNumberOfWorkUnits(), this->GetMultiThreader()->GetMaximumNumberOfThreads());
+  plan.threads = nn::GetPlanThreads(*this);
   plan.outputs = { this->GetModel()->GetNetwork()->GetLogitsName() };
   const nn::U2NetSegmenter segmenter(this->GetModel()->GetRunner(plan, task), this->FindPipeline(task));
 
@@ -215,9 +196,7 @@ U2NetAdapterFilter<TInputImage, TOutputImage>::Segment()
   {
     images.modalities.push_back({ CopyInput(this->GetInput(i)).GetPointer(), GetPixelType() });
   }
-  nn::RunHooks hooks;
-  hooks.isCancelled = [this] { return this->GetAbortGenerateData(); };
-  hooks.progress = [this](double part) { this->UpdateProgress(static_cast<float>(part)); };
+  const nn::RunHooks hooks = nn::MakeRunHooks(*this);
   const auto labels = segmenter.Segment(images, hooks);
 
   this->AllocateOutputs();

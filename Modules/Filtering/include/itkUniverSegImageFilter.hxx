@@ -20,7 +20,6 @@
 
 #include "itkImageRegionIterator.h"
 #include "itkMath.h"
-#include "itkMultiThreaderBase.h"
 
 #include <algorithm>
 #include <memory>
@@ -169,9 +168,7 @@ UniverSegImageFilter<TInputImage, TOutputImage>::MakeOptions() const
   options.plan.backend = m_Backend;
   nn::SetComputation(options.plan, m_Device, m_Precision);
   options.plan.deterministic = m_Deterministic;
-  // By default ITK makes several work units a thread, for balance; a plan wants threads.
-  options.plan.threads =
-    std::min<unsigned int>(this->GetNumberOfWorkUnits(), this->GetMultiThreader()->GetMaximumNumberOfThreads());
+  options.plan.threads = nn::GetPlanThreads(*this);
   options.normalization = m_Normalization;
   options.gridSize = m_GridSize;
   options.ensembleSize = m_EnsembleSize;
@@ -209,29 +206,7 @@ template <typename TInputImage, typename TOutputImage>
 void
 UniverSegImageFilter<TInputImage, TOutputImage>::GenerateData()
 {
-  try
-  {
-    this->Segment();
-  }
-  catch (const nn::Cancelled &)
-  {
-    for (OutputDataObjectIterator it(this); !it.IsAtEnd(); ++it)
-    {
-      it.GetOutput()->ReleaseData();
-    }
-    ProcessAborted aborted(__FILE__, __LINE__);
-    aborted.SetLocation(ITK_LOCATION);
-    aborted.SetDescription("The segmentation was aborted; its output has been released");
-    throw aborted;
-  }
-  catch (...)
-  {
-    for (OutputDataObjectIterator it(this); !it.IsAtEnd(); ++it)
-    {
-      it.GetOutput()->ReleaseData();
-    }
-    throw;
-  }
+  nn::RunFilter(*this, "segmentation", [this] { this->Segment(); });
 }
 
 template <typename TInputImage, typename TOutputImage>
@@ -273,8 +248,7 @@ UniverSegImageFilter<TInputImage, TOutputImage>::Segment()
   const auto width = static_cast<std::int64_t>(slices.front().GetSize(column));
   const std::int64_t pixels = height * width;
 
-  nn::RunHooks hooks;
-  hooks.isCancelled = [this] { return this->GetAbortGenerateData(); };
+  nn::RunHooks hooks = nn::MakeRunHooks(*this);
   std::size_t batch = 0;
   for (std::size_t first = 0; first < slices.size(); first += batch)
   {

@@ -105,21 +105,7 @@ VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::GenerateData()
     Superclass::GenerateData();
     return;
   }
-  try
-  {
-    this->FuseOnDevice();
-  }
-  catch (const nn::Cancelled &)
-  {
-    for (OutputDataObjectIterator it(this); !it.IsAtEnd(); ++it)
-    {
-      it.GetOutput()->ReleaseData();
-    }
-    ProcessAborted aborted(__FILE__, __LINE__);
-    aborted.SetLocation(ITK_LOCATION);
-    aborted.SetDescription("The fusion was aborted; its outputs have been released");
-    throw aborted;
-  }
+  nn::RunFilter(*this, "fusion", [this] { this->FuseOnDevice(); });
 }
 
 template <typename TInputImage, typename TOutputImage, typename TLabelImage>
@@ -149,9 +135,7 @@ VolumeFusionFilter<TInputImage, TOutputImage, TLabelImage>::FuseOnDevice()
     }
     return tensor;
   };
-  nn::RunHooks hooks;
-  hooks.isCancelled = [this] { return this->GetAbortGenerateData(); };
-  hooks.progress = [this](double part) { this->UpdateProgress(static_cast<float>(part)); };
+  const nn::RunHooks hooks = nn::MakeRunHooks(*this);
   const auto results = m_Runner.Run(
     this->MakeOptions(), m_Grid, position, copy(this->GetForegroundImage()), copy(this->GetBackgroundImage()), hooks);
   const auto paste = [&](const char * name, auto * image)

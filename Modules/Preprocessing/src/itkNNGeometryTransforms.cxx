@@ -17,6 +17,7 @@
  *=========================================================================*/
 #include "itkNNAxisMaps.h"
 #include "itkNNTransformKinds.h"
+#include "itkNNVolumeResize.h"
 #include "itkNNZoom.h"
 
 #include <algorithm>
@@ -630,6 +631,53 @@ private:
   std::vector<double> m_Upper;
   double m_Probability;
 };
+/** Undone by splines too; labels by the nearest voxel. */
+class CubicResize : public SampleTransform
+{
+public:
+  explicit CubicResize(OptionReader & options)
+    : m_Size(options.Size("output_size"))
+    , m_Patch(options.OptionalSize("patch_size"))
+    , m_Boundary(static_cast<ResizeBoundary>(options.Choice("boundary", { "edge", "zeros", "zero_outside" })))
+  {}
+
+  bool InterpolatesInverse() const override
+  {
+    return this->IsInverse();
+  }
+
+protected:
+  void DoApply(Sample & sample, TransformRandom &, TransformRecord & record) const override
+  {
+    Shape size = Resolve(this->GetName(), m_Size, record.inputSize);
+    if (m_Patch)
+    {
+      CheckAxes(this->GetName(), "patch_size", m_Patch->size(), size);
+      for (std::size_t axis = 0; axis < size.size(); ++axis)
+      {
+        const std::int64_t input = record.inputSize[axis];
+        size[axis] = std::max<std::int64_t>(input * size[axis] / (*m_Patch)[axis].value_or(input), 1);
+      }
+    }
+    const auto nearest = [&](const Tensor & tensor)
+    { return tensor.IsDefined() ? ResizeNearest(tensor, size, m_Boundary) : tensor; };
+    sample = Sample{ ResizeCubic(sample.image, size, m_Boundary),
+                     nearest(sample.label),
+                     nearest(sample.labelProbability),
+                     nearest(sample.pixelWeight) };
+  }
+
+  Tensor DoInvert(const Tensor & prediction, const TransformRecord & record) const override
+  {
+    return prediction.GetDataType() == DataType::Float32 ? ResizeCubic(prediction, record.inputSize)
+                                                         : ResizeNearest(prediction, record.inputSize);
+  }
+
+private:
+  MaybeSize m_Size;
+  std::optional<MaybeSize> m_Patch;
+  ResizeBoundary m_Boundary;
+};
 } // namespace
 
 std::vector<TransformKind>
@@ -644,7 +692,8 @@ GetGeometryTransforms()
            { "RandomResizedCrop", Inverse::Impossible, MakeTransform<RandomResizedCrop> },
            { "RandomFlip", Inverse::Normally, MakeTransform<RandomFlip> },
            { "Rescale", Inverse::Normally, MakeTransform<Rescale> },
-           { "RandomRescale", Inverse::OnDemand, MakeTransform<RandomRescale> } };
+           { "RandomRescale", Inverse::OnDemand, MakeTransform<RandomRescale> },
+           { "ResizeCubic", Inverse::Normally, MakeTransform<CubicResize> } };
 }
 } // namespace nn
 } // namespace itk

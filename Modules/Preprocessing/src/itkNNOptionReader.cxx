@@ -19,6 +19,7 @@
 
 #include "itkNNError.h"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -135,6 +136,47 @@ OptionReader::Number(const std::string & key, double low, double high, MaybeNumb
     this->Refuse(key, option, "a number" + Range(low, high));
   }
   return *value;
+}
+
+OptionInterval
+OptionReader::Interval(const std::string & key, double low, double high, const OptionInterval & normal)
+{
+  const TransformOption * option = this->Find(key, TransformOption::List{ normal.low, normal.high });
+  if (option == nullptr)
+  {
+    return normal;
+  }
+  const auto * list = std::get_if<TransformOption::List>(&option->Get());
+  const bool isPair = list != nullptr && list->size() == 2;
+  const MaybeNumber first = isPair ? AsNumber(list->front()) : std::nullopt;
+  const MaybeNumber second = isPair ? AsNumber(list->back()) : std::nullopt;
+  if (!first || !second || *first < low || *second > high || *first > *second)
+  {
+    this->Refuse(key, *option, "two numbers" + Range(low, high) + ", the first not above the second");
+  }
+  return { *first, *second };
+}
+
+std::size_t
+OptionReader::Choice(const std::string & key, const std::vector<std::string> & names)
+{
+  const TransformOption * option = this->Find(key, names.front());
+  if (option == nullptr)
+  {
+    return 0;
+  }
+  const auto * name = std::get_if<std::string>(&option->Get());
+  const auto found = name == nullptr ? names.end() : std::find(names.begin(), names.end(), *name);
+  if (found == names.end())
+  {
+    std::string known;
+    for (const auto & one : names)
+    {
+      known += (known.empty() ? "" : ", ") + one;
+    }
+    this->Refuse(key, *option, "one of " + known);
+  }
+  return static_cast<std::size_t>(found - names.begin());
 }
 
 MaybeNumber

@@ -36,6 +36,13 @@ using MaybeNumber = std::optional<double>;
 /** Extents along the spatial axes; none keeps that of the sample. */
 using MaybeSize = std::vector<std::optional<std::int64_t>>;
 
+/** The range of a number that is drawn. */
+struct OptionInterval
+{
+  double low;
+  double high;
+};
+
 /** Takes the options of a transform one by one and keeps what it took. Its functions throw
  * Error that names transform and option. An option without a default is required. */
 class OptionReader
@@ -60,6 +67,12 @@ public:
 
   /** Within [low, high]. */
   double Number(const std::string & key, double low, double high, MaybeNumber normal = std::nullopt);
+
+  /** Two numbers within [low, high], the first not above the second. */
+  OptionInterval Interval(const std::string & key, double low, double high, const OptionInterval & normal);
+
+  /** One of some names: its place among them. The first is the default. */
+  std::size_t Choice(const std::string & key, const std::vector<std::string> & names);
 
   MaybeNumber OptionalNumber(const std::string & key);
 

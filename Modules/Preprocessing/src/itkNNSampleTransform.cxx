@@ -33,8 +33,11 @@ GetKinds()
   static const std::vector<TransformKind> kinds = []
   {
     std::vector<TransformKind> all;
-    for (const auto & part :
-         { GetIntensityTransforms(), GetGeometryTransforms(), GetLabelTransforms(), GetVolumeFusionTransforms() })
+    for (const auto & part : { GetIntensityTransforms(),
+                               GetGeometryTransforms(),
+                               GetLabelTransforms(),
+                               GetVolumeFusionTransforms(),
+                               GetU2NetTransforms() })
     {
       all.insert(all.end(), part.begin(), part.end());
     }

@@ -54,6 +54,7 @@ std::vector<TransformKind> GetIntensityTransforms();
 std::vector<TransformKind> GetGeometryTransforms();
 std::vector<TransformKind> GetLabelTransforms();
 std::vector<TransformKind> GetVolumeFusionTransforms();
+std::vector<TransformKind> GetU2NetTransforms();
 } // namespace nn
 } // namespace itk
 

@@ -18,6 +18,7 @@
 #include "itkNNVolumeResize.h"
 
 #include "itkNNAxisMaps.h"
+#include "itkNNCubicSpline.h"
 #include "itkNNParallel.h"
 #include "itkNNResampling.h"
 
@@ -31,77 +32,6 @@ namespace nn
 {
 namespace
 {
-// The coefficients of a spline depend on values so far away by less than 1e-13.
-constexpr std::int64_t padding = 24;
-// So many columns at once, so that what is computed on stays in a core's cache.
-constexpr std::int64_t blockWidth = 64;
-
-const double pole = std::sqrt(3.0) - 2;
-
-/** Index within [0, count) of one in the signal that goes on mirrored at its first and last value. */
-std::int64_t
-Mirror(std::int64_t index, std::int64_t count)
-{
-  const std::int64_t period = 2 * (count - 1);
-  if (period == 0)
-  {
-    return 0;
-  }
-  const std::int64_t place = (index % period + period) % period;
-  return std::min(place, period - place);
-}
-
-/** Change the rows of [count, width] to the coefficients of the cubic B-splines through them,
- * mirrored at the first and the last row. */
-void
-FindCoefficients(double * rows, std::int64_t count, std::int64_t width)
-{
-  if (count == 1)
-  {
-    return;
-  }
-  const auto row = [&](std::int64_t i) { return rows + i * width; };
-  const double gain = (1 - pole) * (1 - 1 / pole);
-  std::transform(rows, rows + count * width, rows, [gain](double value) { return value * gain; });
-  // The sum over one period of the mirrored signal, which repeats for ever.
-  double power = pole;
-  const double end = std::pow(pole, static_cast<double>(count - 1));
-  for (std::int64_t k = 0; k < width; ++k)
-  {
-    row(0)[k] += end * row(count - 1)[k];
-  }
-  for (std::int64_t i = 1; i < count - 1 && std::abs(power) > 1e-300; ++i)
-  {
-    for (std::int64_t k = 0; k < width; ++k)
-    {
-      row(0)[k] += power * (row(i)[k] + end * row(count - 1 - i)[k]);
-    }
-    power *= pole;
-  }
-  for (std::int64_t k = 0; k < width; ++k)
-  {
-    row(0)[k] /= 1 - end * end;
-  }
-  for (std::int64_t i = 1; i < count; ++i)
-  {
-    for (std::int64_t k = 0; k < width; ++k)
-    {
-      row(i)[k] += pole * row(i - 1)[k];
-    }
-  }
-  for (std::int64_t k = 0; k < width; ++k)
-  {
-    row(count - 1)[k] = (pole * row(count - 2)[k] + row(count - 1)[k]) * pole / (pole * pole - 1);
-  }
-  for (std::int64_t i = count - 2; i >= 0; --i)
-  {
-    for (std::int64_t k = 0; k < width; ++k)
-    {
-      row(i)[k] = pole * (row(i + 1)[k] - row(i)[k]);
-    }
-  }
-}
-
 /** The rows that an output row is a sum of, and their weights. */
 struct Taps
 {
@@ -118,13 +48,11 @@ MakeTaps(std::int64_t input, std::int64_t output, std::int64_t before, std::int6
   for (std::size_t i = 0; i < taps.size(); ++i)
   {
     const double place = scale * (static_cast<double>(i) + 0.5) - 0.5;
-    const double t = place - std::floor(place);
-    const double u = 1 - t;
-    taps[i].weights = { u * u * u / 6, (4 + t * t * (3 * t - 6)) / 6, (4 + u * u * (3 * u - 6)) / 6, t * t * t / 6 };
+    taps[i].weights = GetSplineWeights(place - std::floor(place));
     for (std::size_t k = 0; k < 4; ++k)
     {
       const std::int64_t row = static_cast<std::int64_t>(std::floor(place)) + static_cast<std::int64_t>(k) - 1;
-      taps[i].rows[k] = Mirror(row + before, count);
+      taps[i].rows[k] = MirrorIndex(row + before, count);
     }
   }
   return taps;
@@ -141,17 +69,17 @@ ResizeAxis(const double * from,
            ResizeBoundary boundary,
            unsigned int threads)
 {
-  const std::int64_t before = boundary == ResizeBoundary::ZeroOutside ? 0 : padding;
+  const std::int64_t before = boundary == ResizeBoundary::ZeroOutside ? 0 : splineReach;
   const std::int64_t count = input + 2 * before;
   const std::vector<Taps> taps = MakeTaps(input, output, before, count);
-  const std::int64_t blocks = (inner + blockWidth - 1) / blockWidth;
+  const std::int64_t blocks = (inner + columnsAtOnce - 1) / columnsAtOnce;
   const auto run = [&](std::int64_t first, std::int64_t last)
   {
     std::vector<double> rows;
     for (std::int64_t block = first; block < last; ++block)
     {
-      const std::int64_t column = block % blocks * blockWidth;
-      const std::int64_t width = std::min(blockWidth, inner - column);
+      const std::int64_t column = block % blocks * columnsAtOnce;
+      const std::int64_t width = std::min(columnsAtOnce, inner - column);
       const double * const source = from + block / blocks * input * inner + column;
       double * target = to + block / blocks * output * inner + column;
       rows.assign(static_cast<std::size_t>(count * width), 0);
@@ -163,7 +91,7 @@ ResizeAxis(const double * from,
           std::copy_n(source + row * inner, width, rows.data() + i * width);
         }
       }
-      FindCoefficients(rows.data(), count, width);
+      FindSplineCoefficients(rows.data(), count, width);
       for (const Taps & tap : taps)
       {
         std::array<const double *, 4> row;

@@ -18,6 +18,7 @@
 #include "itkNNSampleTransform.h"
 
 #include "itkNNTestHelpers.h"
+#include "itkNNVolumeResize.h"
 
 #include <algorithm>
 #include <cmath>
@@ -366,6 +367,67 @@ TEST(SampleTransform, RandomRescale)
     Apply("RandomRescale", { { "lower_bound", 0.5 }, { "upper_bound", 3 }, { "probability", 1 } }, cube, 2).outputSize;
   EXPECT_EQ(size, Shape(3, size[0])) << "one scale for all axes";
   EXPECT_NE(size[0], 8);
+}
+
+TEST(SampleTransform, ResizeCubic)
+{
+  // The functions' values are those of golden vectors.
+  const Sample whole = []
+  {
+    Sample sample = MakeSample({ 4, 6, 5 }, 2);
+    sample.labelProbability = sample.image.Clone();
+    sample.pixelWeight = sample.label.To(DataType::Float32);
+    return sample;
+  }();
+  const std::vector<std::pair<const char *, ResizeBoundary>> boundaries{ { "edge", ResizeBoundary::Edge },
+                                                                         { "zeros", ResizeBoundary::Zeros },
+                                                                         { "zero_outside",
+                                                                           ResizeBoundary::ZeroOutside } };
+  for (const auto & [name, boundary] : boundaries)
+  {
+    Sample sample = whole;
+    const auto record =
+      Apply("ResizeCubic", { { "output_size", List{ 8, nullptr, 3 } }, { "boundary", name } }, sample);
+    const Shape size{ 8, 6, 3 };
+    EXPECT_EQ(record.outputSize, size);
+    sample.Check();
+    EXPECT_EQ(sample.image.ToVector<float>(), ResizeCubic(whole.image, size, boundary).ToVector<float>());
+    EXPECT_EQ(sample.label.ToVector<int>(), ResizeNearest(whole.label, size, boundary).ToVector<int>());
+    EXPECT_EQ(sample.labelProbability.ToVector<float>(),
+              ResizeNearest(whole.labelProbability, size, boundary).ToVector<float>());
+    EXPECT_EQ(sample.pixelWeight.ToVector<float>(), sample.label.ToVector<float>());
+  }
+  // The edge goes on by default. A patch of (2, 6, 2) becomes one of (8, 6, 3).
+  Sample larger = whole;
+  const auto transform = SampleTransform::Make(
+    "ResizeCubic", { { "output_size", List{ 8, nullptr, 3 } }, { "patch_size", List{ 2, nullptr, 2 } } });
+  EXPECT_TRUE(transform->InterpolatesInverse());
+  TransformRandom random(0);
+  const TransformRecord record = transform->Apply(larger, random);
+  EXPECT_EQ(record.outputSize, (Shape{ 16, 6, 7 }));
+  EXPECT_EQ(larger.image.ToVector<float>(), ResizeCubic(whole.image, { 16, 6, 7 }).ToVector<float>());
+  EXPECT_EQ(transform->Invert(larger.image, record).ToVector<float>(),
+            ResizeCubic(larger.image, { 4, 6, 5 }).ToVector<float>());
+  const Tensor labels = transform->Invert(larger.label, record);
+  EXPECT_EQ(labels.GetDataType(), DataType::Int32);
+  EXPECT_EQ(labels.ToVector<int>(), whole.label.ToVector<int>());
+  // At least one voxel stays.
+  Sample smaller = whole;
+  EXPECT_EQ(
+    Apply("ResizeCubic", { { "output_size", List{ 1, 6, 1 } }, { "patch_size", List{ 9, 6, 2 } } }, smaller).outputSize,
+    (Shape{ 1, 6, 2 }));
+
+  const auto fixed = SampleTransform::Make("ResizeCubic", { { "output_size", List{ 2, 2, 2 } }, { "inverse", false } });
+  EXPECT_FALSE(fixed->InterpolatesInverse());
+  Sample sample = whole;
+  EXPECT_NN_ERROR(Apply("ResizeCubic", { { "output_size", List{ 2, 2 } } }, sample),
+                  "one for each of the 3 spatial axes");
+  EXPECT_NN_ERROR(Apply("ResizeCubic", { { "output_size", List{ 2, 2, 2 } }, { "patch_size", List{ 2, 2 } } }, sample),
+                  "the option 'patch_size' has 2 entries");
+  EXPECT_NN_ERROR(Apply("ResizeCubic", { { "output_size", List{ 2, 2, 2 } }, { "boundary", "wrap" } }, sample),
+                  "'boundary' is \"wrap\"; should be one of edge, zeros, zero_outside");
+  EXPECT_NN_ERROR(Apply("ResizeCubic", { { "output_size", List{ 2, 2, 2 } }, { "boundary", 1 } }, sample),
+                  "'boundary' is 1; should be one of");
 }
 
 TEST(SampleTransform, BoundingBoxes)

@@ -259,7 +259,8 @@ TEST(Volumes, PretrainsAndFinetunes)
   EXPECT_NE(resumed.output.find("goes on behind step 2"), std::string::npos) << resumed.output;
 }
 
-/** Two tasks of a 3D U2-Net train in turns, each with the settings of its own file. */
+/** Two tasks of a 3D U2-Net train in turns, each with the settings of its own file, of which one has patches
+ * as the reference has, in another size than the network sees. */
 TEST(Volumes, TasksOfOneNetwork)
 {
   const std::string folder = MakeProject("volumes-tasks");
@@ -271,23 +272,32 @@ train-folder = "data"
 validation = "test.csv"
 validation-folder = "data"
 [[transforms.train]]
-name = "RandomCrop"
-options = ["output_size = [16, 16, 16]"]
-[[transforms.train]]
 name = "NormalizeWithMeanStd"
+[[transforms.train]]
+name = "U2NetPatch"
+options = ["output_size = [12, 16, 20]", "sigma = [2, 3]", "alpha = [0, 10]"]
+[[transforms.train]]
+name = "ResizeCubic"
+options = ["output_size = [16, 16, 16]"]
 [[transforms.train]]
 name = "LabelToProbability"
 options = ["class_num = 2"]
 [[transforms.validation]]
 name = "NormalizeWithMeanStd"
+[[transforms.validation]]
+name = "ResizeCubic"
+options = ["output_size = [16, 16, 16]", "patch_size = [12, 16, 20]"]
 [[transforms.validation]]
 name = "LabelToProbability"
 options = ["class_num = 2"]
 [[transforms.inference]]
 name = "NormalizeWithMeanStd"
+[[transforms.inference]]
+name = "ResizeCubic"
+options = ["output_size = [16, 16, 16]", "patch_size = [12, 16, 20]"]
 [window]
 size = [16, 16, 16]
-stride = [8, 8, 8]
+placement = "u2net"
 )";
   std::ofstream(settings) << R"(steps = 40
 validate-every = 40

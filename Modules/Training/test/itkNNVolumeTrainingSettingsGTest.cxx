@@ -24,6 +24,8 @@
 #include "itkNNTestDifference.h"
 #include "itkNNTestGoldens.h"
 #include "itkNNVolumeTestHelpers.h"
+#include "itkU2NetNetwork.h"
+#include "itkU2NetTask.h"
 #include "itkRelabelComponentImageFilter.h"
 
 #include <algorithm>
@@ -137,6 +139,95 @@ label_list = [1]
 )";
 }
 
+VolumeTrainingSettings
+ReadExample(const std::string & name)
+{
+  VolumeTrainingSettings settings;
+  ConfigurationTable(settings).ReadFile(UNIVERSEG_TEST_EXAMPLES "/Training/" + name);
+  return settings;
+}
+
+/** The options of a transform as they are given; empty when it is not there. */
+std::vector<std::string>
+FindOptions(const std::vector<TransformSettings> & transforms, const std::string & name)
+{
+  const auto found = std::find_if(
+    transforms.begin(), transforms.end(), [&](const TransformSettings & entry) { return entry.name == name; });
+  return found == transforms.end() ? std::vector<std::string>() : found->options;
+}
+
+/** What the examples of a task have in common. */
+void
+ExpectU2NetTask(const VolumeTrainingSettings & settings, const U2NetTask & task)
+{
+  const Shape patch{ 128, 128, 128 };
+  EXPECT_EQ(settings.batchSize, 2);
+  EXPECT_EQ(settings.data.modalities, task.channels);
+  EXPECT_NE(settings.data.train, "");
+  EXPECT_NE(settings.data.validation, "");
+  const auto windows = settings.window.Get();
+  ASSERT_TRUE(windows.has_value());
+  EXPECT_EQ(windows->windows.placement, WindowPlacement::U2Net);
+  EXPECT_EQ(windows->windows.window, patch);
+
+  // A volume as small as can be: it is padded.
+  Sample sample;
+  sample.image = Tensor({ task.channels, 9, 10, 11 });
+  std::fill_n(sample.image.GetData<float>(), sample.image.GetNumberOfElements(), 1.0F);
+  sample.label = Tensor({ 1, 9, 10, 11 }, DataType::Int32);
+  std::fill_n(sample.label.GetData<std::int32_t>(), sample.label.GetNumberOfElements(), task.smallLabel);
+  TransformRandom random(3);
+  Sample whole = sample;
+  MakeSampleTransforms(settings.transforms.train).Apply(sample, random);
+  EXPECT_EQ(sample.GetSize(), patch);
+  EXPECT_EQ(sample.image.GetShape()[0], task.channels);
+  ASSERT_TRUE(sample.labelProbability.IsDefined());
+  EXPECT_EQ(sample.labelProbability.GetShape()[0], task.classes);
+  const auto options = FindOptions(settings.transforms.train, "U2NetPatch");
+  ASSERT_FALSE(options.empty());
+  const auto size = ToString(task.patch);
+  EXPECT_EQ(options[0], "output_size = " + size);
+  EXPECT_EQ(std::count(options.begin(), options.end(), "small_class = " + std::to_string(task.smallLabel)) > 0,
+            task.classes > 2);
+
+  // Whole volumes are seen at the scale of the patches.
+  const auto pipeline = settings.GetValidationPipeline();
+  pipeline.transforms.Apply(whole, random);
+  for (std::size_t axis = 0; axis < 3; ++axis)
+  {
+    EXPECT_EQ(whole.GetSize()[axis], (9 + static_cast<std::int64_t>(axis)) * 128 / task.patch[axis]);
+  }
+  EXPECT_EQ(whole.labelProbability.GetShape()[0], task.classes);
+  EXPECT_EQ(settings.GetPreprocessing(), U2NetPipeline::Make(task, patch).ToJson());
+}
+
+void
+ExpectU2NetTraining(const TrainerOptions & options)
+{
+  EXPECT_EQ(options.steps, 90000);
+  EXPECT_EQ(options.validateEvery, 6000);
+  ASSERT_EQ(options.gradients.losses.size(), 2U);
+  EXPECT_EQ(options.gradients.losses[0].function, LossFunction::Lovasz);
+  EXPECT_EQ(options.gradients.losses[1].function, LossFunction::Focal);
+  EXPECT_TRUE(options.gradients.losses[1].detached);
+  EXPECT_EQ(options.gradients.losses[1].gamma, 2);
+  for (const LossOptions & loss : options.gradients.losses)
+  {
+    EXPECT_EQ(loss.activation, LossActivation::Softmax);
+    EXPECT_EQ(loss.weight, 1);
+  }
+  EXPECT_EQ(options.optimizer.method, OptimizerMethod::Adam);
+  EXPECT_EQ(options.optimizer.weightDecay, 5e-4);
+  EXPECT_TRUE(options.optimizer.idleSteps);
+  EXPECT_EQ(options.schedule.shape, ScheduleShape::LossPlateau);
+  EXPECT_EQ(options.schedule.rate, 3e-4);
+  EXPECT_EQ(options.schedule.interval, 300);
+  EXPECT_EQ(options.schedule.window, 20);
+  EXPECT_EQ(options.schedule.threshold, 1e-4);
+  EXPECT_EQ(options.schedule.factor, 0.5);
+  EXPECT_EQ(options.schedule.stopBelow, 1e-8);
+}
+
 /** The demonstration with other values of keys, or more of them. */
 Configuration
 Change(const std::vector<std::string> & changes, const std::string & network = "FMUNet")
@@ -174,6 +265,42 @@ Infer(const std::vector<std::string> & changes)
   return MakeVolumeInferenceSettings(Change(changes));
 }
 } // namespace
+
+TEST(VolumeTrainingSettings, ExamplesOfPretraining)
+{
+  for (const std::string name : { "pretrain", "finetune" })
+  {
+    const VolumeTrainingSettings settings = ReadExample("pretraining/" + name + ".toml");
+    EXPECT_EQ(settings.network.Get()->GetName(), "fmunet");
+    EXPECT_GT(GetOptions(settings).steps, 0);
+    EXPECT_GE(MakeSampleTransforms(settings.transforms.train).GetNumberOfTransforms(), 2U) << name;
+  }
+}
+
+TEST(VolumeTrainingSettings, ExamplesOfU2Net)
+{
+  const VolumeTrainingSettings universal = ReadExample("u2net/universal.toml");
+  const auto network = std::dynamic_pointer_cast<const U2NetNetwork>(universal.network.Get());
+  ASSERT_NE(network, nullptr);
+  EXPECT_EQ(network->GetNumberOfParameters(), 6577460);
+  EXPECT_EQ(network->GetValues().baseChannels, 16);
+  ExpectU2NetTraining(GetOptions(universal));
+  const std::vector<std::string> names{ "heart", "liver", "hippocampus", "prostate", "pancreas" };
+  ASSERT_EQ(universal.tasks.size(), names.size());
+  for (std::size_t i = 0; i < names.size(); ++i)
+  {
+    EXPECT_EQ(universal.tasks[i].name, names[i]);
+    SCOPED_TRACE(names[i]);
+    const U2NetTask & task = U2NetTask::Get(names[i]);
+    ExpectU2NetTask(ReadExample("u2net/" + universal.tasks[i].settings), task);
+    EXPECT_EQ(network->GetValues().inputChannels[i], task.channels);
+    EXPECT_EQ(network->GetValues().classes[i], task.classes);
+  }
+  const VolumeTrainingSettings spleen = ReadExample("u2net/spleen.toml");
+  ExpectU2NetTask(spleen, U2NetTask::Get("spleen"));
+  ExpectU2NetTraining(spleen.GetTrainerOptions(*network));
+  EXPECT_EQ(FindOptions(spleen.transforms.train, "U2NetPatch")[2], "foreground_probability = 1");
+}
 
 TEST(VolumeTrainingSettings, DefaultsAreThoseOfPyMIC)
 {

@@ -552,15 +552,16 @@ TEST(Volumes, AdaptAddsATask)
   EXPECT_EQ(usage.exitCode, 2);
   EXPECT_NE(usage.error.find("--policy"), std::string::npos) << usage.error;
   EXPECT_EQ(adapt({ "--output", folder + "/x" }).exitCode, 2) << "without --classes";
-  const ProcessResult other = RunCommand({ "adapt",
-                                           "--settings",
-                                           folder + "/my.cfg",
-                                           "--model",
-                                           UNIVERSEG_TEST_GOLDENS "/universeg/a_tiny/weights.safetensors",
-                                           "--classes",
-                                           "2",
-                                           "--output",
-                                           folder + "/x" });
+  const ProcessResult other =
+    RunCommand({ "adapt",
+                 "--settings",
+                 folder + "/my.cfg",
+                 "--model",
+                 std::string(UNIVERSEG_TEST_GOLDENS) + "/universeg/a_tiny/weights.safetensors",
+                 "--classes",
+                 "2",
+                 "--output",
+                 folder + "/x" });
   EXPECT_EQ(other.exitCode, 1);
   EXPECT_NE(other.error.find("the network is universeg; tasks are added to u2net only"), std::string::npos)
     << other.error;

@@ -180,9 +180,9 @@ TEST(U2NetPipeline, AsText)
     { R"({"patch": [4, 4, 4], "post_processing": {"clears_second_half": 1}})",
       "'u2net.post_processing.clears_second_half' is 1, should be true or false" },
   };
-  for (const auto & [text, error] : cases)
+  for (const auto & entry : cases)
   {
-    EXPECT_ERROR(U2NetPipeline::FromJson(std::string(R"({"u2net": )") + text + "}"), error);
+    EXPECT_ERROR(U2NetPipeline::FromJson(std::string(R"({"u2net": )") + entry.first + "}"), entry.second);
   }
 }
 

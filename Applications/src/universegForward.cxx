@@ -23,6 +23,7 @@
 #include "itkNNSafeTensors.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace universeg
 {
@@ -34,8 +35,9 @@ RunForward(const Arguments & arguments)
     "(--model FILE | --network NAME --weights FILE [--config FILE]) --inputs FILE --outputs FILE [OPTION]...",
     "Runs a network on raw tensors. UniverSeg takes target [B, 1, H, W], support_images and\n"
     "support_labels [B, S, 1, H, W] and gives logits; fmunet, pctnet, u2net and unet3d take input\n"
-    "[B, C, D, H, W] and give output0, u2net logits. Other tensors of the inputs are ignored;\n"
-    "without 'input' a tensor 'taskK.input' is that of task K.\n"
+    "[B, C, D, H, W] and give output0, u2net logits; hermes takes input, and without\n"
+    "domains tgt_idx [B, T] and mod_idx [B], and gives out and mod_out. Other tensors of the\n"
+    "inputs are ignored; without 'input' a tensor 'taskK.input' is that of task K, or 'x' of any.\n"
     "The network is the one of the model's card, else that of --network and --config, else it is\n"
     "inferred from the shapes of the weights.");
   AddModelOptions(commandLine, false);
@@ -62,15 +64,18 @@ RunForward(const Arguments & arguments)
   itk::nn::TensorMap inputs;
   for (const std::string & name : runner->GetNetwork().GetInputNames())
   {
-    // A file may have the inputs of several tasks.
-    const std::string ofTask = "task" + std::to_string(std::max(task, 0)) + '.' + name;
-    const std::string & found = file.tensors.Has(name) ? name : ofTask;
-    if (!file.tensors.Has(found))
+    // A file may have the inputs of several tasks, and the references' names.
+    const std::string candidates[] = { name,
+                                       "task" + std::to_string(std::max(task, 0)) + '.' + name,
+                                       name == "input" ? "x" : name };
+    const auto * const found = std::find_if(
+      std::begin(candidates), std::end(candidates), [&file](const std::string & one) { return file.tensors.Has(one); });
+    if (found == std::end(candidates))
     {
       throw Failure(inputName + ": there is no tensor '" + name + "', which the network '" +
                     runner->GetNetwork().GetName() + "' needs");
     }
-    inputs[name] = file.tensors.Get(found);
+    inputs[name] = file.tensors.Get(*found);
   }
 
   ProgressBar progress("forward");

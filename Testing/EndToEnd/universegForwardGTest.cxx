@@ -108,6 +108,52 @@ TEST(U2Net, RunsTheTaskThatIsNamed)
   EXPECT_NE(wrong.error.find("task is 2, should be 0 to 1"), std::string::npos) << wrong.error;
 }
 
+TEST(Hermes, TakesPriorsByNumberOrOfADomain)
+{
+  const std::string folder = MakeFolder("hermes");
+  const std::string sizes =
+    R"("base_ch": 8, "num_block": [1, 1, 1, 1], "kernel_size": [[1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 1, 1]])";
+  std::ofstream(folder + "/numbers.json") << '{' << sizes << '}';
+  std::ofstream(folder + "/domains.json")
+    << '{' << sizes << R"(, "domains": [{"tgt_idx": [0, 1], "mod_idx": 0}, {"tgt_idx": [5, 7, 9], "mod_idx": -1}]})";
+  const auto network = itk::nn::Network::Create("hermes", '{' + sizes + '}');
+  itk::nn::StateDict weights;
+  for (const auto & parameter : network->GetParameters())
+  {
+    weights.Add(parameter.name, itk::nn::Tensor::Full(parameter.shape, 0.01));
+  }
+  itk::nn::WriteSafeTensors(folder + "/weights.safetensors", weights);
+  // As the reference calls the image.
+  itk::nn::StateDict inputs;
+  inputs.Add("x", itk::nn::Tensor::Full({ 1, 1, 16, 16, 32 }, 1));
+  inputs.Add("tgt_idx", itk::nn::Tensor::FromVector<std::int64_t>({ 1, 4 }, { 3, 2, 1, -1 }));
+  inputs.Add("mod_idx", itk::nn::Tensor::FromVector<std::int64_t>({ 1 }, { 2 }));
+  itk::nn::WriteSafeTensors(folder + "/in.safetensors", inputs);
+  const auto classesOf = [&](const char * configuration, const std::vector<std::string> & options)
+  {
+    std::vector<std::string> command{ "forward",
+                                      "--network",
+                                      "hermes",
+                                      "--weights",
+                                      folder + "/weights.safetensors",
+                                      "--config",
+                                      folder + configuration,
+                                      "--inputs",
+                                      folder + "/in.safetensors",
+                                      "--outputs",
+                                      folder + "/out.safetensors" };
+    command.insert(command.end(), options.begin(), options.end());
+    const ProcessResult result = RunCommand(command);
+    EXPECT_EQ(result.exitCode, 0) << result.error;
+    const itk::nn::StateDict outputs = itk::nn::ReadSafeTensors(folder + "/out.safetensors").tensors;
+    EXPECT_EQ(outputs.Get("mod_out").GetShape(), (itk::nn::Shape{ 1, 6 }));
+    return outputs.Get("out").GetShape()[1];
+  };
+  EXPECT_EQ(classesOf("/numbers.json", {}), 4);
+  EXPECT_EQ(classesOf("/domains.json", {}), 2);
+  EXPECT_EQ(classesOf("/domains.json", { "--task", "1" }), 3);
+}
+
 class Forward : public testing::TestWithParam<const char *>
 {};
 

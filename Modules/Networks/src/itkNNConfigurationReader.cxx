@@ -151,6 +151,56 @@ ConfigurationReader::GetIntegers(const char * key, std::int64_t low, std::int64_
   return this->GetIntegers(key, {}, { value->size() }, low, high);
 }
 
+std::vector<std::array<std::int64_t, 3>>
+ConfigurationReader::GetTriples(const char * key,
+                                std::vector<std::array<std::int64_t, 3>> fallback,
+                                std::int64_t low,
+                                std::int64_t high) const
+{
+  const auto * value = this->Find(key);
+  if (value == nullptr)
+  {
+    return fallback;
+  }
+  const auto isTriple = [low, high](const nlohmann::json & entry)
+  {
+    return entry.is_array() && entry.size() == 3 &&
+           std::all_of(entry.begin(),
+                       entry.end(),
+                       [low, high](const nlohmann::json & extent) { return IsIntegerIn(extent, low, high); });
+  };
+  if (!value->is_array() || value->size() != fallback.size() || !std::all_of(value->begin(), value->end(), isTriple))
+  {
+    this->Refuse(key,
+                 *value,
+                 "a list of " + std::to_string(fallback.size()) + " lists of 3 integers of " +
+                   DescribeRange(low, high));
+  }
+  return value->get<std::vector<std::array<std::int64_t, 3>>>();
+}
+
+std::vector<ConfigurationReader>
+ConfigurationReader::GetObjects(const char * key) const
+{
+  std::vector<ConfigurationReader> objects;
+  const auto * value = this->Find(key);
+  if (value == nullptr)
+  {
+    return objects;
+  }
+  if (!value->is_array() ||
+      !std::all_of(value->begin(), value->end(), [](const nlohmann::json & entry) { return entry.is_object(); }))
+  {
+    this->Refuse(key, *value, "a list of objects");
+  }
+  for (const auto & entry : *value)
+  {
+    const std::string number = std::to_string(objects.size());
+    objects.push_back(ConfigurationReader(m_Network + ", " + key + '[' + number + ']', nlohmann::json(entry)));
+  }
+  return objects;
+}
+
 bool
 ConfigurationReader::GetBoolean(const char * key, bool fallback) const
 {

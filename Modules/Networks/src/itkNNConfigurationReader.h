@@ -18,9 +18,11 @@
 #ifndef itkNNConfigurationReader_h
 #define itkNNConfigurationReader_h
 
+#include <array>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace itk
@@ -53,6 +55,15 @@ public:
   /** A list of any length of integers of [low, high]. Throws Error when the key is missing. */
   std::vector<std::int64_t> GetIntegers(const char * key, std::int64_t low, std::int64_t high) const;
 
+  /** As many triples as the fallback has, for D, H and W, of integers of [low, high]. */
+  std::vector<std::array<std::int64_t, 3>> GetTriples(const char * key,
+                                                      std::vector<std::array<std::int64_t, 3>> fallback,
+                                                      std::int64_t low,
+                                                      std::int64_t high) const;
+
+  /** The objects of a list, none when the key is missing. */
+  std::vector<ConfigurationReader> GetObjects(const char * key) const;
+
   bool GetBoolean(const char * key, bool fallback) const;
 
   /** One of the choices. */
@@ -67,6 +78,11 @@ public:
   double GetProbability(const char * key, double fallback) const;
 
 private:
+  ConfigurationReader(std::string network, nlohmann::json json)
+    : m_Network(std::move(network))
+    , m_Json(std::move(json))
+  {}
+
   /** Null where the key is missing or null. */
   const nlohmann::json * Find(const char * key) const;
   /** Throws the Error that the key's value is not what it should be. */

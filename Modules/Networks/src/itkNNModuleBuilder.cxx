@@ -43,7 +43,7 @@ Constantly(double value)
 } // namespace
 
 void
-ParameterList::AddProduct(const std::string & key, Shape shape, std::int64_t outputs)
+ParameterList::AddProduct(const std::string & key, Shape shape, std::int64_t biases)
 {
   // As PyTorch counts, also of transposed convolutions.
   const std::int64_t taps = NumberOfElements(shape) / (shape[0] * shape[1]);
@@ -68,13 +68,17 @@ ParameterList::AddProduct(const std::string & key, Shape shape, std::int64_t out
       break;
   }
   this->AddWeight(key + ".weight", std::move(shape), weight);
-  this->AddWeight(key + ".bias", { outputs }, bias);
+  if (biases > 0)
+  {
+    this->AddWeight(key + ".bias", { biases }, bias);
+  }
 }
 
 void
-ParameterList::AddConvolution(const std::string & key, std::int64_t in, std::int64_t out, const Extent3 & kernel)
+ParameterList::AddConvolution(
+  const std::string & key, std::int64_t in, std::int64_t out, const Extent3 & kernel, bool hasBias)
 {
-  this->AddProduct(key, { out, in, kernel[0], kernel[1], kernel[2] }, out);
+  this->AddProduct(key, { out, in, kernel[0], kernel[1], kernel[2] }, hasBias ? out : 0);
 }
 
 void
@@ -87,9 +91,9 @@ ParameterList::AddTransposedConvolution(const std::string & key,
 }
 
 void
-ParameterList::AddLinear(const std::string & key, std::int64_t in, std::int64_t out)
+ParameterList::AddLinear(const std::string & key, std::int64_t in, std::int64_t out, bool hasBias)
 {
-  this->AddProduct(key, { out, in }, out);
+  this->AddProduct(key, { out, in }, hasBias ? out : 0);
 }
 
 void
@@ -163,7 +167,11 @@ ModuleBuilder::Convolve(ValueId src, const std::string & key, Convolution op)
   const Shape & shape = m_Graph.GetShape(src);
   op.groups = shape[shape.size() - spatialAxes - 1] / this->FindShape(key + ".weight")[1];
   const ValueId weights = this->GetParameter(key + ".weight");
-  const ValueId bias = this->GetParameter(key + ".bias");
+  std::optional<ValueId> bias;
+  if (this->HasParameter(key + ".bias"))
+  {
+    bias = this->GetParameter(key + ".bias");
+  }
   return m_Graph.Convolve(src, weights, bias, std::move(op), key);
 }
 
@@ -185,13 +193,16 @@ ValueId
 ModuleBuilder::Transform(ValueId src, const std::string & key)
 {
   const ValueId product = m_Graph.Add(MatrixProduct{ false, true }, { src, this->GetParameter(key + ".weight") }, key);
-  return m_Graph.Combine(BinaryFunction::Add, product, this->GetParameter(key + ".bias"), key);
+  return this->HasParameter(key + ".bias")
+         ? m_Graph.Combine(BinaryFunction::Add, product, this->GetParameter(key + ".bias"), key)
+         : product;
 }
 
 ValueId
-ModuleBuilder::NormalizeInstances(ValueId src, const std::string & key)
+ModuleBuilder::NormalizeInstances(ValueId src, const std::string & key, double epsilon)
 {
-  return AddInstanceNormalization(m_Graph, src, spatialAxes, this->GetAffine(key), 1e-5, key);
+  const ChannelAffine affine = this->HasParameter(key + ".weight") ? this->GetAffine(key) : ChannelAffine{};
+  return AddInstanceNormalization(m_Graph, src, spatialAxes, affine, epsilon, key);
 }
 
 ValueId
@@ -255,9 +266,9 @@ ModuleBuilder::DropPath(ValueId src, double probability, const std::string & nam
 }
 
 ValueId
-ModuleBuilder::NormalizeLayer(ValueId src, const std::string & key)
+ModuleBuilder::NormalizeLayer(ValueId src, const std::string & key, double epsilon)
 {
-  return AddLayerNormalization(m_Graph, src, this->GetAffine(key), 1e-5, key);
+  return AddLayerNormalization(m_Graph, src, this->GetAffine(key), epsilon, key);
 }
 
 ValueId
@@ -292,6 +303,12 @@ ModuleBuilder::Upsample(ValueId src, const Extent3 & factor, InterpolationMode m
     op.size.push_back(factor[axis] * shape[shape.size() - spatialAxes + axis]);
   }
   return m_Graph.Add(std::move(op), { src }, name);
+}
+
+ValueId
+ModuleBuilder::Resize(ValueId src, const Extent3 & size, const std::string & name)
+{
+  return m_Graph.Add(Interpolation{ InterpolationMode::Linear, ToVector(size), true }, { src }, name);
 }
 
 const Shape &

@@ -53,6 +53,12 @@ public:
     : m_Rule(rule)
   {}
 
+  /** Of the modules that are added from now on. */
+  void SetRule(Rule rule)
+  {
+    m_Rule = rule;
+  }
+
   void AddWeight(const std::string & name, Shape shape, const Initialization & initial)
   {
     m_Parameters.push_back({ name, std::move(shape), Network::Role::Weight, initial });
@@ -61,12 +67,13 @@ public:
   {
     m_Parameters.push_back({ name, std::move(shape), Network::Role::Buffer });
   }
-  /** weight [out, in, kernel], bias [out]. */
-  void AddConvolution(const std::string & key, std::int64_t in, std::int64_t out, const Extent3 & kernel);
+  /** weight [out, in, kernel], bias [out] if it has one. */
+  void AddConvolution(
+    const std::string & key, std::int64_t in, std::int64_t out, const Extent3 & kernel, bool hasBias = true);
   /** weight [in, out, kernel], bias [out]. */
   void AddTransposedConvolution(const std::string & key, std::int64_t in, std::int64_t out, const Extent3 & kernel);
-  /** weight [out, in], bias [out]. */
-  void AddLinear(const std::string & key, std::int64_t in, std::int64_t out);
+  /** weight [out, in], bias [out] if it has one. */
+  void AddLinear(const std::string & key, std::int64_t in, std::int64_t out, bool hasBias = true);
   /** weight [C], bias [C]: of an instance or layer normalisation. */
   void AddAffine(const std::string & key, std::int64_t channels);
   /** An affine with its running statistics. */
@@ -80,8 +87,8 @@ public:
   }
 
 private:
-  /** weight, and bias of the outputs. */
-  void AddProduct(const std::string & key, Shape shape, std::int64_t outputs);
+  /** weight, and bias of the outputs, of which 0 have none. */
+  void AddProduct(const std::string & key, Shape shape, std::int64_t biases);
 
   Rule m_Rule;
   std::vector<Network::Parameter> m_Parameters;
@@ -97,7 +104,8 @@ enum class GraphMode
 /** \class ModuleBuilder
  * \brief Adds the modules of a 3-D network to a graph, each by the key that its
  * parameters have in the state dict: kernels and channels follow from their
- * shapes.
+ * shapes, and whether a product has a bias and a normalisation an affine from
+ * there being one.
  *
  * Feature maps are [B, C, D, H, W]. A node has the name of its module.
  */
@@ -116,15 +124,17 @@ public:
   ValueId ConvolveTransposed(ValueId src, const std::string & key);
   /** Over the last axis. */
   ValueId Transform(ValueId src, const std::string & key);
-  ValueId NormalizeInstances(ValueId src, const std::string & key);
+  ValueId NormalizeInstances(ValueId src, const std::string & key, double epsilon = 1e-5);
   /** By the running statistics; in training by those of the batch, of which the running
    * ones take a tenth. */
   ValueId NormalizeBatch(ValueId src, const std::string & key);
-  ValueId NormalizeLayer(ValueId src, const std::string & key);
+  ValueId NormalizeLayer(ValueId src, const std::string & key, double epsilon = 1e-5);
   ValueId LeakyRelu(ValueId src, const std::string & name);
   ValueId PRelu(ValueId src, const std::string & key);
   ValueId PoolMaximum(ValueId src, const Extent3 & kernel, const std::string & name);
   ValueId Upsample(ValueId src, const Extent3 & factor, InterpolationMode mode, const std::string & name);
+  /** To given extents, linear where the first and the last voxels coincide. */
+  ValueId Resize(ValueId src, const Extent3 & size, const std::string & name);
 
   /** In training: elements become 0 with the probability, and the others greater. */
   ValueId Drop(ValueId src, double probability, const std::string & name);

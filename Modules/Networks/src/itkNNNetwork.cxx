@@ -18,6 +18,7 @@
 #include "itkNNNetwork.h"
 
 #include "itkFMUNetNetwork.h"
+#include "itkHermesNetwork.h"
 #include "itkPCTNetNetwork.h"
 #include "itkU2NetNetwork.h"
 #include "itkUNet3DNetwork.h"
@@ -42,6 +43,7 @@ struct KnownNetwork
 constexpr KnownNetwork knownNetworks[] = {
   { "universeg", &UniverSegNetwork::FromJson, &UniverSegNetwork::FromWeights },
   { "fmunet", &FMUNetNetwork::FromJson, &FMUNetNetwork::FromWeights },
+  { "hermes", &HermesNetwork::FromJson, &HermesNetwork::FromWeights },
   { "pctnet", &PCTNetNetwork::FromJson, &PCTNetNetwork::FromWeights },
   { "u2net", &U2NetNetwork::FromJson, &U2NetNetwork::FromWeights },
   { "unet3d", &UNet3DNetwork::FromJson, &UNet3DNetwork::FromWeights },

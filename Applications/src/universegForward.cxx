@@ -35,8 +35,8 @@ RunForward(const Arguments & arguments)
     "(--model FILE | --network NAME --weights FILE [--config FILE]) --inputs FILE --outputs FILE [OPTION]...",
     "Runs a network on raw tensors. UniverSeg takes target [B, 1, H, W], support_images and\n"
     "support_labels [B, S, 1, H, W] and gives logits; fmunet, pctnet, u2net and unet3d take input\n"
-    "[B, C, D, H, W] and give output0, u2net logits; hermes takes input, and without\n"
-    "domains tgt_idx [B, T] and mod_idx [B], and gives out and mod_out. Other tensors of the\n"
+    "[B, C, D, H, W] and give output0, u2net logits; hermes and hermes_medformer take input, and\n"
+    "without domains tgt_idx [B, T] and mod_idx [B], and give out and mod_out. Other tensors of the\n"
     "inputs are ignored; without 'input' a tensor 'taskK.input' is that of task K, or 'x' of any.\n"
     "The network is the one of the model's card, else that of --network and --config, else it is\n"
     "inferred from the shapes of the weights.");

@@ -119,7 +119,7 @@ public:
 
   virtual ~Network();
 
-  /** "universeg", "fmunet", "hermes", "pctnet", "u2net", "unet3d". */
+  /** "universeg", "fmunet", "hermes", "hermes_medformer", "pctnet", "u2net", "unet3d". */
   virtual std::string GetName() const = 0;
 
   /** JSON text that Create() takes. */

@@ -18,6 +18,7 @@
 #include "itkNNNetwork.h"
 
 #include "itkFMUNetNetwork.h"
+#include "itkHermesMedFormerNetwork.h"
 #include "itkHermesNetwork.h"
 #include "itkPCTNetNetwork.h"
 #include "itkU2NetNetwork.h"
@@ -44,6 +45,7 @@ constexpr KnownNetwork knownNetworks[] = {
   { "universeg", &UniverSegNetwork::FromJson, &UniverSegNetwork::FromWeights },
   { "fmunet", &FMUNetNetwork::FromJson, &FMUNetNetwork::FromWeights },
   { "hermes", &HermesNetwork::FromJson, &HermesNetwork::FromWeights },
+  { "hermes_medformer", &HermesMedFormerNetwork::FromJson, &HermesMedFormerNetwork::FromWeights },
   { "pctnet", &PCTNetNetwork::FromJson, &PCTNetNetwork::FromWeights },
   { "u2net", &U2NetNetwork::FromJson, &U2NetNetwork::FromWeights },
   { "unet3d", &UNet3DNetwork::FromJson, &UNet3DNetwork::FromWeights },

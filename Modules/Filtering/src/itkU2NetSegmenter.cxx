@@ -32,7 +32,6 @@ namespace
 using Json = nlohmann::json;
 
 constexpr const char * pipelineKey = "u2net";
-constexpr const char * boundaryNames[] = { "edge", "zeros", "zero_outside" };
 
 /** Reads the keys of an object; errors name them. */
 class KeyReader
@@ -134,7 +133,7 @@ U2NetPipeline::ToJson() const
              { "percentiles", { preprocessing.lowerPercentile, preprocessing.upperPercentile } },
              { "patch", patch },
              { "window", window },
-             { "boundary", boundaryNames[static_cast<int>(boundary)] },
+             { "boundary", GetResizeBoundaryNames()[static_cast<std::size_t>(boundary)] },
              { "window_batch", windowBatch } };
   if (postProcessing)
   {
@@ -171,12 +170,13 @@ U2NetPipeline::FromJson(const std::string & text)
   keys.Get("window_batch", pipeline.windowBatch, "an integer");
   if (const Json * value = keys.Find("boundary"))
   {
-    const auto found = std::find(std::begin(boundaryNames), std::end(boundaryNames), *value);
-    if (found == std::end(boundaryNames))
+    const auto & names = GetResizeBoundaryNames();
+    const auto found = std::find(names.begin(), names.end(), *value);
+    if (found == names.end())
     {
-      keys.Refuse("boundary", *value, "one of " + Json(boundaryNames).dump());
+      keys.Refuse("boundary", *value, "one of " + Json(names).dump());
     }
-    pipeline.boundary = static_cast<ResizeBoundary>(found - std::begin(boundaryNames));
+    pipeline.boundary = static_cast<ResizeBoundary>(found - names.begin());
   }
   if (const Json * value = keys.Find("post_processing"))
   {

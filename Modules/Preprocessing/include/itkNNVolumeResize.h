@@ -22,6 +22,8 @@
 #include "itkNNTensor.h"
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace itk
 {
@@ -34,6 +36,10 @@ enum class ResizeBoundary : std::uint8_t
   Zeros,      ///< 0; splines go over into it. As resize() of scikit-image 0.26, mode "constant"
   ZeroOutside ///< 0 at places beyond the centres of its outermost voxels. As that of 0.14
 };
+
+/** "edge", "zeros", "zero_outside": names in the order of ResizeBoundary.
+ * \ingroup UniverSegPreprocessing */
+UniverSegPreprocessing_EXPORT const std::vector<std::string> & GetResizeBoundaryNames();
 
 /** Resize by cubic B-splines through the voxels' centres, which are at (i + 0.5) / extent of an
  * axis in input and output alike. There is no smoothing before shrinking. Each channel is clipped

@@ -638,7 +638,7 @@ public:
   explicit CubicResize(OptionReader & options)
     : m_Size(options.Size("output_size"))
     , m_Patch(options.OptionalSize("patch_size"))
-    , m_Boundary(static_cast<ResizeBoundary>(options.Choice("boundary", { "edge", "zeros", "zero_outside" })))
+    , m_Boundary(static_cast<ResizeBoundary>(options.Choice("boundary", GetResizeBoundaryNames())))
   {}
 
   bool InterpolatesInverse() const override

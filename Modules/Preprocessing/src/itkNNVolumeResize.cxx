@@ -157,6 +157,13 @@ CheckResize(const Tensor & input, const Shape & size)
 }
 } // namespace
 
+const std::vector<std::string> &
+GetResizeBoundaryNames()
+{
+  static const std::vector<std::string> names{ "edge", "zeros", "zero_outside" };
+  return names;
+}
+
 Tensor
 ResizeCubic(const Tensor & input, const Shape & size, ResizeBoundary boundary, unsigned int threads)
 {

@@ -233,11 +233,11 @@ CheckFolders(const std::vector<PreprocessedFiles> & files)
   }
 }
 
-itk::nn::U2NetCase
+itk::nn::RawCase
 ReadCase(const PreprocessedFiles & files, bool ignoresGeometry)
 {
   const LoadedImage image = ReadMultichannelImage(files.image);
-  itk::nn::U2NetCase result = ToU2NetCase(image);
+  itk::nn::RawCase result = ToRawCase(image);
   if (!files.label.empty())
   {
     const auto labels = ToLabels(ReadImage(files.label), {});

@@ -127,7 +127,7 @@ SegmentCase(const VolumeSegmentation & job, const SegmentationCase & entry, cons
   if (job.u2net)
   {
     const LoadedImage image = ReadMultichannelImage(entry.files.GetName());
-    const auto labels = job.u2net->Segment(ToU2NetCase(image), hooks);
+    const auto labels = job.u2net->Segment(ToRawCase(image), hooks);
     FinishLabels(job, *labels, image.dimension, entry.labels);
     return;
   }

@@ -102,10 +102,10 @@ KeepLargestComponent(LabelVolume & labels, bool isPerLabel)
   }
 }
 
-itk::nn::U2NetCase
-ToU2NetCase(const LoadedImage & image)
+itk::nn::RawCase
+ToRawCase(const LoadedImage & image)
 {
-  itk::nn::U2NetCase result;
+  itk::nn::RawCase result;
   for (std::size_t c = 0; c < image.components; ++c)
   {
     const auto channel = Volume::New();

@@ -39,7 +39,7 @@ Volume::Pointer ToVolume(const itk::nn::Tensor & values, const Volume & geometry
  * components the first is kept. Others become 0. */
 void KeepLargestComponent(LabelVolume & labels, bool isPerLabel);
 /** The components of an image as the modalities of a case. */
-itk::nn::U2NetCase ToU2NetCase(const LoadedImage & image);
+itk::nn::RawCase ToRawCase(const LoadedImage & image);
 } // namespace universeg
 
 #endif

@@ -191,7 +191,7 @@ U2NetAdapterFilter<TInputImage, TOutputImage>::Segment()
   plan.outputs = { this->GetModel()->GetNetwork()->GetLogitsName() };
   const nn::U2NetSegmenter segmenter(this->GetModel()->GetRunner(plan, task), this->FindPipeline(task));
 
-  nn::U2NetCase images;
+  nn::RawCase images;
   for (unsigned int i = 0; i < this->GetNumberOfIndexedInputs(); ++i)
   {
     images.modalities.push_back({ CopyInput(this->GetInput(i)).GetPointer(), GetPixelType() });

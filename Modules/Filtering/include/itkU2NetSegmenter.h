@@ -85,7 +85,7 @@ public:
 
   /** Throws Error as U2NetPreprocessing::Apply(), and when the network does not take the case;
    * Cancelled when the hook says so. */
-  Image<std::int32_t, 3>::Pointer Segment(const U2NetCase & images, const RunHooks & hooks = {}) const;
+  Image<std::int32_t, 3>::Pointer Segment(const RawCase & images, const RunHooks & hooks = {}) const;
 
   /** Labels of a prepared case before the post-processing.
    * \param volumes [C, D, H, W], Float32 or Float64.

@@ -242,7 +242,7 @@ U2NetSegmenter::PredictLabels(const Tensor & volumes, const RunHooks & hooks) co
 }
 
 Image<std::int32_t, 3>::Pointer
-U2NetSegmenter::Segment(const U2NetCase & images, const RunHooks & hooks) const
+U2NetSegmenter::Segment(const RawCase & images, const RunHooks & hooks) const
 {
   const U2NetPreparedCase prepared = m_Pipeline.preprocessing.Apply(images);
   Tensor labels = this->PredictLabels(prepared.volumes, hooks);

@@ -250,7 +250,7 @@ TEST(U2NetAdapterFilter, PreparesPredictsCleansAndRestores)
   filter->Update();
   const auto found = GetLabels(filter->GetOutput());
 
-  itk::nn::U2NetCase images;
+  itk::nn::RawCase images;
   for (const unsigned int seed : { 9U, 10U })
   {
     // The segmenter's images begin at index 0.
@@ -364,7 +364,7 @@ TEST(U2NetAdapterFilter, IntegerImages)
   filter->SetInput(image);
   filter->SetModel(MakeModel());
   filter->Update();
-  itk::nn::U2NetCase images;
+  itk::nn::RawCase images;
   images.modalities.push_back({ same.GetPointer(), itk::nn::DataType::Int16 });
   const auto model = MakeModel();
   const auto expected = U2NetSegmenter(model->GetRunner({}, 0), MakePipeline()).Segment(images);

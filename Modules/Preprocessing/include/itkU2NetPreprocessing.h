@@ -19,8 +19,7 @@
 #define itkU2NetPreprocessing_h
 
 #include "UniverSegPreprocessingExport.h"
-#include "itkImage.h"
-#include "itkNNTensor.h"
+#include "itkNNRawImages.h"
 
 #include <cstdint>
 #include <map>
@@ -30,22 +29,6 @@ namespace itk
 {
 namespace nn
 {
-/** One image of a case. \ingroup UniverSegPreprocessing */
-struct U2NetModality
-{
-  Image<float, 3>::ConstPointer image;
-  /** What the file's pixels are: Float32, Float64 or an integer type. Values of an integer type
-   * are integers of its range again when they have been interpolated. */
-  DataType pixelType = DataType::Float32;
-};
-
-/** Images of one grid, and what is known of it. \ingroup UniverSegPreprocessing */
-struct U2NetCase
-{
-  std::vector<U2NetModality> modalities;       ///< one at least
-  Image<std::int32_t, 3>::ConstPointer labels; ///< null: none
-};
-
 /** Where a preprocessed case lies in its images. \ingroup UniverSegPreprocessing */
 struct UniverSegPreprocessing_EXPORT U2NetGrid
 {
@@ -109,7 +92,7 @@ struct UniverSegPreprocessing_EXPORT U2NetPreprocessing
   /** Throws Error as Check(); when there is no modality, images have other sizes, pixel types are
    * others than said, a voxel is no finite number, the first modality is 0 everywhere, a modality
    * has no voxel above 0 after clipping, or the box has no voxel of the spacing. */
-  U2NetPreparedCase Apply(const U2NetCase & images) const;
+  U2NetPreparedCase Apply(const RawCase & images) const;
 
   /** Labels on the grid of the images that they belong to, by the nearest neighbour, 0 outside of
    * the box. Throws Error when they are not Int32 of the grid's size.

@@ -18,17 +18,13 @@
 #include "itkU2NetPreprocessing.h"
 
 #include "itkNNAxisMaps.h"
+#include "itkNNImageGrids.h"
 #include "itkNNText.h"
 #include "itkNNVolumeFusion.h"
-
-#include "itkBSplineInterpolateImageFunction.h"
-#include "itkNearestNeighborInterpolateImageFunction.h"
-#include "itkResampleImageFilter.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <limits>
 
 namespace itk
 {
@@ -37,7 +33,6 @@ namespace nn
 namespace
 {
 using Volume = Image<float, 3>;
-using LabelVolume = Image<std::int32_t, 3>;
 using Region = ImageRegion<3>;
 using Spacing = ImageBase<3>::SpacingType;
 
@@ -51,152 +46,11 @@ RoundToThousandths(double value)
   return rounded;
 }
 
-/** x, y, z of z, y, x. */
-Spacing
-ToSpacing(const std::vector<double> & values)
-{
-  Spacing spacing;
-  std::copy(values.rbegin(), values.rend(), spacing.Begin());
-  return spacing;
-}
-
-Shape
-ToShape(const ImageBase<3>::SizeType & size)
-{
-  return { static_cast<std::int64_t>(size[2]), static_cast<std::int64_t>(size[1]), static_cast<std::int64_t>(size[0]) };
-}
-
-ImageBase<3>::SizeType
-ToSize(const Shape & shape)
-{
-  ImageBase<3>::SizeType size;
-  std::transform(
-    shape.rbegin(), shape.rend(), size.begin(), [](std::int64_t extent) { return static_cast<SizeValueType>(extent); });
-  return size;
-}
-
 Spacing
 Rounded(Spacing spacing)
 {
   std::transform(spacing.Begin(), spacing.End(), spacing.Begin(), RoundToThousandths);
   return spacing;
-}
-
-/** A new image, its first index 0. */
-template <typename TImage>
-typename TImage::Pointer
-MakeImage(const ImageBase<3> & geometry, const ImageBase<3>::SizeType & size, const Spacing & spacing)
-{
-  const auto image = TImage::New();
-  image->SetRegions(size);
-  image->SetSpacing(spacing);
-  image->SetOrigin(geometry.GetOrigin());
-  image->SetDirection(geometry.GetDirection());
-  image->Allocate(true);
-  return image;
-}
-
-/** Call f(whole, part, width) for each row of a box within an image: the number of its first voxel
- * in the image and in the box.
- * \param whole size of the image. */
-template <typename TFunction>
-void
-ForEachRow(const ImageBase<3>::SizeType & whole, const Region & box, const TFunction & f)
-{
-  const auto width = static_cast<std::size_t>(box.GetSize(0));
-  std::size_t part = 0;
-  for (SizeValueType z = 0; z < box.GetSize(2); ++z)
-  {
-    for (SizeValueType y = 0; y < box.GetSize(1); ++y)
-    {
-      const auto row =
-        (static_cast<SizeValueType>(box.GetIndex(2)) + z) * whole[1] + static_cast<SizeValueType>(box.GetIndex(1)) + y;
-      f(static_cast<std::size_t>(row * whole[0] + static_cast<SizeValueType>(box.GetIndex(0))), part, width);
-      part += width;
-    }
-  }
-}
-
-/** The box of an image, of the spacing that resampling takes it for. */
-template <typename TImage>
-typename TImage::Pointer
-Crop(const TImage & image, const Region & box)
-{
-  const auto part = MakeImage<TImage>(image, box.GetSize(), image.GetSpacing());
-  ForEachRow(image.GetBufferedRegion().GetSize(),
-             box,
-             [&](std::size_t from, std::size_t to, std::size_t width)
-             { std::copy_n(image.GetBufferPointer() + from, width, part->GetBufferPointer() + to); });
-  return part;
-}
-
-template <typename TImage>
-typename TImage::Pointer
-Resample(const TImage & image,
-         InterpolateImageFunction<TImage, double> * interpolator,
-         const ImageBase<3>::SizeType & size,
-         const Spacing & spacing)
-{
-  const auto filter = ResampleImageFilter<TImage, TImage>::New();
-  filter->SetInput(&image);
-  filter->SetInterpolator(interpolator);
-  filter->SetSize(size);
-  filter->SetOutputSpacing(spacing);
-  filter->SetOutputOrigin(image.GetOrigin());
-  filter->SetOutputDirection(image.GetDirection());
-  filter->Update();
-  return filter->GetOutput();
-}
-
-LabelVolume::Pointer
-ResampleNearest(const LabelVolume & labels, const ImageBase<3>::SizeType & size, const Spacing & spacing)
-{
-  const auto nearest = NearestNeighborInterpolateImageFunction<LabelVolume, double>::New();
-  return Resample<LabelVolume>(labels, nearest, size, spacing);
-}
-
-template <typename T>
-void
-ToRangeOf(double * values, std::size_t count)
-{
-  // Both ends of 64 bits are beyond what a double tells from its neighbours.
-  const auto low = static_cast<double>(std::numeric_limits<T>::lowest());
-  const auto high = static_cast<double>(std::numeric_limits<T>::max());
-  std::transform(
-    values, values + count, values, [low, high](double value) { return std::trunc(std::clamp(value, low, high)); });
-}
-
-/** As interpolated values are stored in pixels of a type. */
-void
-ToPixelType(DataType type, double * values, std::size_t count)
-{
-  switch (type)
-  {
-    case DataType::Int8:
-      ToRangeOf<std::int8_t>(values, count);
-      return;
-    case DataType::UInt8:
-      ToRangeOf<std::uint8_t>(values, count);
-      return;
-    case DataType::Int16:
-      ToRangeOf<std::int16_t>(values, count);
-      return;
-    case DataType::UInt16:
-      ToRangeOf<std::uint16_t>(values, count);
-      return;
-    case DataType::Int32:
-      ToRangeOf<std::int32_t>(values, count);
-      return;
-    case DataType::Int64:
-      ToRangeOf<std::int64_t>(values, count);
-      return;
-    case DataType::Float32:
-      std::transform(
-        values, values + count, values, [](double value) { return static_cast<double>(static_cast<float>(value)); });
-      return;
-    default:
-      return;
-  }
 }
 
 /** Of the voxels that are not 0. */
@@ -241,41 +95,6 @@ FindBox(const Volume & image, std::int64_t margin)
   return box;
 }
 
-void
-CheckImages(const U2NetCase & images)
-{
-  itkNNRequireMacro(!images.modalities.empty(), "Preprocessing: there is no modality; should be one or more");
-  const auto isGrid = [&](const ImageBase<3> & image)
-  {
-    return image.GetBufferedRegion() == image.GetLargestPossibleRegion() &&
-           image.GetBufferedRegion().GetSize() == images.modalities.front().image->GetBufferedRegion().GetSize();
-  };
-  for (std::size_t i = 0; i < images.modalities.size(); ++i)
-  {
-    const U2NetModality & modality = images.modalities[i];
-    itkNNRequireMacro(modality.image.IsNotNull(), "Preprocessing: modality " << i << " has no image");
-    const Volume & image = *modality.image;
-    itkNNRequireMacro(isGrid(image) && image.GetBufferedRegion().GetNumberOfPixels() > 0,
-                      "Preprocessing: modality "
-                        << i << " has the size " << ToString(ToShape(image.GetBufferedRegion().GetSize()))
-                        << "; should have voxels, all of them in memory, and the size of the first modality, "
-                        << ToString(ToShape(images.modalities.front().image->GetLargestPossibleRegion().GetSize())));
-    itkNNRequireMacro(modality.pixelType != DataType::Float16 && modality.pixelType != DataType::BFloat16 &&
-                        modality.pixelType != DataType::Bool,
-                      "Preprocessing: the pixels of modality " << i << " are " << ToString(modality.pixelType)
-                                                               << "; should be float32, float64 or of an integer type");
-    const float * const first = image.GetBufferPointer();
-    const float * const last = first + image.GetBufferedRegion().GetNumberOfPixels();
-    const float * const bad = std::find_if(first, last, [](float value) { return !std::isfinite(value); });
-    itkNNRequireMacro(bad == last,
-                      "Preprocessing: voxel " << (bad - first) << " of modality " << i << " is no finite number");
-  }
-  itkNNRequireMacro(images.labels.IsNull() || isGrid(*images.labels),
-                    "Preprocessing: the labels have the size "
-                      << ToString(ToShape(images.labels->GetBufferedRegion().GetSize()))
-                      << "; should have that of the first modality, "
-                      << ToString(ToShape(images.modalities.front().image->GetLargestPossibleRegion().GetSize())));
-}
 } // namespace
 
 Shape
@@ -346,10 +165,10 @@ U2NetPreprocessing::Check() const
 }
 
 U2NetPreparedCase
-U2NetPreprocessing::Apply(const U2NetCase & images) const
+U2NetPreprocessing::Apply(const RawCase & images) const
 {
   this->Check();
-  CheckImages(images);
+  CheckRawCase(images);
   const Volume & first = *images.modalities.front().image;
   U2NetPreparedCase result;
   result.grid.spacing = spacing;
@@ -378,15 +197,9 @@ U2NetPreprocessing::Apply(const U2NetCase & images) const
   double * volume = result.volumes.GetData<double>();
   for (std::size_t i = 0; i < images.modalities.size(); ++i, volume += count)
   {
-    // Interpolated values as doubles, which hold those of all pixel types.
-    using Precise = Image<double, 3>;
-    const auto part = crop(*images.modalities[i].image);
-    const auto precise = MakeImage<Precise>(*part, part->GetBufferedRegion().GetSize(), part->GetSpacing());
-    std::copy_n(part->GetBufferPointer(), part->GetBufferedRegion().GetNumberOfPixels(), precise->GetBufferPointer());
-    const auto spline = BSplineInterpolateImageFunction<Precise, double, double>::New();
-    const auto resampled = Resample<Precise>(*precise, spline, size, to);
+    const auto part = ToPrecise(*crop(*images.modalities[i].image));
+    const auto resampled = ResampleSpline(*part, images.modalities[i].pixelType, *MakeGrid(*part, size, to));
     std::copy_n(resampled->GetBufferPointer(), count, volume);
-    ToPixelType(images.modalities[i].pixelType, volume, count);
     std::transform(volume, volume + count, volume, [this](double value) { return std::max(value, lowestValue); });
     if (i == 0)
     {
@@ -434,7 +247,7 @@ U2NetPreprocessing::Apply(const U2NetCase & images) const
                      label = fused == fusedLabels.end() ? label : fused->second;
                      return isClass(label) ? label : 0;
                    });
-    const auto resampled = ResampleNearest(*part, size, to);
+    const auto resampled = ResampleNearest(*part, *MakeGrid(*part, size, to));
     result.labels = Tensor(shape, DataType::Int32);
     std::copy_n(resampled->GetBufferPointer(), count, result.labels.GetData<std::int32_t>());
   }
@@ -454,7 +267,7 @@ U2NetPreprocessing::Restore(const Tensor & labels, const U2NetGrid & grid)
   std::copy_n(source.GetData<std::int32_t>(),
               static_cast<std::size_t>(source.GetNumberOfElements()),
               prepared->GetBufferPointer());
-  const auto box = ResampleNearest(*prepared, grid.box.GetSize(), grid.image->GetSpacing());
+  const auto box = ResampleNearest(*prepared, *MakeGrid(*prepared, grid.box.GetSize(), grid.image->GetSpacing()));
 
   const auto whole = LabelVolume::New();
   whole->CopyInformation(grid.image);

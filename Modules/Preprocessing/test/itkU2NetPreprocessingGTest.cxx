@@ -60,10 +60,10 @@ MakeRamp(const itk::Size<3> & size)
   return image;
 }
 
-U2NetCase
+RawCase
 MakeCase(const Volume::Pointer & image, const LabelVolume::Pointer & labels = nullptr)
 {
-  U2NetCase images;
+  RawCase images;
   images.modalities.push_back({ image.GetPointer() });
   images.labels = labels.GetPointer();
   return images;
@@ -80,7 +80,7 @@ ExpectGolden(const std::string & name)
   const LoadedImage file = ReadMultichannelImageFile(FindGolden(folder + "image.nii.gz"));
   EXPECT_EQ(file.pixelType, DataTypeFromString(configuration.at("pixel_type").get<std::string>()));
   const LoadedImage labels = ReadImageFile(FindGolden(folder + "label.nii.gz"));
-  U2NetCase images;
+  RawCase images;
   for (unsigned int c = 0; c < file.components; ++c)
   {
     const auto image = MakeImage<Volume>(file.geometry->GetLargestPossibleRegion().GetSize());
@@ -158,7 +158,7 @@ TEST(U2NetPreprocessing, KeepsTheBoxOfTheFirstModalityAndAMargin)
   const auto image = MakeImage<Volume>({ { 20, 6, 9 } });
   image->SetPixel({ { 8, 2, 7 } }, 3.5F);
   image->SetPixel({ { 9, 3, 7 } }, -5.5F);
-  U2NetCase images = MakeCase(image);
+  RawCase images = MakeCase(image);
   // What splines leave of 0 is no more than that as an integer.
   images.modalities[0].pixelType = DataType::Int16;
   images.modalities.push_back({ MakeRamp({ { 20, 6, 9 } }).GetPointer() });
@@ -219,7 +219,7 @@ TEST(U2NetPreprocessing, IntegersStayIntegersOfTheirRange)
   const auto image = MakeImage<Volume>({ { 6, 1, 1 } });
   const float values[] = { 255.5F, 255.5F, 255.5F, 1.5F, 1.5F, 1.5F };
   std::copy_n(values, 6, image->GetBufferPointer());
-  U2NetCase images = MakeCase(image);
+  RawCase images = MakeCase(image);
   U2NetPreprocessing preprocessing;
   preprocessing.spacing = { 1, 1, 0.5 };
   preprocessing.lowerPercentile = 0;
@@ -257,7 +257,7 @@ TEST(U2NetPreprocessing, FusesLabelsBeforeOthersBecomeZero)
   std::copy_n(values, 6, labels->GetBufferPointer());
   U2NetPreprocessing preprocessing;
   preprocessing.classes = 2;
-  const U2NetCase images = MakeCase(image, labels);
+  const RawCase images = MakeCase(image, labels);
   const auto apply = [&] { return preprocessing.Apply(images).labels.ToVector<std::int32_t>(); };
   EXPECT_EQ(apply(), (std::vector<std::int32_t>{ 0, 1, 0, 0, 0, 0 }));
   preprocessing.fusedLabels = { { 2, 1 } };
@@ -347,7 +347,7 @@ TEST(U2NetPreprocessing, RefusesOptionsOutOfRange)
 TEST(U2NetPreprocessing, RefusesImagesThatDoNotSuit)
 {
   const U2NetPreprocessing preprocessing;
-  const auto expectError = [&](const U2NetCase & images, const std::string & text)
+  const auto expectError = [&](const RawCase & images, const std::string & text)
   { EXPECT_NN_ERROR(preprocessing.Apply(images), text); };
   const auto image = MakeRamp({ { 4, 4, 4 } });
   expectError({}, "no modality");
@@ -356,10 +356,10 @@ TEST(U2NetPreprocessing, RefusesImagesThatDoNotSuit)
   expectError(MakeCase(MakeImage<Volume>({ { 4, 4, 4 } }, -1)), "modality 0 has no voxel above 0");
   expectError(MakeCase(image, MakeImage<LabelVolume>({ { 4, 4, 5 } })),
               "the labels have the size [5, 4, 4]; should have that of the first modality, [4, 4, 4]");
-  U2NetCase two = MakeCase(image);
+  RawCase two = MakeCase(image);
   two.modalities.push_back({ MakeRamp({ { 3, 4, 4 } }).GetPointer() });
   expectError(two, "modality 1 has the size [4, 4, 3]");
-  U2NetCase half = MakeCase(image);
+  RawCase half = MakeCase(image);
   half.modalities[0].pixelType = DataType::Float16;
   expectError(half, "the pixels of modality 0 are float16");
   const auto hostile = MakeRamp({ { 4, 4, 4 } });

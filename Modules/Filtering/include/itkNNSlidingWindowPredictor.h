@@ -45,6 +45,9 @@ struct UniverSegFiltering_EXPORT SlidingWindowOptions
   double paddingValue = 0;    ///< of the pixels of a window that are not in the image
   std::int64_t batchSize = 1; ///< windows in one run of the network
 
+  /** Logits become probabilities, each class for itself, before they are merged. */
+  bool sigmoid = false;
+
   /** Test-time augmentation: axes of the image, 0 the slowest, along which it is mirrored.
    * The logits are the mean over all combinations of them, 2^axes runs; none by default.
    *

@@ -115,8 +115,8 @@ struct UniverSegFiltering_EXPORT WindowLayout
 /** Place windows on an image of one to three axes.
  *
  * The padding of an axis that is smaller than the window is their difference, half of it
- * (rounded down) before the image; of U2Net as much before as behind, rounded up. With PyMIC,
- * one window that covers the image counts once, whatever the stride.
+ * (rounded down) before the image; of U2Net as much before as behind, rounded up; of Hermes all
+ * behind it. With PyMIC, one window that covers the image counts once, whatever the stride.
  * Throws Error as WindowOptions::Check(), and when the image has no pixels or another number
  * of axes. \ingroup UniverSegFiltering */
 UniverSegFiltering_EXPORT WindowLayout PlaceWindows(const Shape & image, const WindowOptions & options);

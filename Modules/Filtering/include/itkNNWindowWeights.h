@@ -50,7 +50,7 @@ struct UniverSegFiltering_EXPORT WindowWeights
    * - PyMIC: a one at window div 2, filtered with the Gaussian that is cut off at
    *   int(4 sigma + 0.5) and has the sum 1. Not raised: the corners have as little as 1e-15.
    * - MONAI: exp(-x^2 / (2 sigma^2)), x from the middle of the window, raised to the greater
-   *   of its least value and 0.001.
+   *   of its least value and 0.001. Hermes, whose source has no Gaussian, as MONAI.
    * - NnUNet: as PyMIC's, scaled to a maximum of 10, rounded to half precision, and zeros
    *   raised to the least value that is not zero.
    * - U2Net: 1 - (d - d_min) / (d_max - d_min) + 1e-20, d the distance from the indices that

@@ -47,13 +47,17 @@ public:
    * - U2Net (Huang et al., MICCAI 2019; github.com/huangmozhilv/u2net_torch): steps of half a
    *   window until one more than covers the image; those after the last that fits are moved
    *   back to it, and count again. A smaller image is padded by equal amounts on both sides.
+   * - Hermes (Y. Gao et al., CVPR 2024; github.com/yhygao/universal-medical-image-segmentation):
+   *   as many steps of half a window as the image has halves; those after the last that fits are
+   *   moved back to it, and count again. A smaller image is padded at its end.
    * \ingroup UniverSegFiltering */
   enum class Placement : std::uint8_t
   {
     PyMIC,
     MONAI,
     NnUNet,
-    U2Net
+    U2Net,
+    Hermes
   };
 
   /** \class Blending
@@ -61,7 +65,7 @@ public:
    * \ingroup UniverSegFiltering */
   enum class Blending : std::uint8_t
   {
-    Constant, ///< equally; MONAI's default
+    Constant, ///< equally; MONAI's default, and all that Hermes has
     Gaussian  ///< less towards the border, as the placement's source has it; PyMIC's, nnU-Net's, U2Net's default
   };
 };

@@ -415,6 +415,16 @@ SlidingWindowPredictor::RunMirrored(const Tensor & batch, const std::vector<int>
   const TensorMap outputs = m_Runner->Run({ { inputName, input } }, hooks);
   progress.done += count;
   Tensor logits = outputs.at(m_Runner->GetNetwork().GetLogitsName()).To(DataType::Float32).Contiguous();
+  if (m_Options.sigmoid)
+  {
+    float * const values = logits.GetData<float>();
+    const auto squash = [values](std::int64_t begin, std::int64_t end)
+    {
+      std::transform(
+        values + begin, values + end, values + begin, [](float logit) { return 1 / (1 + std::exp(-logit)); });
+    };
+    ParallelFor(logits.GetNumberOfElements(), m_Runner->GetOptions().threads, squash);
+  }
   return MirroredView(logits, axes).Contiguous();
 }
 

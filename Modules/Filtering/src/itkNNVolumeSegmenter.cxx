@@ -30,7 +30,7 @@ namespace
 {
 using Json = nlohmann::json;
 
-constexpr const char * placementNames[] = { "pymic", "monai", "nnunet", "u2net" };
+constexpr const char * placementNames[] = { "pymic", "monai", "nnunet", "u2net", "hermes" };
 constexpr const char * blendingNames[] = { "constant", "gaussian" };
 /** Of random transforms, which have no place in inference, and of noise. */
 constexpr std::int64_t seed = 1;
@@ -69,6 +69,17 @@ ReadNumber(const Json & json, const char * key, T & target)
   }
 }
 
+void
+ReadBoolean(const Json & json, const char * key, bool & target)
+{
+  if (const Json * value = Find(json, key))
+  {
+    itkNNRequireMacro(value->is_boolean(),
+                      "Sliding window: '" << key << "' is " << value->dump() << ", should be true or false");
+    target = value->get<bool>();
+  }
+}
+
 template <typename T>
 void
 ReadIntegers(const Json & json, const char * key, std::vector<T> & target)
@@ -96,7 +107,8 @@ ToJsonObject(const SlidingWindowOptions & options)
            { "blending", blendingNames[static_cast<int>(options.blending)] },
            { "padding_value", options.paddingValue },
            { "batch", options.batchSize },
-           { "mirror_axes", options.mirrorAxes } };
+           { "mirror_axes", options.mirrorAxes },
+           { "sigmoid", options.sigmoid } };
 }
 
 /** An extent of 0 stands for that of the image. */
@@ -136,12 +148,8 @@ ParseWindows(const Json & json)
   ReadNumber(json, "step", options.windows.step);
   ReadNumber(json, "padding_value", options.paddingValue);
   ReadNumber(json, "batch", options.batchSize);
-  if (const Json * value = Find(json, "pad_to_window"))
-  {
-    itkNNRequireMacro(value->is_boolean(),
-                      "Sliding window: 'pad_to_window' is " << value->dump() << ", should be true or false");
-    options.windows.padToWindow = value->get<bool>();
-  }
+  ReadBoolean(json, "pad_to_window", options.windows.padToWindow);
+  ReadBoolean(json, "sigmoid", options.sigmoid);
   const std::size_t axes = options.windows.window.size();
   itkNNRequireMacro(axes >= 1, "Sliding window: 'size' is missing or empty, should have the axes of the image");
   FitToImage(options, Shape(axes, 1)).windows.Check(axes);

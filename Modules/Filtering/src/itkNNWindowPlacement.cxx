@@ -141,6 +141,19 @@ StartsOfU2Net(std::int64_t image, std::int64_t window)
   }
   return starts;
 }
+
+/** \param image its extent with the padding */
+std::vector<WindowLayout::Start>
+StartsOfHermes(std::int64_t image, std::int64_t window)
+{
+  const std::int64_t half = std::max<std::int64_t>(window / 2, 1);
+  std::vector<WindowLayout::Start> starts;
+  for (std::int64_t i = 0; i < image / half; ++i)
+  {
+    Append(starts, std::min(i * half, image - window));
+  }
+  return starts;
+}
 } // namespace
 
 void
@@ -174,10 +187,11 @@ WindowOptions::Check(std::size_t axes) const
                         "Sliding window: the step is " << step << "; should be within [0.001, 1]");
       return;
     case WindowPlacement::U2Net:
+    case WindowPlacement::Hermes:
       return;
   }
   itkNNThrowMacro("Sliding window: the placement is " << static_cast<int>(placement)
-                                                      << "; should be PyMIC, MONAI, NnUNet or U2Net");
+                                                      << "; should be PyMIC, MONAI, NnUNet, U2Net or Hermes");
 }
 
 std::int64_t
@@ -333,8 +347,8 @@ PlaceWindows(const Shape & image, const WindowOptions & options)
     }
     std::int64_t padding = std::max<std::int64_t>(window - image[i], 0);
     padding += options.placement == WindowPlacement::U2Net ? padding % 2 : 0;
-    layout.before[i] = padding / 2;
-    layout.after[i] = padding - padding / 2;
+    layout.before[i] = options.placement == WindowPlacement::Hermes ? 0 : padding / 2;
+    layout.after[i] = padding - layout.before[i];
     switch (options.placement)
     {
       case WindowPlacement::PyMIC:
@@ -349,6 +363,9 @@ PlaceWindows(const Shape & image, const WindowOptions & options)
         break;
       case WindowPlacement::U2Net:
         layout.starts.push_back(StartsOfU2Net(image[i] + padding, window));
+        break;
+      case WindowPlacement::Hermes:
+        layout.starts.push_back(StartsOfHermes(image[i] + padding, window));
         break;
     }
     for (WindowLayout::Start & start : layout.starts.back())

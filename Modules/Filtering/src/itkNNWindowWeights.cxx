@@ -100,6 +100,7 @@ WindowWeights::Make(WindowPlacement placement, WindowBlending blending, const Sh
                     "Sliding window: the window is " << ToString(window)
                                                      << "; should have 1, 2 or 3 axes and extents of at least 1");
   WindowWeights weights;
+  const bool isCentred = placement == WindowPlacement::MONAI || placement == WindowPlacement::Hermes;
   for (const std::int64_t size : window)
   {
     if (blending == WindowBlending::Constant)
@@ -112,7 +113,7 @@ WindowWeights::Make(WindowPlacement placement, WindowBlending blending, const Sh
     }
     else
     {
-      weights.axes.push_back(placement == WindowPlacement::MONAI ? CentredGaussian(size) : FilteredOne(size));
+      weights.axes.push_back(isCentred ? CentredGaussian(size) : FilteredOne(size));
     }
   }
   if (blending == WindowBlending::Constant || placement == WindowPlacement::PyMIC)
@@ -124,7 +125,7 @@ WindowWeights::Make(WindowPlacement placement, WindowBlending blending, const Sh
     weights.isDistance = true;
     return weights;
   }
-  if (placement == WindowPlacement::MONAI)
+  if (isCentred)
   {
     double minimum = 1;
     for (const auto & factors : weights.axes)

@@ -32,6 +32,8 @@ operator<<(std::ostream & out, SlidingWindowEnums::Placement value)
       return out << "NnUNet";
     case SlidingWindowEnums::Placement::U2Net:
       return out << "U2Net";
+    case SlidingWindowEnums::Placement::Hermes:
+      return out << "Hermes";
   }
   return out << "an unknown placement";
 }

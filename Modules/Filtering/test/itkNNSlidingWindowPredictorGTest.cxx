@@ -379,6 +379,44 @@ INSTANTIATE_TEST_SUITE_P(Goldens,
                          U2NetInference,
                          ::testing::Values("infer_independent", "infer_independent_small_volume"));
 
+/** The probabilities of the reference: of a convolution with a bias for each task. */
+TEST(HermesInference, ProbabilitiesAgree)
+{
+  RegisterBackends();
+  const std::string folder = "hermes/sliding_window/";
+  ITK_NN_REQUIRE_GOLDEN(folder + "io.safetensors");
+  const StateDict weights = ReadSafeTensors(test::FindGolden(folder + "weights.safetensors")).tensors;
+  const StateDict io = ReadSafeTensors(test::FindGolden(folder + "io.safetensors")).tensors;
+  const Json golden = Json::parse(test::ReadText(test::FindGolden(folder + "config.json")));
+  const auto tasks = io.Get("tgt_idx").ToVector<std::int64_t>();
+  const auto classes = static_cast<std::int64_t>(tasks.size());
+  const auto bias = weights.Get("conv.bias").ToVector<float>();
+  const auto ofTask = weights.Get("task").ToVector<float>();
+  std::vector<float> sums;
+  for (std::size_t i = 0; i < tasks.size(); ++i)
+  {
+    const auto row = tasks[i] < 0 ? ofTask.size() - 1 : static_cast<std::size_t>(tasks[i]);
+    sums.push_back(bias[i] + ofTask[row]);
+  }
+  const auto network = std::make_shared<StateDict>();
+  network->Add("weight", weights.Get("conv.weight").Slice(0, 0, classes).Contiguous());
+  network->Add("bias", Tensor::FromVector({ classes }, sums));
+  const auto runner =
+    std::make_shared<NetworkRunner>(std::make_shared<ConvolutionNetwork>(1, classes, Shape{ 3, 3, 3 }), network);
+  for (const std::string name : { "c0", "c1", "c2", "c3", "c4", "whole" })
+  {
+    const Tensor image = io.Get(name + ".x").Select(0, 0);
+    const Shape extents(image.GetShape().begin() + 1, image.GetShape().end());
+    SlidingWindowOptions options =
+      MakeOptions(WindowPlacement::Hermes, name == "whole" ? extents : golden.at(name).at("window").get<Shape>());
+    options.blending = WindowBlending::Constant;
+    options.sigmoid = true;
+    options.batchSize = 2;
+    const SlidingWindowPredictor predictor(runner, 1, extents, options);
+    EXPECT_LT(MaximumDifference(Predict(predictor, image), io.Get(name + ".prob")), 1e-6) << name;
+  }
+}
+
 /** What a plain run gives of one window. */
 TEST(SlidingWindowPredictor, OneWindowIsAPlainRun)
 {
@@ -392,6 +430,27 @@ TEST(SlidingWindowPredictor, OneWindowIsAPlainRun)
     EXPECT_EQ(Predict(predictor, image).ToVector<float>(), expected);
     EXPECT_EQ(predictor.GetNumberOfRuns(WholeOf(image)), 1);
   }
+}
+
+TEST(SlidingWindowPredictor, MeansOfProbabilities)
+{
+  const auto runner = MakeRunner(1, 2, { 3, 3 });
+  const Tensor image = MakeImage({ 1, 9, 6 });
+  const auto logits = runner->Run({ { "input", image.Reshape({ 1, 1, 9, 6 }) } }).at("logits").ToVector<float>();
+  SlidingWindowOptions options = MakeOptions(WindowPlacement::Hermes, { 9, 6 });
+  options.sigmoid = true;
+  const auto whole = Predict(SlidingWindowPredictor(runner, 1, { 9, 6 }, options), image);
+  const auto probabilities = whole.ToVector<float>();
+  for (std::size_t i = 0; i < logits.size(); ++i)
+  {
+    EXPECT_NEAR(probabilities[i], 1 / (1 + std::exp(-logits[i])), 1e-6);
+  }
+  // Of mirrored images, too, they are averaged and not their logits.
+  options.mirrorAxes = { 1 };
+  const auto both = Predict(SlidingWindowPredictor(runner, 1, { 9, 6 }, options), image).ToVector<double>();
+  options.mirrorAxes = {};
+  const auto expected = PredictMirrored(SlidingWindowPredictor(runner, 1, { 9, 6 }, options), image, { {}, { 1 } });
+  EXPECT_LT(test::MaximumDifference(both, expected), 1e-6);
 }
 
 TEST(SlidingWindowPredictor, APointwiseNetworkDoesNotSeeTheWindows)

@@ -163,8 +163,12 @@ TEST(VolumePipeline, RoundTrip)
   options.paddingValue = -1.5;
   options.batchSize = 3;
   options.mirrorAxes = { 1, 2 };
-  for (const WindowPlacement placement :
-       { WindowPlacement::PyMIC, WindowPlacement::MONAI, WindowPlacement::NnUNet, WindowPlacement::U2Net })
+  options.sigmoid = true;
+  for (const WindowPlacement placement : { WindowPlacement::PyMIC,
+                                           WindowPlacement::MONAI,
+                                           WindowPlacement::NnUNet,
+                                           WindowPlacement::U2Net,
+                                           WindowPlacement::Hermes })
   {
     for (const WindowBlending blending : { WindowBlending::Constant, WindowBlending::Gaussian })
     {
@@ -185,6 +189,7 @@ TEST(VolumePipeline, RoundTrip)
   EXPECT_EQ(read.windows->paddingValue, -1.5);
   EXPECT_EQ(read.windows->batchSize, 3);
   EXPECT_EQ(read.windows->mirrorAxes, (std::vector<int>{ 1, 2 }));
+  EXPECT_TRUE(read.windows->sigmoid);
 }
 
 TEST(VolumePipeline, ReadsWhatIsThereOnly)
@@ -198,6 +203,7 @@ TEST(VolumePipeline, ReadsWhatIsThereOnly)
   EXPECT_EQ(some.windows->windows.placement, WindowPlacement::MONAI);
   EXPECT_EQ(some.windows->windows.overlap, 0.25);
   EXPECT_EQ(some.windows->batchSize, 1);
+  EXPECT_FALSE(some.windows->sigmoid);
 }
 
 TEST(VolumePipeline, Errors)
@@ -219,11 +225,12 @@ TEST(VolumePipeline, Errors)
   EXPECT_NN_ERROR(read(R"("size": [8, 8, 8])"), "the stride is");
   EXPECT_NN_ERROR(read(R"("size": [8, 8, 8], "stride": [4, 4])"), "the stride is");
   EXPECT_NN_ERROR(read(size + R"(, "placement": "other")"),
-                  R"('placement' is "other", should be one of ["pymic","monai","nnunet","u2net"])");
+                  R"('placement' is "other", should be one of ["pymic","monai","nnunet","u2net","hermes"])");
   EXPECT_NN_ERROR(read(size + R"(, "blending": 3)"), R"('blending' is 3, should be one of ["constant","gaussian"])");
   EXPECT_NN_ERROR(read(size + R"(, "batch": "two")"), R"('batch' is "two", should be a number)");
   EXPECT_NN_ERROR(read(size + R"(, "batch": 1.5)"), "'batch' is 1.5, should be");
   EXPECT_NN_ERROR(read(size + R"(, "pad_to_window": 1)"), "'pad_to_window' is 1, should be true or false");
+  EXPECT_NN_ERROR(read(size + R"(, "sigmoid": "yes")"), R"('sigmoid' is "yes", should be true or false)");
   EXPECT_NN_ERROR(read(size + R"(, "placement": "monai", "overlap": 1)"), "should be within [0, 1)");
   EXPECT_NN_ERROR(read(size + R"(, "placement": "nnunet", "step": 0)"), "should be within [0.001, 1]");
 }

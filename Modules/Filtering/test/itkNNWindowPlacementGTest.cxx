@@ -275,6 +275,54 @@ TEST(WindowPlacement, U2NetAsItsGoldens)
   }
 }
 
+TEST(WindowPlacement, HermesAsItsGoldens)
+{
+  WindowOptions options;
+  options.placement = WindowPlacement::Hermes;
+  options.window = { 16 };
+  using List = std::vector<std::int64_t>;
+  EXPECT_EQ(ListStarts(PlaceWindows({ 33 }, options)), (List{ 0, 8, 16, 17 }));
+  EXPECT_EQ(ListStarts(PlaceWindows({ 32 }, options)), (List{ 0, 8, 16, 16 }));
+  EXPECT_EQ(ListStarts(PlaceWindows({ 31 }, options)), (List{ 0, 8, 15 }));
+  EXPECT_EQ(ListStarts(PlaceWindows({ 16 }, options)), (List{ 0, 0 }));
+  const WindowLayout padded = PlaceWindows({ 13 }, options);
+  EXPECT_EQ(padded.before, Shape{ 0 });
+  EXPECT_EQ(padded.after, Shape{ 3 });
+  EXPECT_EQ(ListStarts(padded), (List{ 0, 0 }));
+  for (std::int64_t size = 1; size <= 40; ++size)
+  {
+    for (std::int64_t window = 1; window <= 20; ++window)
+    {
+      options.window = { window };
+      const WindowLayout any = PlaceWindows({ size }, options);
+      any.Check();
+      ASSERT_TRUE(CoversAll(any)) << size << ' ' << window;
+    }
+  }
+
+  const std::string golden = "hermes/sliding_window/config.json";
+  ITK_NN_REQUIRE_GOLDEN(golden);
+  const Json cases = Json::parse(test::ReadText(test::FindGolden(golden)));
+  for (const auto & [name, entry] : cases.items())
+  {
+    options.window = entry.at("window").get<Shape>();
+    const WindowLayout layout = PlaceWindows(entry.at("size").get<Shape>(), options);
+    Counts expected;
+    const Json & windows = entry.at("windows_zyx");
+    for (const Json & z : windows[0])
+    {
+      for (const Json & y : windows[1])
+      {
+        for (const Json & x : windows[2])
+        {
+          ++expected[Shape{ z[0], y[0], x[0] }];
+        }
+      }
+    }
+    EXPECT_EQ(CountStarts(layout), expected) << name;
+  }
+}
+
 TEST(WindowPlacement, StartsOfMONAIAndNnUNetThemselves)
 {
   using List = std::vector<std::int64_t>;
@@ -392,8 +440,8 @@ TEST(WindowPlacement, Names)
 {
   std::ostringstream names;
   names << WindowPlacement::PyMIC << WindowPlacement::MONAI << WindowPlacement::NnUNet << WindowPlacement::U2Net
-        << static_cast<WindowPlacement>(9);
-  EXPECT_EQ(names.str(), "PyMICMONAINnUNetU2Netan unknown placement");
+        << WindowPlacement::Hermes << static_cast<WindowPlacement>(9);
+  EXPECT_EQ(names.str(), "PyMICMONAINnUNetU2NetHermesan unknown placement");
 }
 
 TEST(WindowPlacement, WindowsOfASlabFollowEachOther)
@@ -425,7 +473,7 @@ TEST(WindowPlacement, BadOptionsAreErrors)
   EXPECT_NN_ERROR(PlaceWindows({ 8 }, NnUNet({ 4 }, 1.5)), "the step is 1.5");
   WindowOptions unknown = MONAI({ 4 }, 0.5);
   unknown.placement = static_cast<WindowPlacement>(7);
-  EXPECT_NN_ERROR(PlaceWindows({ 8 }, unknown), "the placement is 7; should be PyMIC, MONAI, NnUNet or U2Net");
+  EXPECT_NN_ERROR(PlaceWindows({ 8 }, unknown), "the placement is 7; should be PyMIC, MONAI, NnUNet, U2Net or Hermes");
 }
 
 TEST(WindowPlacement, BadUseOfALayoutIsAnError)

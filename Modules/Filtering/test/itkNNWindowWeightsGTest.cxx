@@ -155,6 +155,14 @@ TEST(WindowWeights, MapsOfMONAIAndNnUNetThemselves)
   EXPECT_EQ(std::count(raised.begin(), raised.end(), 1e-3), 12440);
 }
 
+TEST(WindowWeights, HermesHasTheGaussianOfMONAI)
+{
+  const Shape window{ 6, 5 };
+  const auto weights = WindowWeights::Make(WindowPlacement::Hermes, WindowBlending::Gaussian, window);
+  const auto expected = WindowWeights::Make(WindowPlacement::MONAI, WindowBlending::Gaussian, window);
+  EXPECT_EQ(weights.ToTensor().ToVector<double>(), expected.ToTensor().ToVector<double>());
+}
+
 TEST(WindowWeights, U2NetFallsWithTheDistance)
 {
   const auto weights = WindowWeights::Make(WindowPlacement::U2Net, WindowBlending::Gaussian, { 4, 2 });
@@ -192,8 +200,11 @@ TEST(WindowWeights, U2NetGoldens)
 
 TEST(WindowWeights, Constant)
 {
-  for (const auto placement :
-       { WindowPlacement::PyMIC, WindowPlacement::MONAI, WindowPlacement::NnUNet, WindowPlacement::U2Net })
+  for (const auto placement : { WindowPlacement::PyMIC,
+                                WindowPlacement::MONAI,
+                                WindowPlacement::NnUNet,
+                                WindowPlacement::U2Net,
+                                WindowPlacement::Hermes })
   {
     const auto weights = WindowWeights::Make(placement, WindowBlending::Constant, { 2, 3 });
     EXPECT_TRUE(weights.IsSeparable());

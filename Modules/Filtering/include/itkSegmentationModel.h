@@ -95,6 +95,10 @@ public:
   /** Tasks, or domains, whose weights the model has; see nn::Network::GetNumberOfTasks(). */
   SizeValueType GetNumberOfTasks() const;
 
+  /** The number of a task from its name in the model's card. Throws ExceptionObject that lists the
+   * names when there is none. */
+  int FindTask(const std::string & name) const;
+
   /** Name of the network, for example "universeg". */
   std::string GetNetworkName() const;
 
@@ -118,6 +122,10 @@ public:
    * kept. Safe to call from several threads.
    * \param task as of GetNetwork(). */
   std::shared_ptr<nn::NetworkRunner> GetRunner(const nn::PlanOptions & options, int task = -1) const;
+
+  /** The runner of another network with the model's weights. Throws also when they are not its own. */
+  std::shared_ptr<nn::NetworkRunner> GetRunner(const nn::PlanOptions & options,
+                                               const nn::Network::ConstPointer & network) const;
 #endif
 
   /** Drop runners, plans, arenas and packed weights that are not in use. */

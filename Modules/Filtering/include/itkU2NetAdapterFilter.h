@@ -135,13 +135,7 @@ protected:
   void GenerateData() override;
 
 private:
-  static nn::DataType GetPixelType();
-
-  int FindTask() const;
   nn::U2NetPipeline FindPipeline(int task) const;
-
-  /** An input with its first voxel at index 0. */
-  static Image<float, 3>::Pointer CopyInput(const TInputImage * input);
 
   void Segment();
 

@@ -18,11 +18,7 @@
 #ifndef itkU2NetAdapterFilter_hxx
 #define itkU2NetAdapterFilter_hxx
 
-#include "itkImageRegionConstIteratorWithIndex.h"
-#include "itkImageRegionIterator.h"
-
-#include <algorithm>
-#include <cmath>
+#include "itkNNRawImageConversion.h"
 
 namespace itk
 {
@@ -71,51 +67,6 @@ U2NetAdapterFilter<TInputImage, TOutputImage>::EnlargeOutputRequestedRegion(Data
 }
 
 template <typename TInputImage, typename TOutputImage>
-nn::DataType
-U2NetAdapterFilter<TInputImage, TOutputImage>::GetPixelType()
-{
-  constexpr std::size_t bytes = sizeof(InputPixelType);
-  if (std::is_floating_point<InputPixelType>::value)
-  {
-    return bytes > sizeof(float) ? nn::DataType::Float64 : nn::DataType::Float32;
-  }
-  const bool isSigned = std::is_signed<InputPixelType>::value;
-  switch (bytes)
-  {
-    case 1:
-      return isSigned ? nn::DataType::Int8 : nn::DataType::UInt8;
-    case 2:
-      return isSigned ? nn::DataType::Int16 : nn::DataType::UInt16;
-    case 4:
-      return isSigned ? nn::DataType::Int32 : nn::DataType::Int64;
-    default:
-      return nn::DataType::Int64;
-  }
-}
-
-template <typename TInputImage, typename TOutputImage>
-int
-U2NetAdapterFilter<TInputImage, TOutputImage>::FindTask() const
-{
-  if (m_Task >= 0 || m_TaskName.empty())
-  {
-    return m_Task;
-  }
-  const std::int64_t task = this->GetModel()->GetModel()->GetCard().FindTask(m_TaskName);
-  if (task < 0)
-  {
-    std::string names;
-    for (const auto & known : this->GetModel()->GetModel()->GetCard().tasks)
-    {
-      names += (names.empty() ? "" : ", ") + known.name;
-    }
-    itkExceptionMacro("The model has no task '" << m_TaskName << "'; it has "
-                                                << (names.empty() ? "no names of tasks" : names));
-  }
-  return static_cast<int>(task);
-}
-
-template <typename TInputImage, typename TOutputImage>
 nn::U2NetPipeline
 U2NetAdapterFilter<TInputImage, TOutputImage>::FindPipeline(int task) const
 {
@@ -145,33 +96,6 @@ U2NetAdapterFilter<TInputImage, TOutputImage>::FindPipeline(int task) const
 }
 
 template <typename TInputImage, typename TOutputImage>
-Image<float, 3>::Pointer
-U2NetAdapterFilter<TInputImage, TOutputImage>::CopyInput(const TInputImage * input)
-{
-  const auto region = input->GetLargestPossibleRegion();
-  const auto copy = Image<float, 3>::New();
-  typename TInputImage::PointType origin;
-  input->TransformIndexToPhysicalPoint(region.GetIndex(), origin);
-  copy->SetOrigin(origin);
-  copy->SetSpacing(input->GetSpacing());
-  copy->SetDirection(input->GetDirection());
-  copy->SetRegions(region.GetSize());
-  copy->Allocate();
-  float * to = copy->GetBufferPointer();
-  for (ImageRegionConstIteratorWithIndex<TInputImage> it(input, region); !it.IsAtEnd(); ++it, ++to)
-  {
-    *to = static_cast<float>(it.Get());
-    if (!std::isfinite(*to))
-    {
-      itkGenericExceptionMacro("The input image is NaN or infinite at index "
-                               << it.GetIndex()
-                               << "; all intensities should be finite. Replace them before segmenting");
-    }
-  }
-  return copy;
-}
-
-template <typename TInputImage, typename TOutputImage>
 void
 U2NetAdapterFilter<TInputImage, TOutputImage>::GenerateData()
 {
@@ -182,7 +106,7 @@ template <typename TInputImage, typename TOutputImage>
 void
 U2NetAdapterFilter<TInputImage, TOutputImage>::Segment()
 {
-  const int task = this->FindTask();
+  const int task = m_Task >= 0 || m_TaskName.empty() ? m_Task : this->GetModel()->FindTask(m_TaskName);
   nn::PlanOptions plan;
   plan.backend = m_Backend;
   nn::SetComputation(plan, m_Device, m_Precision);
@@ -194,25 +118,13 @@ U2NetAdapterFilter<TInputImage, TOutputImage>::Segment()
   nn::RawCase images;
   for (unsigned int i = 0; i < this->GetNumberOfIndexedInputs(); ++i)
   {
-    images.modalities.push_back({ CopyInput(this->GetInput(i)).GetPointer(), GetPixelType() });
+    images.modalities.push_back(nn::ToRawImage(*this->GetInput(i)));
   }
   const nn::RunHooks hooks = nn::MakeRunHooks(*this);
   const auto labels = segmenter.Segment(images, hooks);
 
   this->AllocateOutputs();
-  const std::int32_t * label = labels->GetBufferPointer();
-  constexpr auto high = static_cast<double>(std::numeric_limits<OutputPixelType>::max());
-  for (ImageRegionIterator<TOutputImage> it(this->GetOutput(), this->GetOutput()->GetLargestPossibleRegion());
-       !it.IsAtEnd();
-       ++it, ++label)
-  {
-    if (static_cast<double>(*label) > high)
-    {
-      itkExceptionMacro("A voxel is of class " << *label << ", but the output pixel type holds no more than " << high
-                                               << "; use another output image type");
-    }
-    it.Set(static_cast<OutputPixelType>(*label));
-  }
+  nn::CopyLabels(*labels, *this->GetOutput());
 }
 
 template <typename TInputImage, typename TOutputImage>

@@ -95,12 +95,7 @@ struct SegmentationModel::State
   ModifiedTimeType modelTime;
   nn::Network::ConstPointer network;
   GridSizeType gridSize;
-  struct Runner
-  {
-    int task;
-    std::shared_ptr<nn::NetworkRunner> runner;
-  };
-  std::list<Runner> runners; ///< last used first
+  std::list<std::shared_ptr<nn::NetworkRunner>> runners; ///< last used first
 
   nn::Network::ConstPointer GetNetworkFor(int task) const
   {
@@ -195,6 +190,24 @@ SegmentationModel::GetNumberOfTasks() const
   return static_cast<SizeValueType>(this->GetNetwork()->GetNumberOfTasks());
 }
 
+int
+SegmentationModel::FindTask(const std::string & name) const
+{
+  const nn::ModelCard & card = this->GetCheckedModel()->GetCard();
+  const std::int64_t task = card.FindTask(name);
+  if (task < 0)
+  {
+    std::string names;
+    for (const auto & known : card.tasks)
+    {
+      names += (names.empty() ? "" : ", ") + known.name;
+    }
+    itkExceptionMacro("The model has no task '" << name << "'; it has "
+                                                << (names.empty() ? "no names of tasks" : names));
+  }
+  return static_cast<int>(task);
+}
+
 std::string
 SegmentationModel::GetNetworkName() const
 {
@@ -241,6 +254,12 @@ SegmentationModel::GetGridSize() const
 std::shared_ptr<nn::NetworkRunner>
 SegmentationModel::GetRunner(const nn::PlanOptions & options, int task) const
 {
+  return this->GetRunner(options, this->GetNetwork(task));
+}
+
+std::shared_ptr<nn::NetworkRunner>
+SegmentationModel::GetRunner(const nn::PlanOptions & options, const nn::Network::ConstPointer & network) const
+{
   nn::PlanOptions key = options;
   if (key.threads == 0)
   {
@@ -248,24 +267,26 @@ SegmentationModel::GetRunner(const nn::PlanOptions & options, int task) const
   }
   const std::lock_guard<std::mutex> lock(m_Mutex);
   State & state = this->GetState();
-  const auto found = std::find_if(state.runners.begin(),
-                                  state.runners.end(),
-                                  [&](const State::Runner & entry)
-                                  { return entry.task == task && Equal(entry.runner->GetOptions(), key); });
+  const auto isEqual = [&](const std::shared_ptr<nn::NetworkRunner> & runner)
+  {
+    return runner->GetNetwork().GetName() == network->GetName() &&
+           runner->GetNetwork().GetConfiguration() == network->GetConfiguration() && Equal(runner->GetOptions(), key);
+  };
+  const auto found = std::find_if(state.runners.begin(), state.runners.end(), isEqual);
   if (found != state.runners.end())
   {
     state.runners.splice(state.runners.begin(), state.runners, found);
   }
   else
   {
-    state.runners.push_front(
-      { task, std::make_shared<nn::NetworkRunner>(state.GetNetworkFor(task), m_Model->GetSharedWeights(), key) });
+    network->CheckWeights(m_Model->GetWeights());
+    state.runners.push_front(std::make_shared<nn::NetworkRunner>(network, m_Model->GetSharedWeights(), key));
     if (state.runners.size() > maximumNumberOfRunners)
     {
       state.runners.pop_back();
     }
   }
-  return state.runners.front().runner;
+  return state.runners.front();
 }
 
 void

@@ -18,10 +18,10 @@
 #include "itkU2NetSegmenter.h"
 
 #include "itkNNError.h"
+#include "itkNNPipelineReader.h"
 #include "itkNNVolumeSegmenter.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 namespace itk
 {
@@ -33,60 +33,10 @@ using Json = nlohmann::json;
 
 constexpr const char * pipelineKey = "u2net";
 
-/** Reads the keys of an object; errors name them. */
-class KeyReader
-{
-public:
-  KeyReader(const Json & json, std::string name)
-    : m_Json(json)
-    , m_Name(std::move(name))
-  {
-    itkNNRequireMacro(json.is_object(), "'" << m_Name << "' is " << json.dump() << ", should be an object");
-  }
-
-  const Json * Find(const char * key) const
-  {
-    const auto found = m_Json.find(key);
-    return found == m_Json.end() ? nullptr : &*found;
-  }
-
-  template <typename T>
-  void Get(const char * key, T & target, const char * expected) const
-  {
-    const Json * value = this->Find(key);
-    if (value == nullptr)
-    {
-      return;
-    }
-    try
-    {
-      if (!std::is_integral<T>::value || std::is_same<T, bool>::value || value->is_number_integer())
-      {
-        target = value->get<T>();
-        return;
-      }
-    }
-    catch (const Json::exception &)
-    {
-      // Told below.
-    }
-    this->Refuse(key, *value, expected);
-  }
-
-  [[noreturn]] void Refuse(const char * key, const Json & value, const std::string & expected) const
-  {
-    itkNNThrowMacro("'" << m_Name << '.' << key << "' is " << value.dump() << ", should be " << expected);
-  }
-
-private:
-  const Json & m_Json;
-  std::string m_Name;
-};
-
 U2NetPostProcessing
 ReadPostProcessing(const Json & json)
 {
-  const KeyReader keys(json, "u2net.post_processing");
+  const PipelineReader keys(json, "u2net.post_processing");
   U2NetPostProcessing result;
   keys.Get("classes", result.classes, "an integer");
   keys.Get("components", result.components, "an integer");
@@ -152,7 +102,7 @@ U2NetPipeline::FromJson(const std::string & text)
   const Json json = Json::parse(text, nullptr, false);
   itkNNRequireMacro(json.is_object() && json.contains(pipelineKey),
                     "The preprocessing of a 3D U2-Net should be a JSON object with the key 'u2net'");
-  const KeyReader keys(json[pipelineKey], pipelineKey);
+  const PipelineReader keys(json[pipelineKey], pipelineKey);
   U2NetPipeline pipeline;
   U2NetPreprocessing & preprocessing = pipeline.preprocessing;
   keys.Get("spacing", preprocessing.spacing, "a list of three numbers");
@@ -168,16 +118,7 @@ U2NetPipeline::FromJson(const std::string & text)
   pipeline.window = pipeline.patch;
   keys.Get("window", pipeline.window, "a list of three integers");
   keys.Get("window_batch", pipeline.windowBatch, "an integer");
-  if (const Json * value = keys.Find("boundary"))
-  {
-    const auto & names = GetResizeBoundaryNames();
-    const auto found = std::find(names.begin(), names.end(), *value);
-    if (found == names.end())
-    {
-      keys.Refuse("boundary", *value, "one of " + Json(names).dump());
-    }
-    pipeline.boundary = static_cast<ResizeBoundary>(found - names.begin());
-  }
+  keys.GetName("boundary", pipeline.boundary, GetResizeBoundaryNames());
   if (const Json * value = keys.Find("post_processing"))
   {
     pipeline.postProcessing = ReadPostProcessing(*value);

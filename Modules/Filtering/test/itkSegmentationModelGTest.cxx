@@ -135,6 +135,28 @@ TEST(SegmentationModel, RunnersAreSharedByOptions)
   }
 }
 
+TEST(SegmentationModel, RunnersOfOtherNetworks)
+{
+  const auto model = MakeSmallModel();
+  EXPECT_EQ(model->GetRunner({}, model->GetNetwork()), model->GetRunner({}));
+  const auto other = itk::nn::Network::Create("universeg", R"({"encoder_blocks": [2, 2, 2]})");
+  EXPECT_ERROR(model->GetRunner({}, other), "The weights do not fit the network");
+}
+
+TEST(SegmentationModel, TasksByName)
+{
+  const auto bare = MakeBareModel();
+  const auto model = SegmentationModel::New();
+  EXPECT_ERROR(model->FindTask("heart"), "No model is set");
+  model->SetModel(bare);
+  EXPECT_ERROR(model->FindTask("heart"), "The model has no task 'heart'; it has no names of tasks");
+  itk::nn::ModelCard card = bare->GetCard();
+  card.tasks = { { "heart", "" }, { "liver", "" } };
+  bare->SetCard(card);
+  EXPECT_EQ(model->FindTask("liver"), 1);
+  EXPECT_ERROR(model->FindTask("lung"), "The model has no task 'lung'; it has heart, liver");
+}
+
 TEST(SegmentationModel, ChangesAreNoticed)
 {
   const auto bare = MakeBareModel();

@@ -22,6 +22,7 @@
 #include "universegSubcommands.h"
 #include "universegVolumes.h"
 
+#include "itkHermesTask.h"
 #include "itkImageGeometryDifference.h"
 #include "itkNNNumPyFile.h"
 #include "itkU2NetTask.h"
@@ -40,6 +41,7 @@ namespace
 {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
+using itk::nn::HermesPreprocessing;
 using itk::nn::Tensor;
 using itk::nn::U2NetPreparedCase;
 using itk::nn::U2NetPreprocessing;
@@ -67,6 +69,155 @@ ParseNumbers(const CommandLine & commandLine, const std::string & option, const 
     numbers.push_back(ParseNumber(part, "--" + option));
   }
   return numbers;
+}
+
+/** Those of an option that is given. */
+template <typename T>
+void
+ReadName(const CommandLine & commandLine,
+         const std::string & option,
+         const std::vector<std::string> & names,
+         T & target)
+{
+  if (!commandLine.Has(option))
+  {
+    return;
+  }
+  const std::string name = commandLine.GetText(option);
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end())
+  {
+    std::string known;
+    for (const auto & entry : names)
+    {
+      known += (known.empty() ? "" : ", ") + entry;
+    }
+    throw UsageError("--" + option + " is '" + name + "'; should be one of " + known);
+  }
+  target = static_cast<T>(found - names.begin());
+}
+
+void
+ReadPercentiles(const CommandLine & commandLine, double & lower, double & upper)
+{
+  if (commandLine.Has("percentiles"))
+  {
+    const auto limits = ParseNumbers(commandLine, "percentiles", "LOW,HIGH");
+    lower = limits[0];
+    upper = limits[1];
+  }
+}
+
+/** Whether the reference's errors are wanted too. */
+bool
+IsCompatible(const CommandLine & commandLine)
+{
+  const std::string compatibility = commandLine.GetText("compatibility");
+  if (!compatibility.empty() && compatibility != "reference")
+  {
+    throw UsageError("--compatibility is '" + compatibility + "'; should be reference");
+  }
+  return !compatibility.empty();
+}
+
+/** Throws UsageError for a value that is out of its range. */
+template <typename TPreprocessing>
+TPreprocessing
+Checked(const TPreprocessing & preprocessing)
+{
+  try
+  {
+    preprocessing.Check();
+  }
+  catch (const itk::nn::Error & error)
+  {
+    throw UsageError(error.GetDescription());
+  }
+  return preprocessing;
+}
+
+/** Throws UsageError when an option of the other network is given. */
+void
+CheckOptions(const CommandLine & commandLine, bool isHermes)
+{
+  const std::vector<std::string> options =
+    isHermes ? std::vector<std::string>{ "classes", "fuse", "margin", "lowest" }
+             : std::vector<std::string>{ "limits", "context", "orientation", "resampling" };
+  for (const auto & option : options)
+  {
+    if (commandLine.Has(option))
+    {
+      throw UsageError("--" + option + " goes with the network " + (isHermes ? "u2net" : "hermes") + " alone");
+    }
+  }
+}
+
+/** The network that is named, or that has the task's data set. */
+bool
+IsHermes(const CommandLine & commandLine)
+{
+  const std::string network = commandLine.GetText("network");
+  if (!network.empty() && network != "u2net" && network != "hermes")
+  {
+    throw UsageError("--network is '" + network + "'; should be u2net or hermes");
+  }
+  const auto & all = itk::nn::HermesTask::GetAll();
+  return network.empty()
+         ? std::any_of(all.begin(),
+                       all.end(),
+                       [task = commandLine.GetText("task")](const auto & known) { return known.name == task; })
+         : network == "hermes";
+}
+
+HermesPreprocessing
+MakeHermesPreprocessing(const CommandLine & commandLine)
+{
+  HermesPreprocessing preprocessing;
+  if (commandLine.Has("task"))
+  {
+    try
+    {
+      preprocessing = itk::nn::HermesTask::Get(commandLine.GetText("task")).preprocessing;
+    }
+    catch (const itk::nn::Error & error)
+    {
+      throw UsageError(std::string("--task: ") + error.GetDescription());
+    }
+  }
+  if (commandLine.Has("spacing"))
+  {
+    preprocessing.spacing = ParseNumbers(commandLine, "spacing", "Z,Y,X");
+  }
+  ReadPercentiles(commandLine, preprocessing.lowerPercentile, preprocessing.upperPercentile);
+  if (commandLine.Has("percentiles"))
+  {
+    preprocessing.limits.reset();
+  }
+  if (commandLine.Has("limits"))
+  {
+    const auto limits = ParseNumbers(commandLine, "limits", "LOW,HIGH");
+    preprocessing.limits = { limits[0], limits[1] };
+  }
+  if (commandLine.Has("context"))
+  {
+    preprocessing.context.clear();
+    const std::string context = commandLine.GetText("context");
+    for (const auto & extent : context == "none" ? std::vector<std::string>() : Split(context, ','))
+    {
+      preprocessing.context.push_back(ParseInteger(extent, "--context"));
+    }
+  }
+  if (IsCompatible(commandLine))
+  {
+    preprocessing.zerosOutside = true;
+    if (preprocessing.resampling == itk::nn::HermesResampling::TwoStep)
+    {
+      preprocessing.orientation = itk::nn::HermesOrientation::Reference;
+    }
+  }
+  ReadName(commandLine, "orientation", itk::nn::GetHermesOrientationNames(), preprocessing.orientation);
+  ReadName(commandLine, "resampling", itk::nn::GetHermesResamplingNames(), preprocessing.resampling);
+  return Checked(preprocessing);
 }
 
 /** The task that is named, or that a data set's folder is named after; null when there is none. */
@@ -116,12 +267,7 @@ MakePreprocessing(const CommandLine & commandLine)
   preprocessing.classes = commandLine.GetInteger("classes", preprocessing.classes, 1, 256);
   preprocessing.margin = commandLine.GetInteger("margin", preprocessing.margin, 0, 1 << 20);
   preprocessing.lowestValue = commandLine.GetNumber("lowest", preprocessing.lowestValue, -1e9, 1e9);
-  if (commandLine.Has("percentiles"))
-  {
-    const auto limits = ParseNumbers(commandLine, "percentiles", "LOW,HIGH");
-    preprocessing.lowerPercentile = limits[0];
-    preprocessing.upperPercentile = limits[1];
-  }
+  ReadPercentiles(commandLine, preprocessing.lowerPercentile, preprocessing.upperPercentile);
   if (commandLine.Has("fuse"))
   {
     preprocessing.fusedLabels.clear();
@@ -144,21 +290,8 @@ MakePreprocessing(const CommandLine & commandLine)
       preprocessing.fusedLabels[parse(labels[0])] = parse(labels[1]);
     }
   }
-  const std::string compatibility = commandLine.GetText("compatibility");
-  if (!compatibility.empty() && compatibility != "reference")
-  {
-    throw UsageError("--compatibility is '" + compatibility + "'; should be reference");
-  }
-  preprocessing.dropsLabelsBeforeFusing = !compatibility.empty();
-  try
-  {
-    preprocessing.Check();
-  }
-  catch (const itk::nn::Error & error)
-  {
-    throw UsageError(error.GetDescription());
-  }
-  return preprocessing;
+  preprocessing.dropsLabelsBeforeFusing = IsCompatible(commandLine);
+  return Checked(preprocessing);
 }
 
 /** Of --data or --image and --label. */
@@ -330,6 +463,61 @@ WriteCase(const U2NetPreparedCase & prepared, const std::string & stem, bool isN
   // Last: it is there when the others are.
   WriteTextFile(stem + ".json", Describe(prepared, isNumPy));
 }
+
+/** NumPy's files have the names and the padding of the reference. */
+void
+WriteCase(const itk::nn::HermesPreparedCase & prepared, const std::string & stem, bool isNumPy)
+{
+  const auto & grid = *prepared.grid.prepared;
+  const auto & old = *prepared.grid.image;
+  if (isNumPy)
+  {
+    const itk::nn::Shape patch{ 128, 128, 128 };
+    itk::nn::WriteNumPyFile(stem + ".npy", itk::nn::PadToPatch(prepared.volume, patch).Select(0, 0));
+    if (prepared.labels.IsDefined())
+    {
+      itk::nn::Shape shape = prepared.labels.GetShape();
+      shape.insert(shape.begin(), 1);
+      const Tensor labels = itk::nn::PadToPatch(prepared.labels.Reshape(shape), patch).Select(0, 0);
+      itk::nn::WriteNumPyFile(stem + "_gt.npy", labels.To(itk::nn::DataType::Int8));
+    }
+  }
+  else
+  {
+    const auto geometry = Volume::New();
+    geometry->CopyInformation(&grid);
+    WriteProbabilities(*ToVolume(prepared.volume.Select(0, 0), *geometry), 3, stem + "_0000.nii.gz");
+    if (prepared.labels.IsDefined())
+    {
+      WriteLabels(*ToLabelVolume(prepared.labels, *geometry), 3, stem + "_label.nii.gz");
+    }
+  }
+  const auto & size = old.GetLargestPossibleRegion().GetSize();
+  Json json;
+  json["original_shape"] = { size[2], size[1], size[0] };
+  json["original_spacing"] = { old.GetSpacing()[2], old.GetSpacing()[1], old.GetSpacing()[0] };
+  json["shape"] = itk::nn::Shape(prepared.volume.GetShape().begin() + 1, prepared.volume.GetShape().end());
+  json["spacing"] = { grid.GetSpacing()[2], grid.GetSpacing()[1], grid.GetSpacing()[0] };
+  json["origin"] = { grid.GetOrigin()[0], grid.GetOrigin()[1], grid.GetOrigin()[2] };
+  json["cropped"] = prepared.grid.isCropped;
+  // Last: it is there when the others are.
+  WriteTextFile(stem + ".json", json.dump(2) + '\n');
+}
+
+/** Of Hermes: images without labels stay whole. */
+void
+PrepareCase(const HermesPreprocessing & preprocessing,
+            const itk::nn::RawCase & images,
+            const std::string & stem,
+            bool isNumPy)
+{
+  HermesPreprocessing own = preprocessing;
+  if (images.labels.IsNull())
+  {
+    own.context.clear();
+  }
+  WriteCase(own.Apply(images), stem, isNumPy);
+}
 } // namespace
 
 int
@@ -342,26 +530,39 @@ RunPreprocess(const Arguments & arguments)
     "intensities are clipped to percentiles and get the mean 0 and the standard deviation 1.\n"
     "--output gets for each case NAME_0000.nii.gz (_0001 and so on for further modalities),\n"
     "NAME_label.nii.gz, NAME_weight.nii.gz (1 where the first modality is above 0) and NAME.json, which\n"
-    "says where it lies in its image.");
+    "says where it lies in its image. For Hermes (--network hermes, or a data set of its paper as --task)\n"
+    "the image is resampled and cut to the labels and a context; there is no weight.");
   commandLine.AddGroup("Images").add_options()(
     "data",
     Text(),
     "folder of a data set of the Medical Segmentation Decathlon: imagesTr and labelsTr go to OUTPUT/Tr, imagesTs to "
     "OUTPUT/Ts")("image", Texts(), "an image a case; its modalities along the fourth axis, or as components")(
     "label", Texts(), "their labels, in the same order")("output", Text(), "folder to write to")(
-    "format", Text(), "nifti (default) or numpy: NAME_volumes.npy, NAME_label.npy and NAME_weight.npy")(
-    "ignore-geometry", "take labels of another origin, spacing or direction for the image's voxels");
+    "format",
+    Text(),
+    "nifti (default) or numpy: NAME_volumes.npy, NAME_label.npy and NAME_weight.npy; of Hermes NAME.npy and "
+    "NAME_gt.npy, padded to 128 voxels")("ignore-geometry",
+                                         "take labels of another origin, spacing or direction for the image's voxels");
   commandLine.AddGroup("Preprocessing")
     .add_options()("task",
                    Text(),
                    "what the paper chose for heart, liver, hippocampus, prostate, pancreas or spleen; default: as "
-                   "the folder of --data is named")("spacing", Text(), "Z,Y,X in mm")(
+                   "the folder of --data is named. Of Hermes a data set, as bcv")(
+      "network", Text(), "u2net (default) or hermes")("spacing", Text(), "Z,Y,X in mm")(
       "classes", Text(), "number of classes with the background; other labels become 0")(
       "fuse", Text(), "LABEL=LABEL,...: labels that become others before")(
       "margin", Text(), "voxels around the box (default 5)")(
       "lowest", Text(), "what is below becomes this (default -1024)")(
       "percentiles", Text(), "LOW,HIGH that values are clipped to (default 2,98)")(
-      "compatibility", Text(), "reference: labels beyond the classes become 0 before others are fused");
+      "compatibility",
+      Text(),
+      "reference: labels beyond the classes become 0 before others are fused; of Hermes the orientation reference, and "
+      "zeros beyond the last voxels");
+  commandLine.AddGroup("Hermes").add_options()(
+    "limits", Text(), "LOW,HIGH that values are clipped to, in the place of percentiles")(
+    "context", Text(), "Z,Y,X: voxels around the labels that are kept; none: all")(
+    "orientation", Text(), "aligned with the axes of space (default), stored (default of data sets) or reference")(
+    "resampling", Text(), "two_step (default), one_step or in_plane");
   commandLine.AddPositional("image", -1);
   if (!commandLine.Parse(arguments))
   {
@@ -374,7 +575,10 @@ RunPreprocess(const Arguments & arguments)
   }
   const auto files = FindFiles(commandLine);
   CheckFolders(files);
-  const U2NetPreprocessing preprocessing = MakePreprocessing(commandLine);
+  const bool isHermes = IsHermes(commandLine);
+  CheckOptions(commandLine, isHermes);
+  const U2NetPreprocessing preprocessing = isHermes ? U2NetPreprocessing() : MakePreprocessing(commandLine);
+  const HermesPreprocessing ofHermes = isHermes ? MakeHermesPreprocessing(commandLine) : HermesPreprocessing();
   for (const auto & entry : files)
   {
     fs::create_directories(fs::path(entry.stem).parent_path());
@@ -385,7 +589,14 @@ RunPreprocess(const Arguments & arguments)
     const auto images = ReadCase(files[i], commandLine.Has("ignore-geometry"));
     try
     {
-      WriteCase(preprocessing.Apply(images), files[i].stem, format == "numpy");
+      if (isHermes)
+      {
+        PrepareCase(ofHermes, images, files[i].stem, format == "numpy");
+      }
+      else
+      {
+        WriteCase(preprocessing.Apply(images), files[i].stem, format == "numpy");
+      }
     }
     catch (const itk::nn::Error & error)
     {

@@ -24,6 +24,7 @@
 #include "universegVolumeTraining.h"
 #include "universegVolumes.h"
 
+#include "itkHermesSegmenter.h"
 #include "itkNNFileReplacement.h"
 #include "itkNNModel.h"
 #include "itkNNRegisterBackends.h"
@@ -54,6 +55,7 @@ struct VolumeSegmentation
 {
   std::vector<std::shared_ptr<const itk::nn::VolumeSegmenter>> segmenters; ///< whose logits are averaged
   std::shared_ptr<const itk::nn::U2NetSegmenter> u2net;                    ///< in their place
+  std::shared_ptr<const itk::nn::HermesSegmenter> hermes;                  ///< in their place
   std::vector<SegmentationCase> cases;
   int largestComponent = 0;
   std::map<std::int32_t, std::int32_t> newLabels;
@@ -122,6 +124,28 @@ FinishLabels(const VolumeSegmentation & job, LabelVolume & labels, unsigned int 
 }
 
 void
+SegmentWithHermes(const VolumeSegmentation & job, const SegmentationCase & entry, const itk::nn::RunHooks & hooks)
+{
+  const LoadedImage image = ReadMultichannelImage(entry.files.GetName());
+  const itk::nn::RawCase images = ToRawCase(image);
+  if (images.modalities.size() != 1)
+  {
+    throw Failure(entry.files.GetName() + ": the image has " + std::to_string(images.modalities.size()) +
+                  " components; should have one");
+  }
+  const auto result = job.hermes->Segment(images.modalities.front(), !entry.probabilityStem.empty(), hooks);
+  if (!entry.labels.empty())
+  {
+    FinishLabels(job, *result.labels, image.dimension, entry.labels);
+  }
+  for (std::size_t k = 0; k < result.probabilities.size(); ++k)
+  {
+    WriteProbabilities(
+      *result.probabilities[k], image.dimension, GetProbabilityName(entry, static_cast<std::int64_t>(k) + 1));
+  }
+}
+
+void
 SegmentCase(const VolumeSegmentation & job, const SegmentationCase & entry, const itk::nn::RunHooks & hooks)
 {
   if (job.u2net)
@@ -129,6 +153,11 @@ SegmentCase(const VolumeSegmentation & job, const SegmentationCase & entry, cons
     const LoadedImage image = ReadMultichannelImage(entry.files.GetName());
     const auto labels = job.u2net->Segment(ToRawCase(image), hooks);
     FinishLabels(job, *labels, image.dimension, entry.labels);
+    return;
+  }
+  if (job.hermes)
+  {
+    SegmentWithHermes(job, entry, hooks);
     return;
   }
   const itk::nn::LoadedVolume volume = itk::nn::ReadVolumeCase(entry.files);
@@ -255,35 +284,18 @@ ReadJob(const CommandLine & commandLine, const std::string & file)
   return job;
 }
 
-/** As the options say, with the preprocessing of the model's card. */
-VolumeSegmentation
-MakeJob(const CommandLine & commandLine)
+/** With the preprocessing of the model's card. */
+void
+AddSegmenters(const CommandLine & commandLine, const itk::SegmentationModel & model, VolumeSegmentation & job)
 {
-  const std::vector<std::string> images = commandLine.GetTexts("image");
-  if (images.empty())
-  {
-    throw UsageError("--image is missing");
-  }
-  const std::string output = commandLine.GetText("output");
-  const std::string probability = commandLine.GetText("probability");
-  if (output.empty() && probability.empty())
-  {
-    throw UsageError("--output is missing (or --probability)");
-  }
-  VolumeSegmentation job;
-  const auto model = LoadModel(commandLine, false);
-  if (!IsVolumeNetwork(model->GetNetworkName()))
-  {
-    throw UsageError("--support is missing, which a model of the network " + model->GetNetworkName() + " needs");
-  }
-  const itk::nn::ModelCard & card = model->GetModel()->GetCard();
-  const auto network = model->GetNetwork(GetTask(commandLine, card));
+  const itk::nn::ModelCard & card = model.GetModel()->GetCard();
+  const auto network = model.GetNetwork(GetTask(commandLine, card));
   const std::string & preprocessing = card.GetPreprocessing(network->GetTask());
-  const auto runner = MakeRunner(network, model->GetModel()->GetWeights(), GetPlanOptions(commandLine));
+  const auto runner = MakeRunner(network, model.GetModel()->GetWeights(), GetPlanOptions(commandLine));
   itk::nn::VolumePipeline pipeline;
   if (itk::nn::U2NetPipeline::IsIn(preprocessing))
   {
-    if (!probability.empty() || commandLine.Has("mirror"))
+    if (commandLine.Has("probability") || commandLine.Has("mirror"))
     {
       throw UsageError(
         "--probability and --mirror do not go with the preprocessing of this model, that of u2net_torch");
@@ -305,6 +317,76 @@ MakeJob(const CommandLine & commandLine)
   if (!job.u2net)
   {
     job.segmenters.push_back(std::make_shared<const itk::nn::VolumeSegmenter>(runner, pipeline));
+  }
+}
+
+std::shared_ptr<const itk::nn::HermesSegmenter>
+MakeHermesSegmenter(const CommandLine & commandLine, const itk::SegmentationModel & model)
+{
+  itk::nn::HermesSelection selection;
+  selection.name = commandLine.GetText("task");
+  const bool isNumber = !selection.name.empty() && selection.name.find_first_not_of("0123456789") == std::string::npos;
+  if (isNumber && model.GetModel()->GetCard().FindTask(selection.name) < 0)
+  {
+    selection.task = static_cast<int>(commandLine.GetInteger("task", 0, 0, 1 << 20));
+  }
+  if (commandLine.Has("modality") && !commandLine.Has("task-numbers"))
+  {
+    throw UsageError("--modality goes with --task-numbers alone");
+  }
+  if (commandLine.Has("task-numbers"))
+  {
+    for (const auto & number : Split(commandLine.GetText("task-numbers"), ','))
+    {
+      selection.taskNumbers.push_back(ParseInteger(number, "--task-numbers"));
+    }
+    selection.modality = commandLine.GetInteger("modality", -1, -1, 1 << 20);
+  }
+  const auto task = itk::nn::FindHermesTask(model, selection);
+  return std::make_shared<const itk::nn::HermesSegmenter>(
+    MakeRunner(task.network, model.GetModel()->GetWeights(), GetPlanOptions(commandLine)), task.pipeline);
+}
+
+/** As the options say, with the preprocessing of the model's card. */
+VolumeSegmentation
+MakeJob(const CommandLine & commandLine)
+{
+  const std::vector<std::string> images = commandLine.GetTexts("image");
+  if (images.empty())
+  {
+    throw UsageError("--image is missing");
+  }
+  const std::string output = commandLine.GetText("output");
+  const std::string probability = commandLine.GetText("probability");
+  if (output.empty() && probability.empty())
+  {
+    throw UsageError("--output is missing (or --probability)");
+  }
+  VolumeSegmentation job;
+  const auto model = LoadModel(commandLine, false);
+  const bool isHermes = itk::nn::IsHermesNetwork(model->GetNetworkName());
+  if (!isHermes && !IsVolumeNetwork(model->GetNetworkName()))
+  {
+    throw UsageError("--support is missing, which a model of the network " + model->GetNetworkName() + " needs");
+  }
+  for (const char * option : { "task-numbers", "modality" })
+  {
+    if (!isHermes && commandLine.Has(option))
+    {
+      throw UsageError(std::string("--") + option + " goes with a model of hermes or hermes_medformer alone");
+    }
+  }
+  if (isHermes)
+  {
+    if (commandLine.Has("mirror"))
+    {
+      throw UsageError("--mirror does not go with the network " + model->GetNetworkName());
+    }
+    job.hermes = MakeHermesSegmenter(commandLine, *model);
+  }
+  else
+  {
+    AddSegmenters(commandLine, *model, job);
   }
   job.largestComponent = commandLine.Has("largest-component") ? 2 : 0;
   const std::string extension = commandLine.GetText("extension", ".nii.gz");
@@ -373,7 +455,8 @@ RunVolumeSegment(const Arguments & arguments)
   CommandLine commandLine(
     "segment",
     "(--model FILE --image FILE... --output FILE|DIR | --config FILE.cfg) [OPTION]...",
-    "Segments volumes with a trained network: fmunet, pctnet, u2net or unet3d. The model's card says how\n"
+    "Segments volumes with a trained network: fmunet, hermes, hermes_medformer, pctnet, u2net or unet3d. The\n"
+    "model's card says how\n"
     "images are prepared and in which windows the network runs. With a file of PyMIC its [testing]\n"
     "says all.");
   commandLine.AddGroup("Images").add_options()("image", Texts(), "images to segment")(
@@ -383,6 +466,11 @@ RunVolumeSegment(const Arguments & arguments)
     "mirror", "average over the mirrored windows")("largest-component", "keep the largest component of each class");
   AddModelOptions(commandLine, false);
   AddTaskOption(commandLine);
+  commandLine.AddGroup("Hermes").add_options()(
+    "task-numbers",
+    Text(),
+    "A,B,...: numbers in the pools of tasks of the classes 1, 2 and so on, in the place of --task")(
+    "modality", Text(), "of --task-numbers: 0 CT, 1 PET, 2 T1, 3 T2, 4 cine MRI; default -1, unknown");
   AddPlanOptions(commandLine);
   commandLine.AddPositional("image", -1);
   if (!commandLine.Parse(arguments))

@@ -210,6 +210,55 @@ TEST(Preprocess, FusesLabels)
   EXPECT_GT(run({ own[0], own[1], own[2], own[3], "--fuse", "2=1,254=1" }), fused);
 }
 
+TEST(Preprocess, CasesOfHermes)
+{
+  const std::string folder = MakeFolder("preprocess-hermes");
+  WriteCase(folder, "a");
+  const auto run = [&](const std::vector<std::string> & more)
+  {
+    std::vector<std::string> arguments{ "preprocess", folder + "/imagesTr/a.nii.gz", "--output", folder + "/out" };
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto result = RunCommand(arguments);
+    EXPECT_EQ(result.exitCode, 0) << result.error;
+    return nlohmann::json::parse(ReadFile(folder + "/out/a.json"));
+  };
+  const std::string label = folder + "/labelsTr/a.nii.gz";
+  const auto json = run({ "--label", label, "--task", "bcv", "--context", "1,2,3" });
+  EXPECT_EQ(json.at("original_shape"), (std::vector<int>{ 16, 20, 24 }));
+  EXPECT_EQ(json.at("original_spacing"), (std::vector<double>{ 2, 1, 0.5 }));
+  EXPECT_EQ(json.at("spacing"), (std::vector<double>{ 1.5, 1.5, 1.5 }));
+  EXPECT_TRUE(json.at("cropped").get<bool>());
+  const auto image = universeg::ReadImage(folder + "/out/a_0000.nii.gz");
+  const auto labels = universeg::ReadImage(folder + "/out/a_label.nii.gz");
+  EXPECT_EQ(image.geometry->GetLargestPossibleRegion(), labels.geometry->GetLargestPossibleRegion());
+  EXPECT_NEAR(image.geometry->GetSpacing()[0], 1.5, 1e-6);
+  EXPECT_NEAR(image.geometry->GetOrigin()[2], json.at("origin")[2].get<double>(), 1e-4);
+  EXPECT_FALSE(fs::exists(folder + "/out/a_weight.nii.gz"));
+  double sum = 0;
+  for (const float value : image.pixels)
+  {
+    sum += value;
+  }
+  EXPECT_NEAR(sum / static_cast<double>(image.pixels.size()), 0, 1e-5);
+
+  // Without labels, or without a context, the image stays whole.
+  const std::vector<int> whole{ 21, 13, 8 };
+  EXPECT_EQ(run({ "--task", "bcv" }).at("shape"), whole);
+  EXPECT_EQ(run({ "--label", label, "--task", "bcv", "--context", "none" }).at("shape"), whole);
+  const auto own = run({ "--network", "hermes", "--spacing", "2,1,1", "--limits", "0,90", "--resampling", "one_step" });
+  EXPECT_EQ(own.at("shape"), (std::vector<int>{ 16, 20, 12 }));
+  EXPECT_FALSE(own.at("cropped").get<bool>());
+
+  // As the reference has it.
+  run({ "--label", label, "--task", "lits", "--format", "numpy", "--compatibility", "reference" });
+  const std::string volume = ReadFile(folder + "/out/a.npy");
+  const std::string truth = ReadFile(folder + "/out/a_gt.npy");
+  EXPECT_NE(volume.find("'<f4'"), std::string::npos);
+  EXPECT_NE(truth.find("'|i1'"), std::string::npos);
+  EXPECT_NE(volume.find("(129, 129, 128)"), std::string::npos) << volume.substr(0, 128);
+  EXPECT_NE(truth.find("(129, 129, 128)"), std::string::npos);
+}
+
 TEST(Preprocess, Errors)
 {
   const std::string folder = MakeFolder("preprocess-errors");
@@ -240,6 +289,14 @@ TEST(Preprocess, Errors)
   fail({ "--image", image, "--task", "heart", "--spacing", "1,1" }, 2, "'1,1' should have the form Z,Y,X");
   fail({ "--image", image, "--task", "heart", "--spacing", "1,1,0" }, 2, "three lengths");
   fail({ "--image", image, "--task", "heart", "--percentiles", "98,2" }, 2, "are 98 and 2");
+  fail(
+    { "--image", image, "--task", "heart", "--context", "1,1,1" }, 2, "--context goes with the network hermes alone");
+  fail({ "--image", image, "--task", "bcv", "--classes", "3" }, 2, "--classes goes with the network u2net alone");
+  fail({ "--image", image, "--network", "unet" }, 2, "--network is 'unet'; should be u2net or hermes");
+  fail({ "--image", image, "--network", "hermes", "--task", "heart" }, 2, "The data set is 'heart'; should be one of");
+  fail({ "--image", image, "--task", "bcv", "--orientation", "up" }, 2, "should be one of aligned, stored, reference");
+  fail({ "--image", image, "--task", "bcv", "--context", "1,1" }, 2, "the context is [1, 1]");
+  fail({ "--image", image, "--task", "bcv", "--limits", "2,1" }, 2, "the limits are 2 and 1");
   fail({ "--image", image, "--task", "heart", "--fuse", "2" }, 2, "'2' should have the form LABEL=LABEL");
   fail({ "--image", image, "--task", "heart", "--fuse", "2=-1" }, 2, "the label -1 should be from 0");
   fail({ "--image", image, "--task", "heart", "--fuse", "2=5" }, 2, "label 2 becomes 5");

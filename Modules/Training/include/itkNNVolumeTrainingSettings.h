@@ -23,6 +23,7 @@
 #include "itkNNTrainingSettings.h"
 #include "itkNNVolumeTraining.h"
 
+#include "itkHermesSegmenter.h"
 #include "itkU2NetSegmenter.h"
 
 #include <optional>
@@ -114,6 +115,22 @@ struct UniverSegTraining_EXPORT U2NetSettings
   std::optional<U2NetPipeline> Get() const;
 };
 
+/** [hermes]: how segmentation prepares images for a Hermes that was trained with the volumes of
+ * `universeg preprocess`. \ingroup UniverSegTrainingSettings */
+struct UniverSegTraining_EXPORT HermesSettings
+{
+  std::string dataSet;
+  std::vector<double> spacing;
+  std::string orientation = "aligned";
+  std::string resampling = "two_step";
+  std::vector<double> limits;
+  std::vector<std::int64_t> window{ 128, 128, 128 };
+
+  void Describe(ConfigurationTable & table);
+  /** Nothing without a data set and a spacing. Throws Error that names what is out of its range. */
+  std::optional<HermesPipeline> Get() const;
+};
+
 /** [[task]] of a training of a network of several tasks
  * \ingroup UniverSegTrainingSettings */
 struct UniverSegTraining_EXPORT VolumeTaskSettings
@@ -145,6 +162,7 @@ struct UniverSegTraining_EXPORT VolumeTrainingSettings
   TransformListSettings transforms;
   WindowSettings window;
   U2NetSettings u2net;
+  HermesSettings hermes;
   std::vector<LossSettings> losses;
   OptimizerSettings optimizer;
   ScheduleSettings schedule;

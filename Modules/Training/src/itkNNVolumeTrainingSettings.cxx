@@ -67,6 +67,16 @@ ParseBlending(const std::string & name)
   return name == "gaussian" ? WindowBlending::Gaussian : WindowBlending::Constant;
 }
 
+template <typename T>
+T
+ParseName(const std::string & name, const char * key, const std::vector<std::string> & names)
+{
+  const auto found = std::find(names.begin(), names.end(), name);
+  itkNNRequireMacro(found != names.end(),
+                    "'" << key << "' is '" << name << "', should be one of " << nlohmann::json(names).dump());
+  return static_cast<T>(found - names.begin());
+}
+
 std::shared_ptr<const VolumeCache>
 ReadCases(const std::string & list, const std::string & images, std::int64_t modalities, const std::string & folder)
 {
@@ -152,6 +162,47 @@ U2NetSettings::Get() const
       pipeline.postProcessing->components = static_cast<int>(std::clamp<std::int64_t>(components, -1, 1000));
     }
   }
+  pipeline.Check();
+  return pipeline;
+}
+
+void
+HermesSettings::Describe(ConfigurationTable & table)
+{
+  table.Add("data-set", "one of the paper, as bcv: all of what follows but window; empty: none", dataSet);
+  table.Add("spacing", "z, y, x in mm; [] without a data set: images are not prepared so", spacing);
+  table.Add("orientation", "aligned (with the axes of space), stored or reference", orientation);
+  table.Add("resampling", "two_step, one_step or in_plane", resampling);
+  table.Add("limits", "that intensities are clipped to; [] for the percentiles 2 and 98", limits);
+  table.Add("window", "of the network; []: the whole image", window);
+}
+
+std::optional<HermesPipeline>
+HermesSettings::Get() const
+{
+  if (dataSet.empty() && spacing.empty())
+  {
+    return std::nullopt;
+  }
+  HermesPipeline pipeline;
+  if (!dataSet.empty())
+  {
+    pipeline = HermesPipeline::Make(HermesTask::Get(dataSet));
+  }
+  else
+  {
+    pipeline.preprocessing.spacing = spacing;
+    pipeline.preprocessing.orientation =
+      ParseName<HermesOrientation>(orientation, "hermes.orientation", GetHermesOrientationNames());
+    pipeline.preprocessing.resampling =
+      ParseName<HermesResampling>(resampling, "hermes.resampling", GetHermesResamplingNames());
+    if (!limits.empty())
+    {
+      itkNNRequireMacro(limits.size() == 2, "'hermes.limits' has " << limits.size() << " entries, should have 2");
+      pipeline.preprocessing.limits = { limits[0], limits[1] };
+    }
+  }
+  pipeline.window = window;
   pipeline.Check();
   return pipeline;
 }
@@ -310,6 +361,7 @@ VolumeTrainingSettings::Describe(ConfigurationTable & table)
   table.Add("transforms", "", transforms);
   table.Add("window", "", window);
   table.Add("u2net", "instead of transforms.inference and window, of raw images for segmentation", u2net);
+  table.Add("hermes", "as u2net", hermes);
   table.AddList("loss", "losses, which are summed", losses);
   table.Add("optimizer", "", optimizer);
   table.Add("schedule", "of the learning rate", schedule);
@@ -395,6 +447,10 @@ std::string
 VolumeTrainingSettings::GetPreprocessing() const
 {
   if (const auto pipeline = u2net.Get())
+  {
+    return pipeline->ToJson();
+  }
+  if (const auto pipeline = hermes.Get())
   {
     return pipeline->ToJson();
   }

@@ -456,6 +456,32 @@ TEST(VolumeTrainingSettings, PipelineOfU2Net)
   EXPECT_NN_ERROR(Read(start + "components = 3").u2net.Get(), "components");
 }
 
+TEST(VolumeTrainingSettings, PipelineOfHermes)
+{
+  const auto preset = Read("[hermes]\ndata-set = \"bcv\"\nwindow = [64, 128, 128]").hermes.Get();
+  ASSERT_TRUE(preset.has_value());
+  HermesPipeline expected = HermesPipeline::Make(HermesTask::Get("bcv"));
+  expected.window = { 64, 128, 128 };
+  EXPECT_EQ(preset->ToJson(), expected.ToJson());
+  const std::string start = "[hermes]\nspacing = [2.0, 1.0, 1.0]\n";
+  const VolumeTrainingSettings settings =
+    Read(start + "orientation = \"stored\"\nresampling = \"one_step\"\nlimits = [-100.0, 200.0]\nwindow = []");
+  const auto pipeline = settings.hermes.Get();
+  ASSERT_TRUE(pipeline.has_value());
+  EXPECT_EQ(pipeline->preprocessing.spacing, (std::vector<double>{ 2, 1, 1 }));
+  EXPECT_EQ(pipeline->preprocessing.orientation, HermesOrientation::Stored);
+  EXPECT_EQ(pipeline->preprocessing.resampling, HermesResampling::OneStep);
+  EXPECT_EQ((*pipeline->preprocessing.limits)[1], 200);
+  EXPECT_TRUE(pipeline->window.empty());
+  EXPECT_EQ(settings.GetPreprocessing(), pipeline->ToJson());
+  EXPECT_FALSE(Read(start).hermes.Get()->preprocessing.limits.has_value());
+  EXPECT_FALSE(Read("").hermes.Get().has_value());
+  EXPECT_NN_ERROR(Read("[hermes]\ndata-set = \"msd\"").hermes.Get(), "The data set is 'msd'; should be one of");
+  EXPECT_NN_ERROR(Read(start + "orientation = \"up\"").hermes.Get(), "'hermes.orientation' is 'up', should be one of");
+  EXPECT_NN_ERROR(Read(start + "limits = [1.0]").hermes.Get(), "'hermes.limits' has 1 entries");
+  EXPECT_NN_ERROR(Read(start + "window = [4, 4]").hermes.Get(), "the window is [4, 4]");
+}
+
 TEST(VolumeTrainingSettings, Errors)
 {
   EXPECT_NN_ERROR(Read("stepz = 3"), "steps");

@@ -37,7 +37,8 @@ GetKinds()
                                GetGeometryTransforms(),
                                GetLabelTransforms(),
                                GetVolumeFusionTransforms(),
-                               GetU2NetTransforms() })
+                               GetU2NetTransforms(),
+                               GetHermesTransforms() })
     {
       all.insert(all.end(), part.begin(), part.end());
     }

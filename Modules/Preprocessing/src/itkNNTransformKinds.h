@@ -55,6 +55,7 @@ std::vector<TransformKind> GetGeometryTransforms();
 std::vector<TransformKind> GetLabelTransforms();
 std::vector<TransformKind> GetVolumeFusionTransforms();
 std::vector<TransformKind> GetU2NetTransforms();
+std::vector<TransformKind> GetHermesTransforms();
 } // namespace nn
 } // namespace itk
 

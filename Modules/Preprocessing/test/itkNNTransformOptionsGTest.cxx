@@ -50,7 +50,7 @@ TEST(TransformOptions, ThoseOfOneTransform)
 TEST(TransformOptions, NamesAndKeys)
 {
   const auto names = SampleTransform::GetNames();
-  EXPECT_EQ(names.size(), 26U);
+  EXPECT_EQ(names.size(), 28U);
   EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
   EXPECT_NN_ERROR(SampleTransform::Make("pad", {}),
                   "There is no transform 'pad'; there are CenterCrop, ChannelWiseThreshold,");

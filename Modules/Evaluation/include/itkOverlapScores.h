@@ -41,6 +41,20 @@ UniverSegEvaluation_EXPORT double JaccardCoefficient(std::uint64_t intersection,
                                                      std::uint64_t b,
                                                      double emptyValue = std::numeric_limits<double>::quiet_NaN());
 
+/** The Dice coefficient as the reference implementation of Hermes
+ * (yhygao/universal-medical-image-segmentation) counts it, block after block of the image:
+ * 2 |A n B| / (|A| + |B| + 1e-5 (blocks + 1)); 0 when both sets are empty. A class whose reference is
+ * empty has no part in its means.
+ * Throws Error when there are no elements or a block has none.
+ * \param elements of the image, those of neither set counted.
+ * \param blockSize elements of a block; 64^3 in the reference.
+ * \ingroup UniverSegEvaluation */
+UniverSegEvaluation_EXPORT double BlockwiseDice(std::uint64_t intersection,
+                                                std::uint64_t a,
+                                                std::uint64_t b,
+                                                std::uint64_t elements,
+                                                std::uint64_t blockSize = 64 * 64 * 64);
+
 /** \class SoftOverlapOptions
  * \brief Variants of the soft overlap scores in use.
  *

@@ -17,6 +17,8 @@
  *=========================================================================*/
 #include "itkOverlapScores.h"
 
+#include "itkNNError.h"
+
 #include <algorithm>
 
 namespace itk
@@ -62,6 +64,19 @@ JaccardCoefficient(std::uint64_t intersection, std::uint64_t a, std::uint64_t b,
 {
   const double all = static_cast<double>(a) + static_cast<double>(b) - static_cast<double>(intersection);
   return all == 0 ? emptyValue : static_cast<double>(intersection) / all;
+}
+
+double
+BlockwiseDice(
+  std::uint64_t intersection, std::uint64_t a, std::uint64_t b, std::uint64_t elements, std::uint64_t blockSize)
+{
+  itkNNRequireMacro(elements >= 1 && blockSize >= 1,
+                    "Dice in blocks: there are " << elements << " elements in blocks of " << blockSize
+                                                 << "; should be 1 or more");
+  constexpr double smooth = 1e-5;
+  const std::uint64_t blocks = (elements - 1) / blockSize + 1;
+  return 2 * static_cast<double>(intersection) /
+         (static_cast<double>(a) + static_cast<double>(b) + smooth * static_cast<double>(blocks + 1));
 }
 
 SoftOverlapOptions

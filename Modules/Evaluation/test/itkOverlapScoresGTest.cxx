@@ -17,6 +17,7 @@
  *=========================================================================*/
 #include "itkNNSafeTensors.h"
 #include "itkNNTestGoldens.h"
+#include "itkNNTestHelpers.h"
 #include "itkOverlapScores.h"
 
 #include "gtest/gtest.h"
@@ -114,6 +115,45 @@ TEST(OverlapScores, GoldenMetrics)
 }
 
 /** The reference implementation of the 3D U2-Net adds 1e-10 to numerator and denominator. */
+TEST(OverlapScores, GoldenDiceOfHermes)
+{
+  const std::string folder = "hermes/metrics/";
+  ITK_NN_REQUIRE_GOLDEN(folder + "io.safetensors");
+  const auto tensors = itk::nn::ReadSafeTensors(itk::nn::test::FindGolden(folder + "io.safetensors")).tensors;
+  const auto golden = nlohmann::json::parse(itk::nn::test::ReadText(itk::nn::test::FindGolden(folder + "config.json")));
+  const nlohmann::json & expected = golden.at("dice");
+  ASSERT_EQ(expected.at("dice").size(), 3U);
+  for (std::size_t k = 0; k < 3; ++k)
+  {
+    const auto prediction = tensors.Get("pred").Select(0, static_cast<std::int64_t>(k)).ToVector<int>();
+    const auto truth = tensors.Get("gt").Select(0, static_cast<std::int64_t>(k)).ToVector<int>();
+    std::uint64_t intersection = 0;
+    std::uint64_t predicted = 0;
+    std::uint64_t positive = 0;
+    for (std::size_t i = 0; i < truth.size(); ++i)
+    {
+      intersection += prediction[i] * truth[i] != 0 ? 1 : 0;
+      predicted += prediction[i] != 0 ? 1 : 0;
+      positive += truth[i] != 0 ? 1 : 0;
+    }
+    EXPECT_EQ(static_cast<double>(intersection), expected.at("intersection")[k].get<double>());
+    EXPECT_EQ(static_cast<double>(predicted + positive), expected.at("summ")[k].get<double>());
+    const double dice = itk::BlockwiseDice(
+      intersection, predicted, positive, truth.size(), expected.at("block_size").get<std::uint64_t>());
+    EXPECT_NEAR(dice, expected.at("dice")[k].get<double>(), 1e-6);
+  }
+}
+
+TEST(OverlapScores, DiceInBlocks)
+{
+  EXPECT_EQ(itk::BlockwiseDice(0, 0, 0, 100), 0);
+  EXPECT_NEAR(itk::BlockwiseDice(1, 1, 1, 100, 10), 2 / (2 + 11e-5), 1e-15);
+  EXPECT_NEAR(itk::BlockwiseDice(1, 1, 1, 101, 10), 2 / (2 + 12e-5), 1e-15);
+  EXPECT_NEAR(itk::BlockwiseDice(1, 1, 1, 64 * 64 * 64), 2 / (2 + 2e-5), 1e-15);
+  EXPECT_NN_ERROR(itk::BlockwiseDice(1, 1, 1, 0), "there are 0 elements");
+  EXPECT_NN_ERROR(itk::BlockwiseDice(1, 1, 1, 1, 0), "in blocks of 0");
+}
+
 TEST(OverlapScores, GoldenDiceOfU2Net)
 {
   const std::string name = "u2net/proc/small_ops";

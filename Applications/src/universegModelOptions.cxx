@@ -53,8 +53,8 @@ AddTaskOption(CommandLine & commandLine)
   commandLine.AddGroup("Task").add_options()(
     "task",
     Text(),
-    "number, from 0, or name in the model's card of the task, of a model of several (u2net); default: the "
-    "configured one");
+    "number, from 0, or name in the model's card of the task, of a model of several (u2net, hermes), or a data "
+    "set of Hermes' paper; default: the configured one");
 }
 
 int

@@ -144,6 +144,20 @@ def test_u2net_adapter_filter_is_the_command(folder):
         segment.Update()
 
 
+def test_hermes_takes_numbers_of_tasks():
+    segment = itk.HermesImageFilter[itk.Image[itk.SS, 3], itk.Image[itk.UC, 3]].New()
+    segment.SetTaskNumbers([19, 24])
+    segment.SetModality(0)
+    segment.SetTaskName("bcv")
+    assert list(segment.GetTaskNumbers()) == [19, 24]
+    segment.SetInput(itk.image_from_array(np.zeros((4, 5, 6), np.int16)))
+    with pytest.raises(RuntimeError, match="No model is given"):
+        segment.Update()
+    segment.SetModel(itk.SegmentationModel.GetDefault())
+    with pytest.raises(RuntimeError, match="should be hermes or hermes_medformer"):
+        segment.Update()
+
+
 def test_sliding_windows_are_those_of_the_command(folder):
     image = itk.imread(str(folder / "image.nii.gz"), itk.F)
     run_command(

@@ -21,6 +21,8 @@
 
 #include "itkNNModel.h"
 #include "itkNNNetwork.h"
+#include "itkNNTorchFile.h"
+#include "itkNNTorchObject.h"
 
 #include <nlohmann/json.hpp>
 
@@ -72,6 +74,26 @@ ParseGridSize(const std::string & text)
 }
 } // namespace
 
+namespace
+{
+/** The weights under a key of a checkpoint. */
+itk::nn::Model::Pointer
+ReadPart(const std::string & fileName, const std::string & key)
+{
+  const itk::nn::TorchFile file = itk::nn::ReadTorchFile(fileName);
+  const auto model = itk::nn::Model::New();
+  try
+  {
+    model->SetWeights(itk::nn::ExtractStateDict(file.root, key));
+  }
+  catch (const itk::nn::Error & error)
+  {
+    throw Failure(fileName + ": " + error.GetDescription());
+  }
+  return model;
+}
+} // namespace
+
 int
 RunConvert(const Arguments & arguments)
 {
@@ -84,7 +106,10 @@ RunConvert(const Arguments & arguments)
     "name", Text(), "description of the model")("licence", Text(), "licence of the weights")(
     "license", Text(), "the same")("provenance", Text(), "where the weights come from; default: the name of IN")(
     "labels", Texts(), "names of label values: VALUE=NAME ...")(
-    "grid", Text(), "grid the network works on: N or HEIGHT,WIDTH; default 128");
+    "state-dict",
+    Text(),
+    "part of a .pt to take, as model_state_dict; default: the averaged weights, ema_model_state_dict, where there are "
+    "any")("grid", Text(), "grid the network works on: N or HEIGHT,WIDTH; default 128");
   commandLine.AddPositional("in", 1);
   commandLine.AddPositional("out", 1);
   if (!commandLine.Parse(arguments))
@@ -101,7 +126,8 @@ RunConvert(const Arguments & arguments)
     throw UsageError("--config needs --network");
   }
   CheckNotInput(out, { in, commandLine.GetText("config") });
-  const auto model = itk::nn::Model::Read(in);
+  const auto model =
+    commandLine.Has("state-dict") ? ReadPart(in, commandLine.GetText("state-dict")) : itk::nn::Model::Read(in);
   itk::nn::ModelCard card = model->GetCard();
   const std::string name = commandLine.Has("network") ? networkName : card.network;
   const std::string configuration = commandLine.Has("config")

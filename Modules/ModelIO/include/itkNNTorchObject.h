@@ -132,13 +132,13 @@ private:
 };
 
 /** The weights of a network in the object of a `.pt` file: the object itself
- * when it holds tensors under names, or what it holds under "model_state_dict",
- * "state_dict", "model", "net" or "network" (tried in this order, and again
- * inside of what is found). A pickled torch.nn.Module counts as its state dict.
+ * when it holds tensors under names, or what it holds under "ema_model_state_dict",
+ * the average by which a training is judged, "model_state_dict", "state_dict", "model",
+ * "net" or "network" (tried in this order, and again inside of what is found). A pickled torch.nn.Module counts as its state dict.
  * The prefixes "module." and "_orig_mod." are removed as long as every name has
  * one of them.
  * \param key when not empty, the dotted path of the dictionary to take instead,
- * for example "ema_model_state_dict".
+ * for example "model_state_dict".
  *
  * Throws Error, which lists the top-level keys, when there are none.
  * \ingroup UniverSegModelIO */

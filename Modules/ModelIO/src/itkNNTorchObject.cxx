@@ -35,7 +35,9 @@ using Kind = TorchObject::Kind;
 constexpr int deepest = 100;
 constexpr std::size_t maximumTensors = 100000;
 constexpr std::uint64_t maximumVisits = 4000000;
-constexpr const char * wrapperKeys[] = { "model_state_dict", "state_dict", "model", "net", "network" };
+constexpr const char * wrapperKeys[] = {
+  "ema_model_state_dict", "model_state_dict", "state_dict", "model", "net", "network"
+};
 constexpr const char * prefixes[] = { "module.", "_orig_mod." };
 
 std::string
@@ -548,8 +550,8 @@ ExtractStateDict(const TorchObject & root, const std::string & key)
   {
     itkNNThrowMacro("No state dict was found in "
                     << Describe(root) << (root.IsDictionary() ? " with the keys " + ListKeys(root) : std::string())
-                    << "; expected tensors under names, or a dictionary of them under 'model_state_dict', "
-                       "'state_dict', 'model', 'net' or 'network'");
+                    << "; expected tensors under names, or a dictionary of them under "
+                       "'ema_model_state_dict', 'model_state_dict', 'state_dict', 'model', 'net' or 'network'");
   }
   StateDict weights = StripPrefixes(found.Flatten());
   itkNNRequireMacro(!weights.IsEmpty(), "The state dict that was found has no tensors");

@@ -460,13 +460,19 @@ TEST(ModelIOTorchFile, OtherFormatsAreNamed)
 
 TEST(ModelIOExtractStateDict, FindsWrappedWeights)
 {
-  for (const std::string wrapper : { "model", "model_state_dict", "state_dict", "net", "network" })
+  for (const std::string wrapper :
+       { "model", "ema_model_state_dict", "model_state_dict", "state_dict", "net", "network" })
   {
     Pickle pickle;
     pickle.Raw("}(").Text("epoch").Integer(3).Text(wrapper).Raw("}(");
     AddScalar(pickle, "conv.weight").Raw("uu");
     EXPECT_EQ(Names(Extract(pickle.Stop())), (std::vector<std::string>{ "conv.weight" })) << wrapper;
   }
+  // An average that was not kept.
+  Pickle plain;
+  plain.Raw("}(").Text("ema_model_state_dict").Raw("N").Text("model_state_dict").Raw("}(");
+  AddScalar(plain, "conv.weight").Raw("uu");
+  EXPECT_EQ(Names(Extract(plain.Stop())), (std::vector<std::string>{ "conv.weight" }));
   Pickle twice;
   twice.Raw("}(")
     .Text("step")

@@ -343,7 +343,7 @@ TEST(HermesMedFormerNetwork, CheckpointsOfTheReferenceLoad)
   const auto network = Network::Create("hermes_medformer", ReadText(FindGolden(folder + "config.json")));
   const StateDict expected = ReadSafeTensors(FindGolden(folder + "weights.safetensors")).tensors;
   const TorchObject root = ReadTorchFile(FindGolden(folder + "checkpoint.pth")).root;
-  const StateDict weights = ExtractStateDict(root);
+  const StateDict weights = ExtractStateDict(root, "model_state_dict");
   network->CheckWeights(weights);
   network->CheckWeights(ExtractStateDict(root, "ema_model_state_dict"));
   for (const auto & tensor : expected)

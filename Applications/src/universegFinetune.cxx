@@ -74,7 +74,7 @@ RunFinetune(const Arguments & arguments)
     "the others its support set, both with random changes. Of eight pairs and more every fourth\n"
     "is kept as a target for validation. Takes some minutes; DIR gets the files that 'train'\n"
     "writes, of which best.safetensors is the model to use.\n"
-    "With the settings of a network of volumes (fmunet, pctnet, u2net, unet3d; TOML or a .cfg of PyMIC)\n"
+    "With the settings of a network of volumes (fmunet, hermes, pctnet, u2net, unet3d; TOML or a .cfg of PyMIC)\n"
     "there are no supports: --settings FILE --model FILE --output DIR trains on the labelled cases\n"
     "that it lists, from the tensors of the model that fit.");
   auto & support = commandLine.AddGroup("Supports");

@@ -131,7 +131,8 @@ RunPretrain(const Arguments & arguments)
   else
   {
     const std::string network = commandLine.Has("network") ? GetNetworkName(commandLine) : "fmunet";
-    if (!IsVolumeNetwork(network))
+    // A Hermes needs the tasks of its classes.
+    if (!IsVolumeNetwork(network) || network.compare(0, 6, "hermes") == 0)
     {
       throw UsageError("--network is '" + network + "', should be fmunet, pctnet, u2net or unet3d");
     }

@@ -62,6 +62,10 @@ RunTrain(const Arguments & arguments)
       throw UsageError("--preview is for the tasks of the network universeg; see 'volume-fusion'");
     }
     itk::nn::VolumeTrainingSettings settings;
+    if (commandLine.Has("network"))
+    {
+      settings.SetNetworkDefaults(GetNetworkName(commandLine));
+    }
     if (!configuration.empty())
     {
       ReadVolumeConfiguration(configuration, settings);

@@ -279,7 +279,8 @@ RunTraining(const TrainingJob & job)
   itk::nn::TrainerOptions options = job.options;
   options.checkpoint = files.checkpoint;
   options.gradients.plan = place.plan;
-  itk::nn::Trainer trainer(job.network, job.weights, job.batches, options, place.communicator);
+  itk::nn::Trainer trainer(
+    job.trained ? job.trained : job.network, job.weights, job.batches, options, place.communicator);
   if (place.resumes && fs::exists(files.checkpoint))
   {
     trainer.Resume(files.checkpoint);

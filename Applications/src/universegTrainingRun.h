@@ -43,8 +43,9 @@ struct TrainingJob
 {
   using Validation = std::function<itk::nn::ValidationResult(const itk::nn::StateDict &)>;
 
-  itk::nn::Network::ConstPointer network;
-  itk::nn::StateDict weights; ///< to start with
+  itk::nn::Network::ConstPointer network; ///< of the models that it writes
+  itk::nn::Network::ConstPointer trained; ///< the same as the batches need it; null: it is that
+  itk::nn::StateDict weights;             ///< to start with
   itk::nn::BatchSource::ConstPointer batches;
   itk::nn::TrainerOptions options;            ///< the place's are put in
   std::function<Validation()> makeValidation; ///< called by the process that validates; empty: there is none

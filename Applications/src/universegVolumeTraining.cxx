@@ -93,6 +93,7 @@ struct VolumeTask
   itk::nn::VolumeTrainingSettings settings;
   std::string folder;
   itk::nn::Network::ConstPointer network;
+  double weight = 1;
 };
 
 /** The tasks of a training: those of the settings, or the settings themselves. */
@@ -115,7 +116,8 @@ ReadTasks(const itk::nn::VolumeTrainingSettings & settings,
   for (const auto & task : settings.tasks)
   {
     const std::string file = itk::nn::LocateVolumeFile(task.settings, folder);
-    VolumeTask read{ task.name, {}, fs::path(file).parent_path().string(), nullptr };
+    VolumeTask read{ task.name, {}, fs::path(file).parent_path().string(), nullptr, task.weight };
+    read.settings.SetNetworkDefaults(network->GetName());
     ReadVolumeConfiguration(file, read.settings);
     if (!read.settings.tasks.empty())
     {
@@ -123,6 +125,11 @@ ReadTasks(const itk::nn::VolumeTrainingSettings & settings,
     }
     read.settings.seed = settings.seed;
     read.network = count == 1 ? network : network->ForTask(static_cast<std::int64_t>(tasks.size()));
+    if (task.weight != 1 && network->ForTaskInputs() == nullptr)
+    {
+      throw Failure("'task.weight' of " + task.name + " is not 1, but the tasks of the network " + network->GetName() +
+                    " take turns");
+    }
     if (task.name.empty() ||
         std::any_of(tasks.begin(), tasks.end(), [&task](const VolumeTask & other) { return other.name == task.name; }))
     {
@@ -134,8 +141,23 @@ ReadTasks(const itk::nn::VolumeTrainingSettings & settings,
 }
 
 itk::nn::BatchSource::ConstPointer
-MakeBatches(const std::vector<VolumeTask> & tasks)
+MakeBatches(const std::vector<VolumeTask> & tasks,
+            const itk::nn::VolumeTrainingSettings & settings,
+            const itk::nn::Network::ConstPointer & network)
 {
+  if (network->ForTaskInputs() != nullptr)
+  {
+    std::vector<itk::nn::VolumeTaskCases> mixed;
+    for (const auto & task : tasks)
+    {
+      mixed.push_back({ task.network->GetTask(),
+                        task.settings.GetTrainingCases(task.folder),
+                        itk::nn::MakeSampleTransforms(task.settings.transforms.train),
+                        task.weight });
+    }
+    return std::make_shared<itk::nn::MixedVolumeBatchSource>(
+      network, std::move(mixed), settings.batchSize, settings.GetBatchSeed());
+  }
   std::vector<itk::nn::BatchSource::ConstPointer> sources;
   for (const auto & task : tasks)
   {
@@ -193,7 +215,8 @@ MakeValidation(const std::vector<VolumeTask> & tasks, const TrainingPlace & plac
 bool
 IsVolumeNetwork(const std::string & name)
 {
-  return name == "fmunet" || name == "pctnet" || name == "u2net" || name == "unet3d";
+  return name == "fmunet" || name == "hermes" || name == "hermes_medformer" || name == "pctnet" || name == "u2net" ||
+         name == "unet3d";
 }
 
 bool
@@ -207,6 +230,7 @@ ReadVolumeConfiguration(const std::string & fileName, itk::nn::VolumeTrainingSet
 {
   if (fs::path(fileName).extension() != ".cfg")
   {
+    settings.SetNetworkDefaults(FindNetworkName(fileName));
     itk::nn::ConfigurationTable(settings).ReadFile(fileName);
     return;
   }
@@ -249,13 +273,16 @@ RunVolumeTraining(const CommandLine & commandLine,
   SetPlace(commandLine, job.place);
   job.network = settings.network.Get();
   job.options = settings.GetTrainerOptions(*job.network);
-  job.weights = itk::nn::MakeInitialWeights(*job.network, static_cast<std::uint64_t>(settings.seed));
-  if (!settings.network.start.empty() && !job.place.resumes)
+  job.weights = newTask.weights.IsEmpty()
+                ? itk::nn::MakeInitialWeights(*job.network, static_cast<std::uint64_t>(settings.seed))
+                : newTask.weights;
+  if (newTask.weights.IsEmpty() && !settings.network.start.empty() && !job.place.resumes)
   {
     SetStart(settings.network, folder, *job.network, job.weights);
   }
   const std::vector<VolumeTask> tasks = ReadTasks(settings, folder, job.network);
-  job.batches = MakeBatches(tasks);
+  job.trained = job.network->ForTaskInputs();
+  job.batches = MakeBatches(tasks, settings, job.network);
   job.makeValidation = MakeValidation(tasks, job.place);
   job.logEvery = settings.logEvery;
   job.configuration = itk::nn::ConfigurationTable(settings).Write();

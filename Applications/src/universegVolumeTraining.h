@@ -32,7 +32,7 @@ namespace universeg
  * or TOML whose [network] has the name of such a network. */
 bool IsVolumeConfiguration(const std::string & fileName);
 
-/** Whether a network takes volumes: fmunet, pctnet, u2net, unet3d. */
+/** Whether a network takes volumes: fmunet, hermes, hermes_medformer, pctnet, u2net, unet3d. */
 bool IsVolumeNetwork(const std::string & name);
 
 /** Read a file of settings, TOML or one of PyMIC. Keys of PyMIC that mean nothing here are told
@@ -43,11 +43,12 @@ void ReadVolumeConfiguration(const std::string & fileName, itk::nn::VolumeTraini
  * seed, model and those of plans. */
 void AddVolumeTrainingOptions(CommandLine & commandLine);
 
-/** Of a training of a task that joins others, for the model's card. */
+/** Of a training of a new task. */
 struct NewTask
 {
-  std::string name;
+  std::string name;                             ///< for the model's card
   std::vector<itk::nn::ModelCard::Task> others; ///< in front of it; empty: there are none
+  itk::nn::StateDict weights;                   ///< to start with; empty: as the settings say
 };
 
 /** Train as settings and options say.

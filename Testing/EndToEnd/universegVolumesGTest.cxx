@@ -400,7 +400,180 @@ window = 1
               "\"in_channels\": [1], \"num_classes\": [2]",
               "'task' has 2 entries, the network u2net has 1 tasks");
   expectError("name = \"others\"", "name = \"boxes\"", "the name 'boxes' should not be empty and be that of one task");
+  expectError("settings = \"boxes.toml\"",
+              "settings = \"boxes.toml\"\nweight = 2.0",
+              "'task.weight' of boxes is not 1, but the tasks of the network u2net take turns");
   expectError("boxes.toml", "tasks.toml", "the settings of a task should have no 'task' of their own");
+}
+
+/** Batches have images of both domains of a Hermes, and a third one joins them. */
+TEST(Volumes, DomainsOfAHermes)
+{
+  const std::string folder = MakeProject("volumes-hermes");
+  const ProcessResult defaults = RunCommand({ "train", "--network", "hermes", "--print-config" });
+  ASSERT_EQ(defaults.exitCode, 0) << defaults.error;
+  for (const char * text : { "\"adaptive_dice\"", "\"lamb\"", "modality-weight = 0.01", "exponential-warmup = true" })
+  {
+    EXPECT_NE(defaults.output.find(text), std::string::npos) << text;
+  }
+  std::ofstream(folder + "/boxes.toml") << R"([data]
+train = "train.csv"
+train-folder = "data"
+validation = "test.csv"
+validation-folder = "data"
+[[transforms.train]]
+name = "RandomCrop"
+options = ["output_size = [16, 16, 16]"]
+[[transforms.train]]
+name = "NormalizeWithMeanStd"
+[[transforms.train]]
+name = "LabelToProbability"
+options = ["class_num = 2"]
+[[transforms.validation]]
+name = "NormalizeWithMeanStd"
+[[transforms.validation]]
+name = "LabelToProbability"
+options = ["class_num = 2"]
+[[transforms.inference]]
+name = "NormalizeWithMeanStd"
+[window]
+size = [16, 16, 16]
+stride = [8, 8, 8]
+)";
+  const std::string settings = folder + "/hermes.toml";
+  std::ofstream(settings) << R"(steps = 30
+batch-size = 3
+batches-per-step = 1
+average-decay = 0.0
+validate-every = 30
+[network]
+name = "hermes"
+configuration = '''{"base_ch": 8, "num_block": [1, 1, 1, 1], "tn": 5, "mn": 3,
+  "kernel_size": [[3, 3, 3], [3, 3, 3], [1, 1, 1], [1, 1, 1], [1, 1, 1]],
+  "scale": [[2, 2, 2], [2, 2, 2], [2, 2, 2], [1, 1, 1]],
+  "domains": [{"tgt_idx": [1], "mod_idx": 0}, {"tgt_idx": [2], "mod_idx": -1}]}'''
+[[task]]
+name = "boxes"
+settings = "boxes.toml"
+weight = 2.0
+[[task]]
+name = "others"
+settings = "boxes.toml"
+[optimizer]
+method = "adam"
+epsilon = 1e-8
+[schedule]
+rate = 0.01
+hold = 1
+warmup = 0
+)";
+  const ProcessResult training =
+    RunCommand({ "train", "--config", settings, "--output", folder + "/run", "--threads", "1" });
+  ASSERT_EQ(training.exitCode, 0) << training.error;
+  const std::string log = ReadFile(folder + "/run/log.jsonl");
+  EXPECT_NE(log.find("\"validation-boxes.dice-1\""), std::string::npos) << log;
+  EXPECT_NE(log.find("\"validation-others.dice\""), std::string::npos) << log;
+  const auto model = itk::SegmentationModel::Read(folder + "/run/best.safetensors");
+  EXPECT_EQ(model->GetNumberOfTasks(), 2U);
+  const itk::nn::ModelCard & card = model->GetModel()->GetCard();
+  ASSERT_EQ(card.tasks.size(), 2U);
+  EXPECT_EQ(card.network, "hermes");
+  EXPECT_EQ(card.FindTask("others"), 1);
+  const auto json = nlohmann::json::parse(card.configuration);
+  EXPECT_EQ(json.at("domains").size(), 2U);
+  // It has learned something.
+  const std::string & text = card.extra.at("validation_dice");
+  double dice = 0;
+  std::from_chars(text.data(), text.data() + text.size(), dice);
+  EXPECT_GT(dice, 0.8) << log;
+
+  std::ofstream(folder + "/new.toml") << ReadFile(folder + "/boxes.toml") << R"([optimizer]
+weight-decay = 0.0
+)";
+  const ProcessResult adaptation = RunCommand({ "adapt",
+                                                "--settings",
+                                                folder + "/new.toml",
+                                                "--model",
+                                                folder + "/run/best.safetensors",
+                                                "--classes",
+                                                "2",
+                                                "--modality",
+                                                "1",
+                                                "--name",
+                                                "third",
+                                                "--output",
+                                                folder + "/more",
+                                                "--steps",
+                                                "2",
+                                                "--threads",
+                                                "1" });
+  ASSERT_EQ(adaptation.exitCode, 0) << adaptation.error;
+  const auto more = itk::SegmentationModel::Read(folder + "/more/model.safetensors");
+  const itk::nn::ModelCard & grown = more->GetModel()->GetCard();
+  ASSERT_EQ(grown.tasks.size(), 3U);
+  EXPECT_EQ(grown.tasks[0], card.tasks[0]);
+  EXPECT_EQ(grown.tasks[2].name, "third");
+  EXPECT_EQ(nlohmann::json::parse(grown.configuration).at("domains")[2],
+            nlohmann::json::parse(R"({"tgt_idx": [4], "mod_idx": 1})"));
+  EXPECT_EQ(nlohmann::json::parse(grown.configuration).at("tn"), 6);
+  for (const auto & [name, tensor] : model->GetModel()->GetWeights())
+  {
+    const itk::nn::Tensor & after = more->GetModel()->GetWeights().Get(name);
+    if (after.GetShape() == tensor.GetShape())
+    {
+      EXPECT_EQ(after.ToVector<float>(), tensor.ToVector<float>()) << name;
+    }
+    else
+    {
+      EXPECT_NE(name.find("task_prior"), std::string::npos) << name;
+      EXPECT_EQ(after.Slice(0, 0, 4).ToVector<float>(), tensor.Slice(0, 0, 4).ToVector<float>()) << name;
+      EXPECT_EQ(after.Slice(0, 6, 7).ToVector<float>(), tensor.Slice(0, 5, 6).ToVector<float>()) << name;
+    }
+  }
+}
+
+/** Averaged weights are taken of a checkpoint, or the others. */
+TEST(Volumes, CheckpointOfHermes)
+{
+  const char * goldens = std::getenv("UNIVERSEG_GOLDENS_DIR");
+  const std::string file =
+    goldens == nullptr ? std::string() : (fs::path(goldens) / "hermes/hermes_m_narrow/checkpoint.pth").string();
+  if (!fs::exists(file))
+  {
+    GTEST_SKIP() << "UNIVERSEG_GOLDENS_DIR has no hermes/hermes_m_narrow/checkpoint.pth";
+  }
+  const std::string folder = MakeFolder("volumes-checkpoint");
+  const auto convert = [&](const std::string & name, const std::vector<std::string> & more)
+  {
+    std::vector<std::string> command{ "convert",
+                                      file,
+                                      folder + "/" + name,
+                                      "--network",
+                                      "hermes_medformer",
+                                      "--config",
+                                      fs::path(file).replace_filename("config.json").string() };
+    command.insert(command.end(), more.begin(), more.end());
+    return RunCommand(command);
+  };
+  const ProcessResult average = convert("average.safetensors", {});
+  ASSERT_EQ(average.exitCode, 0) << average.error;
+  const ProcessResult plain = convert("plain.safetensors", { "--state-dict", "model_state_dict" });
+  ASSERT_EQ(plain.exitCode, 0) << plain.error;
+  const auto a = itk::nn::Model::Read(folder + "/average.safetensors");
+  const auto b = itk::nn::Model::Read(folder + "/plain.safetensors");
+  ASSERT_EQ(a->GetWeights().GetSize(), b->GetWeights().GetSize());
+  for (const auto & [name, tensor] : b->GetWeights())
+  {
+    const auto values = tensor.ToVector<float>();
+    const auto halves = a->GetWeights().Get(name).ToVector<float>();
+    for (std::size_t i = 0; i < values.size(); ++i)
+    {
+      ASSERT_EQ(halves[i], 0.5F * values[i]) << name;
+    }
+  }
+  const ProcessResult absent = convert("x.safetensors", { "--state-dict", "teacher" });
+  EXPECT_EQ(absent.exitCode, 1);
+  EXPECT_NE(absent.error.find("no key 'teacher'"), std::string::npos) << absent.error;
 }
 
 /** Volumes are prepared, a network is trained with them, and segments the images as they were. */
@@ -563,7 +736,8 @@ TEST(Volumes, AdaptAddsATask)
                  "--output",
                  folder + "/x" });
   EXPECT_EQ(other.exitCode, 1);
-  EXPECT_NE(other.error.find("the network is universeg; tasks are added to u2net only"), std::string::npos)
+  EXPECT_NE(other.error.find("The network universeg gets no further tasks; hermes, hermes_medformer and u2net do"),
+            std::string::npos)
     << other.error;
 }
 

@@ -91,6 +91,19 @@ public:
   std::int64_t GetTask() const override;
   /** Of a domain. Throws Error without domains. */
   ConstPointer ForTask(std::int64_t task) const override;
+  bool IsMultiLabel() const override;
+  /** aux_out, if there is one. */
+  std::vector<std::string> GetDeepLogitsNames() const override;
+  ImageClasses GetImageClasses() const override;
+  /** Without the domains. */
+  ConstPointer ForTaskInputs() const override;
+  /** tgt_idx [B, T] and mod_idx [B] of domains; T is the greatest number of classes of one and
+   * another, the null task that also fills the lists of the others. Throws Error also for a
+   * task tn - 1, which the reference never trains. */
+  TensorMap MakeTaskInputs(const std::vector<std::int64_t> & tasks) const override;
+  /** A domain more, with new rows tn - 1, tn, ... of the pools of tasks: the null task stays
+   * the last row, the one before it stays without a task. */
+  Extension WithTask(const NewTask & task) const override;
   Graph BuildGraph(const ShapeMap & inputs) const override;
 
   const HermesMedFormerConfiguration & GetValues() const

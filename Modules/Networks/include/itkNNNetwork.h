@@ -19,6 +19,7 @@
 #define itkNNNetwork_h
 
 #include "UniverSegNetworksExport.h"
+#include "itkNNExecutionPlan.h"
 #include "itkNNGraph.h"
 #include "itkNNStateDict.h"
 
@@ -117,6 +118,30 @@ public:
 
   using ConstPointer = std::shared_ptr<const Network>;
 
+  /** \brief What tells the images of different sources apart, beside the logits. */
+  struct ImageClasses
+  {
+    std::string output; ///< logits [B, K] of the image's class; empty: there is none
+    std::string input;  ///< of the graph of ForTaskInputs(): the classes [B], -1 for an unknown one
+  };
+
+  /** \brief A task that a network is to get. */
+  struct NewTask
+  {
+    std::int64_t channels = 1;  ///< of its images
+    std::int64_t classes = 2;   ///< of its labels, background included
+    std::int64_t modality = -1; ///< of its images, where the network has priors of modalities
+  };
+
+  /** \brief A network with a task more. */
+  struct Extension
+  {
+    ConstPointer network; ///< whose task is the new one
+    /** Of tensors with more rows, along the first axis, than before: the number that a row had,
+     * -1 for a new one. Tensors of names that were not there are new altogether, others stay. */
+    std::vector<std::int64_t> rows;
+  };
+
   virtual ~Network();
 
   /** "universeg", "fmunet", "hermes", "hermes_medformer", "pctnet", "u2net", "unet3d". */
@@ -143,6 +168,29 @@ public:
   /** The network with the same weights whose graph is that of a task. Throws Error when there is
    * no such task, and for a network of one task. */
   virtual ConstPointer ForTask(std::int64_t task) const;
+
+  /** Whether each logit is that of a class by itself: a voxel may have several classes, and
+   * none is the background's. False by default. */
+  virtual bool IsMultiLabel() const;
+
+  /** Outputs with logits of coarser levels by which the network is trained too; none by
+   * default. */
+  virtual std::vector<std::string> GetDeepLogitsNames() const;
+
+  /** None by default. */
+  virtual ImageClasses GetImageClasses() const;
+
+  /** The network with the same weights that takes the images' tasks as inputs, so that images
+   * of several tasks share a batch. Null by default: batches are of one task. */
+  virtual ConstPointer ForTaskInputs() const;
+
+  /** These inputs for images of tasks, and "channel_weight" [B, T], 1 for a logit of one of
+   * the image's classes, which come first, else 0.
+   * Throws Error when there is no such task, and for a network without such inputs. */
+  virtual TensorMap MakeTaskInputs(const std::vector<std::int64_t> & tasks) const;
+
+  /** Throws Error when the task is none for the network, and for a network that gets none. */
+  virtual Extension WithTask(const NewTask & task) const;
 
   /** Inputs that stay the same for many runs, so that what depends on them alone
    * is worth keeping. None by default. */

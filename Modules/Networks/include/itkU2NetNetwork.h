@@ -90,6 +90,7 @@ public:
   std::int64_t GetNumberOfTasks() const override;
   std::int64_t GetTask() const override;
   ConstPointer ForTask(std::int64_t task) const override;
+  Extension WithTask(const NewTask & task) const override;
   Graph BuildGraph(const ShapeMap & inputs) const override;
 
   const U2NetConfiguration & GetValues() const

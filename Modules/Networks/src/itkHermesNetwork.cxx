@@ -393,6 +393,42 @@ HermesNetwork::ForTask(std::int64_t task) const
   return std::make_shared<HermesNetwork>(std::move(configuration));
 }
 
+bool
+HermesNetwork::IsMultiLabel() const
+{
+  return true;
+}
+
+Network::ImageClasses
+HermesNetwork::GetImageClasses() const
+{
+  return GetHermesImageClasses();
+}
+
+Network::ConstPointer
+HermesNetwork::ForTaskInputs() const
+{
+  HermesConfiguration configuration = m_Configuration;
+  configuration.priors.domains.clear();
+  configuration.priors.task = 0;
+  return std::make_shared<HermesNetwork>(std::move(configuration));
+}
+
+TensorMap
+HermesNetwork::MakeTaskInputs(const std::vector<std::int64_t> & tasks) const
+{
+  return MakeHermesTaskInputs("hermes", m_Configuration.priors, tasks);
+}
+
+Network::Extension
+HermesNetwork::WithTask(const NewTask & task) const
+{
+  HermesConfiguration configuration = m_Configuration;
+  const std::vector<std::int64_t> rows =
+    ExtendHermesPriors("hermes", configuration.priors, task, configuration.inputChannels);
+  return { std::make_shared<HermesNetwork>(std::move(configuration)), rows };
+}
+
 Graph
 HermesNetwork::BuildGraph(const ShapeMap & inputs) const
 {

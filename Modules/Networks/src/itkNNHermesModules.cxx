@@ -140,6 +140,93 @@ ForHermesTask(const std::string & network, HermesPriors priors, std::int64_t tas
   return priors;
 }
 
+Network::ImageClasses
+GetHermesImageClasses()
+{
+  return { "mod_out", modalityName };
+}
+
+namespace
+{
+/** Throws Error when a domain has the task that the reference's losses weigh with 0. */
+void
+RequireNoSpareTask(const std::string & network, const HermesPriors & priors, std::size_t domain)
+{
+  for (const std::int64_t number : priors.domains[domain].tasks)
+  {
+    itkNNRequireMacro(number < priors.tasks - 1,
+                      network << ", domains[" << domain << "]: an entry of tgt_idx is " << number
+                              << ", which is never trained; should be at most tn - 2 = " << priors.tasks - 2);
+  }
+}
+} // namespace
+
+TensorMap
+MakeHermesTaskInputs(const std::string & network, const HermesPriors & priors, const std::vector<std::int64_t> & tasks)
+{
+  itkNNRequireMacro(!tasks.empty(), network << ": a batch has no images");
+  std::int64_t columns = 0;
+  for (const std::int64_t task : tasks)
+  {
+    itkNNRequireMacro(task >= 0 && task < static_cast<std::int64_t>(priors.domains.size()),
+                      network << ": an image is of task " << task << ", but domains of the configuration has "
+                              << priors.domains.size() << " entries");
+    const auto domain = static_cast<std::size_t>(task);
+    RequireNoSpareTask(network, priors, domain);
+    columns = std::max(columns, static_cast<std::int64_t>(priors.domains[domain].tasks.size()));
+  }
+  // Every image has a null task, the one with most classes too.
+  ++columns;
+  const auto images = static_cast<std::int64_t>(tasks.size());
+  std::vector<std::int64_t> numbers(static_cast<std::size_t>(images * columns), -1);
+  std::vector<std::int64_t> modalities;
+  Tensor weights = Tensor::Zeros({ images, columns });
+  for (std::size_t image = 0; image < tasks.size(); ++image)
+  {
+    const HermesDomain & domain = priors.domains[static_cast<std::size_t>(tasks[image])];
+    const auto first = static_cast<std::ptrdiff_t>(image) * columns;
+    std::copy(domain.tasks.begin(), domain.tasks.end(), numbers.begin() + first);
+    std::fill_n(weights.GetData<float>() + first, domain.tasks.size(), 1.0F);
+    modalities.push_back(domain.modality);
+  }
+  return { { tasksName, Tensor::FromVector({ images, columns }, numbers) },
+           { modalityName, Tensor::FromVector({ images }, modalities) },
+           { "channel_weight", weights } };
+}
+
+std::vector<std::int64_t>
+ExtendHermesPriors(const std::string & network,
+                   HermesPriors & priors,
+                   const Network::NewTask & task,
+                   std::int64_t inputChannels)
+{
+  itkNNRequireMacro(task.channels == inputChannels,
+                    network << ": a new task has images of " << task.channels << " channels, should be those of all, "
+                            << inputChannels);
+  RequireIn(network + ": classes of a new task", task.classes, 2, maximumRows);
+  RequireIn(network + ": the modality of a new task", task.modality, -1, priors.modalities - 1);
+  for (std::size_t i = 0; i < priors.domains.size(); ++i)
+  {
+    RequireNoSpareTask(network, priors, i);
+  }
+  const std::int64_t spare = priors.tasks - 1;
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(spare));
+  std::iota(rows.begin(), rows.end(), 0);
+  HermesDomain domain;
+  domain.modality = task.modality;
+  for (std::int64_t i = 0; i < task.classes - 1; ++i)
+  {
+    domain.tasks.push_back(spare + i);
+    rows.push_back(-1);
+  }
+  rows.push_back(spare);
+  rows.push_back(priors.tasks);
+  priors.tasks += task.classes - 1;
+  priors.domains.push_back(std::move(domain));
+  priors.task = static_cast<std::int64_t>(priors.domains.size()) - 1;
+  return rows;
+}
+
 void
 DeclareHermesBlock(ParameterList & list,
                    const std::string & key,

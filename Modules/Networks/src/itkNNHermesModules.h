@@ -43,6 +43,17 @@ std::int64_t CountHermesTasks(const HermesPriors & priors);
 /** The same with another domain. Throws Error without domains. */
 HermesPriors ForHermesTask(const std::string & network, HermesPriors priors, std::int64_t task);
 
+Network::ImageClasses GetHermesImageClasses();
+/** See HermesNetwork::MakeTaskInputs(). */
+TensorMap MakeHermesTaskInputs(const std::string & network,
+                               const HermesPriors & priors,
+                               const std::vector<std::int64_t> & tasks);
+/** Add a domain, which runs from now on. \return Network::Extension::rows of the pools. */
+std::vector<std::int64_t> ExtendHermesPriors(const std::string & network,
+                                             HermesPriors & priors,
+                                             const Network::NewTask & task,
+                                             std::int64_t inputChannels);
+
 /** Two convolutions with normalisation and rectifier before them, and a third beside
  * them where the channels or the extents change. */
 void DeclareHermesBlock(ParameterList & list,

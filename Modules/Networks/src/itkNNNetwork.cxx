@@ -143,6 +143,42 @@ Network::GetTask() const
   return 0;
 }
 
+bool
+Network::IsMultiLabel() const
+{
+  return false;
+}
+
+std::vector<std::string>
+Network::GetDeepLogitsNames() const
+{
+  return {};
+}
+
+Network::ImageClasses
+Network::GetImageClasses() const
+{
+  return {};
+}
+
+Network::ConstPointer
+Network::ForTaskInputs() const
+{
+  return nullptr;
+}
+
+TensorMap
+Network::MakeTaskInputs(const std::vector<std::int64_t> &) const
+{
+  itkNNThrowMacro("The network " << this->GetName() << " has no inputs for the tasks of a batch's images");
+}
+
+Network::Extension
+Network::WithTask(const NewTask &) const
+{
+  itkNNThrowMacro("The network " << this->GetName() << " gets no further tasks; hermes, hermes_medformer and u2net do");
+}
+
 Network::ConstPointer
 Network::ForTask(std::int64_t task) const
 {

@@ -513,6 +513,16 @@ U2NetNetwork::ForTask(std::int64_t task) const
   return std::make_shared<U2NetNetwork>(std::move(configuration));
 }
 
+Network::Extension
+U2NetNetwork::WithTask(const NewTask & task) const
+{
+  U2NetConfiguration configuration = m_Configuration;
+  configuration.task = static_cast<std::int64_t>(configuration.inputChannels.size());
+  configuration.inputChannels.push_back(task.channels);
+  configuration.classes.push_back(task.classes);
+  return { std::make_shared<U2NetNetwork>(std::move(configuration)), {} };
+}
+
 Graph
 U2NetNetwork::BuildGraph(const ShapeMap & inputs) const
 {

@@ -61,6 +61,14 @@ enum class DeepSupervision : std::uint8_t
 UniverSegTraining_EXPORT DeepSupervision ParseDeepSupervision(const std::string & name);
 UniverSegTraining_EXPORT std::string ToString(DeepSupervision mode);
 
+/** A cross-entropy of whole images, see AddImageCrossEntropy(). \ingroup UniverSegTraining */
+struct ImageLoss
+{
+  std::string output;  ///< of the network, [B, K]
+  std::string classes; ///< input with the images' classes: one of the network's, or one of its own
+  double weight = 1;   ///< in the sum of losses
+};
+
 /** How gradients are computed. \ingroup UniverSegTraining */
 struct GradientOptions
 {
@@ -75,12 +83,16 @@ struct GradientOptions
    * of them; empty: 1, 1/2, 1/4, ... */
   std::vector<double> deepWeights;
   DeepSupervision deepSupervision = DeepSupervision::Pooled;
+  std::vector<ImageLoss> imageLosses; ///< are added to the losses of the outputs above
   /** Compute parts again instead of keeping their results: less memory, up to a
    * third more time. The parts are those of DifferentiationOptions::recompute. */
   std::vector<std::string> recompute;
   /** Weights whose names contain one of these are trained, the others stay as they are; empty:
    * all are trained. */
   std::vector<std::string> trainedParts;
+  /** Rows, of the first axis, of the weights that are trained; the gradients of the other rows
+   * are 0, so that an optimiser without weight decay leaves them as they are. Empty: all. */
+  std::vector<std::int64_t> trainedRows;
   bool joinGradients = false; ///< into one tensor, float32
   PlanOptions plan;           ///< loops are not made: values wait for their gradients
 };
@@ -100,6 +112,8 @@ public:
   static constexpr const char * targetName = "label";
   /** The name of weights of pixels, [B, 1, spatial...]; they may be missing. */
   static constexpr const char * pixelWeightName = "pixel_weight";
+  /** The name of weights of channels, [B, C], see AddLoss(); they may be missing. */
+  static constexpr const char * channelWeightName = "channel_weight";
 
   /** Throws Error when an option is out of its range.
    * \param resources of runners that do not run at the same time, for one arena for all; null: its own. */

@@ -51,7 +51,11 @@ struct ScheduleOptions
 {
   ScheduleShape shape = ScheduleShape::Constant;
   double rate = 1e-4;
-  std::int64_t warmup = 0;              ///< steps in which the rate rises in proportion to the step
+  std::int64_t warmup = 0; ///< steps in which the rate rises
+  /** The rate rises as rate * 2.718^(10 (s / warmup - 1)) of steps done s, held as below, is
+   * `rate` at its end, and t is the part of all steps that are done, as in Hermes; else it rises
+   * in proportion to the step. */
+  bool exponentialWarmup = false;
   double minimum = 0;                   ///< never less than this behind the warm-up
   double power = 0.9;                   ///< of Polynomial
   double factor = 0.5;                  ///< of Steps, Milestones and the plateaus

@@ -47,7 +47,8 @@ enum class LossFunction : std::uint8_t
   SmoothedLabels, ///< CrossEntropy with labels that are less sure where the pixel weight says so
   Entropy,        ///< of the probabilities; needs no target
   TotalVariation, ///< of the probabilities; needs no target
-  Lovasz          ///< Lovasz extension of the Jaccard loss
+  Lovasz,         ///< Lovasz extension of the Jaccard loss
+  AdaptiveDice    ///< Tversky whose weights of false positives and negatives follow their shares
 };
 
 /** What makes probabilities of logits, for losses that may use either.
@@ -64,7 +65,7 @@ UniverSegTraining_EXPORT const char * ToString(LossFunction function);
 UniverSegTraining_EXPORT const char * ToString(LossActivation activation);
 /** "dice", "tversky", "cross_entropy", "bce", "focal", "generalized_cross_entropy", "focal_dice",
  * "noise_robust_dice", "binary_dice", "group_dice", "exp_log", "mae", "mse", "smoothed_labels", "entropy",
- * "total_variation", "lovasz". Throws Error that lists them. */
+ * "total_variation", "lovasz", "adaptive_dice". Throws Error that lists them. */
 UniverSegTraining_EXPORT LossFunction ParseLossFunction(const std::string & name);
 /** "sigmoid", "softmax", "tanh", "none". Throws Error that lists them. */
 UniverSegTraining_EXPORT LossActivation ParseLossActivation(const std::string & name);
@@ -80,6 +81,10 @@ UniverSegTraining_EXPORT LossActivation ParseLossActivation(const std::string & 
  *   DiceLoss is activation softmax, squared false, pooled true, smooth 1e-5.
  * - Tversky: 1 - (sum p t + smooth) / (sum p t + alpha sum p (1 - t) +
  *   beta sum (1 - p) t + smooth); S. Salehi et al., arXiv:1706.05721.
+ * - AdaptiveDice: Tversky with beta = 1 - alpha, alpha = FP / (FP + FN + 1e-6), clipped to
+ *   [0.2, 0.8], of the image's channel, FP = sum p (1 - t) and FN = sum (1 - p) t; gradients
+ *   flow through alpha. Without smooth in the numerator, 1e-6 in the denominator, so that a
+ *   channel that the target does not have adds 1 and no gradient. As Hermes has it.
  * - CrossEntropy: mean over images and elements of -sum over channels of t log q
  *   with q = (1 - blend) p + blend / 2. PyMIC 0.5's CrossEntropyLoss has blend
  *   0.001.
@@ -138,17 +143,37 @@ struct LossOptions
 /** Append a loss to a graph: a scalar.
  *
  * \param pixelWeight [B, 1, spatial...], at least 0; -1: all weigh the same.
+ * \param channelWeight [B, C], of each channel of each image in the mean, at least 0 and one of
+ * them above; of BinaryCrossEntropy, AdaptiveDice, and of Dice and Tversky that are neither
+ * pooled nor have weights of classes; -1: all weigh the same.
  * Throws Error when logits and target differ in shape or have fewer than 3 axes,
- * the loss knows no weights of pixels or classes that are given, or an option is out
- * of its range.
+ * the loss knows no weights of pixels, channels or classes that are given, or an option is
+ * out of its range.
  * \ingroup UniverSegTraining */
-UniverSegTraining_EXPORT ValueId
-AddLoss(Graph & graph, ValueId logits, ValueId target, const LossOptions & options, ValueId pixelWeight = -1);
+UniverSegTraining_EXPORT ValueId AddLoss(Graph & graph,
+                                         ValueId logits,
+                                         ValueId target,
+                                         const LossOptions & options,
+                                         ValueId pixelWeight = -1,
+                                         ValueId channelWeight = -1);
 
 /** Append the weighted sum of losses: a scalar. Throws Error when there is none.
  * \ingroup UniverSegTraining */
-UniverSegTraining_EXPORT ValueId AddLosses(
-  Graph & graph, ValueId logits, ValueId target, const std::vector<LossOptions> & losses, ValueId pixelWeight = -1);
+UniverSegTraining_EXPORT ValueId AddLosses(Graph & graph,
+                                           ValueId logits,
+                                           ValueId target,
+                                           const std::vector<LossOptions> & losses,
+                                           ValueId pixelWeight = -1,
+                                           ValueId channelWeight = -1);
+
+/** Append the cross-entropy of whole images: a scalar, the mean over the images that have a
+ * class, 0 when none has.
+ *
+ * \param logits [B, K].
+ * \param classes [B] or [B, 1], numbers from 0 to K - 1; another, as -1, is none.
+ * Throws Error when a shape is another.
+ * \ingroup UniverSegTraining */
+UniverSegTraining_EXPORT ValueId AddImageCrossEntropy(Graph & graph, ValueId logits, ValueId classes);
 } // namespace nn
 } // namespace itk
 

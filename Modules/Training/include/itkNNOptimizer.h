@@ -121,6 +121,21 @@ UniverSegTraining_EXPORT double ClipGlobalNorm(TensorMap & gradients, double nor
  * empty sum becomes factor * terms. \ingroup UniverSegTraining */
 UniverSegTraining_EXPORT void Accumulate(TensorMap & sum, const TensorMap & terms, double factor);
 
+/** How a moving average of weights begins. \ingroup UniverSegTraining */
+enum class AverageStart : std::uint8_t
+{
+  Ramp, ///< young averages forget faster: the decay is at most s / (s + 10) in step s = 1, 2, ...
+  Mean  ///< it is the mean of the weights of all steps until (s - 1) / s reaches the decay, as in Hermes
+};
+
+/** "ramp", "mean". Throws Error that lists them. \ingroup UniverSegTraining */
+UniverSegTraining_EXPORT AverageStart ParseAverageStart(const std::string & name);
+
+/** The decay of a moving average in a step.
+ * \param step 0, 1, ...
+ * \ingroup UniverSegTraining */
+UniverSegTraining_EXPORT double ComputeAverageDecay(double decay, std::int64_t step, AverageStart start);
+
 /** average = decay * average + (1 - decay) * weights, for all names of the
  * weights; new names are copied. \ingroup UniverSegTraining */
 UniverSegTraining_EXPORT void UpdateAverage(StateDict & average, const StateDict & weights, double decay);

@@ -46,12 +46,13 @@ struct TrainerOptions
   std::int64_t batchesPerStep = 1; ///< whose gradients are averaged, over all processes
   double clipNorm = 0;             ///< largest global norm of the gradients; 0: any
   double averageDecay = 0;         ///< of a moving average of the weights; 0: there is none
-  std::int64_t validateEvery = 0;  ///< steps between validations; 0: at the end only
-  std::int64_t saveEvery = 0;      ///< steps between checkpoints; 0: at the end only
-  std::int64_t patience = 0;       ///< steps without a better validation after which training ends; 0: any
-  unsigned int loaderThreads = 1;  ///< that make batches ahead; 0: none
-  std::size_t loaderDepth = 4;     ///< batches made ahead
-  std::string checkpoint;          ///< file that is written and replaced; empty: none
+  AverageStart averageStart = AverageStart::Ramp;
+  std::int64_t validateEvery = 0; ///< steps between validations; 0: at the end only
+  std::int64_t saveEvery = 0;     ///< steps between checkpoints; 0: at the end only
+  std::int64_t patience = 0;      ///< steps without a better validation after which training ends; 0: any
+  unsigned int loaderThreads = 1; ///< that make batches ahead; 0: none
+  std::size_t loaderDepth = 4;    ///< batches made ahead
+  std::string checkpoint;         ///< file that is written and replaced; empty: none
 };
 
 /** Where training is. \ingroup UniverSegTraining */

@@ -66,12 +66,59 @@ private:
   std::uint64_t m_Seed;
 };
 
+/** The cases of a task for batches of several. \ingroup UniverSegTraining */
+struct VolumeTaskCases
+{
+  std::int64_t task = 0; ///< number in the network
+  std::shared_ptr<const VolumeCache> cases;
+  SampleTransforms transforms;
+  double weight = 1; ///< of each case among the cases of all tasks
+};
+
+/** \class MixedVolumeBatchSource
+ * \brief Batches with images of several tasks of a network, see Network::ForTaskInputs().
+ *
+ * The tensors are "input" [B, C, D, H, W], "label" [B, T, D, H, W] without the background, which
+ * is the first of the transforms' label probabilities, with zeros where an image has no class
+ * of that number, and those of Network::MakeTaskInputs().
+ *
+ * Every image is drawn of all cases, with replacement, with a probability in proportion to the
+ * weight of its task. Draws depend on the seed and the sample's number alone.
+ * \ingroup UniverSegTraining */
+class UniverSegTraining_EXPORT MixedVolumeBatchSource : public BatchSource
+{
+public:
+  /** Throws Error when the batch is empty, a weight is negative or all are 0, or a task is none
+   * of the network's. */
+  MixedVolumeBatchSource(Network::ConstPointer network,
+                         std::vector<VolumeTaskCases> tasks,
+                         std::int64_t batchSize,
+                         std::uint64_t seed);
+  ~MixedVolumeBatchSource() override;
+
+  /** Throws Error that names the case when it cannot be read or prepared, or its labels have
+   * another number of classes than its task. */
+  TensorMap MakeBatch(std::uint64_t position) const override;
+
+private:
+  /** Number of the entry of `tasks`, and of its case. */
+  std::pair<std::size_t, std::size_t> FindCase(std::uint64_t number) const;
+
+  Network::ConstPointer m_Network;
+  std::vector<VolumeTaskCases> m_Tasks;
+  std::vector<double> m_Shares; ///< of the draws, not normalised
+  std::int64_t m_BatchSize;
+  std::uint64_t m_Seed;
+};
+
 /** \class VolumeValidation
  * \brief Scores weights by segmenting cases: the Dice coefficient of each class of each case,
  * averaged over the cases; of the classes that are not 0, for the score.
  *
  * As PyMIC: predictions and labels are compared as the transforms leave them; a class that is in
- * neither scores 1.
+ * neither scores 1. Of a network with logits of each class by itself (Network::IsMultiLabel()),
+ * as Hermes: a class is where its logit is not negative, and a case counts for the classes that
+ * its labels have.
  * \ingroup UniverSegTraining */
 class UniverSegTraining_EXPORT VolumeValidation
 {
@@ -82,7 +129,7 @@ public:
                    VolumePipeline pipeline,
                    PlanOptions plan = {});
 
-  /** score; "dice" the same, and "dice-<class>".
+  /** score; "dice" the same, and "dice-<class>" of each class that a case counts for.
    * Throws Error that names the case. */
   ValidationResult Run(const StateDict & weights) const;
 

@@ -42,6 +42,7 @@ struct UniverSegTraining_EXPORT VolumeNetworkSettings
   std::string start;
   std::vector<std::string> startParts;
   std::vector<std::string> trainedParts;
+  std::vector<std::int64_t> trainedRows;
 
   void Describe(ConfigurationTable & table);
   /** Throws Error that names what is wrong. */
@@ -137,6 +138,7 @@ struct UniverSegTraining_EXPORT VolumeTaskSettings
 {
   std::string name;
   std::string settings;
+  double weight = 1;
 
   void Describe(ConfigurationTable & table);
 };
@@ -151,11 +153,13 @@ struct UniverSegTraining_EXPORT VolumeTrainingSettings
   std::int64_t batchesPerStep = 1;
   double clipNorm = 0;
   double averageDecay = 0;
+  std::string averageStart = "ramp";
   std::int64_t saveEvery = 250;
   std::int64_t logEvery = 10;
   std::int64_t loaderThreads = 1;
   std::string deepSupervision = "none";
   std::vector<double> deepSupervisionWeights;
+  double modalityWeight = 0.01;
   VolumeNetworkSettings network;
   std::vector<VolumeTaskSettings> tasks;
   VolumeDataSettings data;
@@ -173,6 +177,10 @@ struct UniverSegTraining_EXPORT VolumeTrainingSettings
   /** PyMIC's Dice and cross-entropy, half of each. */
   VolumeTrainingSettings();
 
+  /** Before a file is read: hermes and hermes_medformer get what their authors train them with, in the place of
+   * PyMIC's; other networks nothing. */
+  void SetNetworkDefaults(const std::string & network);
+
   void Describe(ConfigurationTable & table);
 
   /** Without plan options and files. Throws Error that names what is out of its range. */
@@ -181,6 +189,8 @@ struct UniverSegTraining_EXPORT VolumeTrainingSettings
   /** Throws Error when a list cannot be read.
    * \param folder that relative names start from when they are not to be found otherwise. */
   std::shared_ptr<const VolumeCache> GetTrainingCases(const std::string & folder) const;
+  /** Of the order of batches and the draws of their samples. */
+  std::uint64_t GetBatchSeed() const;
   /** Batches of these cases. Throws Error also when the transforms or the batch are none. */
   BatchSource::ConstPointer MakeBatchSource(const std::string & folder) const;
   /** Null when there are none. */
@@ -191,6 +201,9 @@ struct UniverSegTraining_EXPORT VolumeTrainingSettings
   /** For the card of the model: JSON of a U2NetPipeline where `u2net` has one, else of the
    * VolumePipeline of inference. */
   std::string GetPreprocessing() const;
+
+private:
+  void SetDeepOutputs(const Network & network, GradientOptions & options) const;
 };
 
 /** The settings of a file of PyMIC that trains. What has no meaning here is told by

@@ -33,8 +33,8 @@ namespace nn
 {
 namespace
 {
-/** Plans that are kept: training has few shapes. */
-constexpr std::size_t keptPlans = 4;
+/** Plans that are kept: training has few shapes, batches of several tasks one for each number of classes. */
+constexpr std::size_t keptPlans = 12;
 
 constexpr const char * lossName = "loss";
 constexpr const char * joinedGradientsName = "joined.gradients";
@@ -79,10 +79,20 @@ Pool(Graph & graph, ValueId value, const Shape & extents)
   return graph.Add(std::move(op), { value }, "deep_supervision");
 }
 
+/** What the losses compare with, and their weights; -1: none. */
+struct LossInputs
+{
+  ValueId target = -1;
+  ValueId pixelWeight = -1;
+  ValueId channelWeight = -1;
+};
+
 /** The losses of a coarser output. */
 ValueId
-AddDeepLosses(Graph & graph, ValueId logits, ValueId target, ValueId pixelWeight, const GradientOptions & options)
+AddDeepLosses(Graph & graph, ValueId logits, const LossInputs & inputs, const GradientOptions & options)
 {
+  ValueId target = inputs.target;
+  ValueId pixelWeight = inputs.pixelWeight;
   const auto extentsOf = [&graph](ValueId value)
   {
     const Shape & shape = graph.GetShape(value);
@@ -104,7 +114,7 @@ AddDeepLosses(Graph & graph, ValueId logits, ValueId target, ValueId pixelWeight
       pixelWeight = pixelWeight < 0 ? pixelWeight : Pool(graph, pixelWeight, extentsOf(logits));
       break;
   }
-  return AddLosses(graph, logits, target, options.losses, pixelWeight);
+  return AddLosses(graph, logits, target, options.losses, pixelWeight, inputs.channelWeight);
 }
 
 /** Weights of all outputs, with the sum 1. */
@@ -128,19 +138,56 @@ GetDeepWeights(const GradientOptions & options)
 }
 
 ValueId
-AddAllLosses(Graph & graph, ValueId logits, ValueId target, ValueId pixelWeight, const GradientOptions & options)
+AddAllLosses(Graph & graph, ValueId logits, const LossInputs & inputs, const GradientOptions & options)
 {
   const std::vector<double> weights = GetDeepWeights(options);
   const auto weighted = [&](ValueId loss, double weight)
   { return weight == 1 ? loss : graph.Apply(UnaryFunction::Linear, loss, weight, 0); };
-  ValueId sum = weighted(AddLosses(graph, logits, target, options.losses, pixelWeight), weights[0]);
+  ValueId sum = weighted(
+    AddLosses(graph, logits, inputs.target, options.losses, inputs.pixelWeight, inputs.channelWeight), weights[0]);
   for (std::size_t i = 0; i < options.deepOutputs.size(); ++i)
   {
     const ValueId coarse = FindOutput(graph, options.deepOutputs[i]);
-    const ValueId loss = AddDeepLosses(graph, coarse, target, pixelWeight, options);
+    const ValueId loss = AddDeepLosses(graph, coarse, inputs, options);
     sum = graph.Combine(BinaryFunction::Add, sum, weighted(loss, weights[i + 1]));
   }
   return sum;
+}
+
+/** An input of the graph; -1: there is none. */
+ValueId
+FindInput(const Graph & graph, const std::string & name)
+{
+  const auto inputs = graph.GetValuesOfKind(Graph::ValueKind::Input);
+  const auto found =
+    std::find_if(inputs.begin(), inputs.end(), [&](ValueId id) { return graph.GetValue(id).name == name; });
+  return found == inputs.end() ? -1 : *found;
+}
+
+/** Gradients of 0 but in some rows. */
+void
+KeepRows(DifferentiatedGraph & gradients, const std::vector<std::int64_t> & rows)
+{
+  Graph & graph = gradients.graph;
+  for (std::size_t i = 0; i < gradients.outputs.size() && !rows.empty(); ++i)
+  {
+    const ValueId gradient = FindOutput(graph, gradients.outputs[i]);
+    const Shape & shape = graph.GetShape(gradient);
+    Shape maskShape(shape.size(), 1);
+    itkNNRequireMacro(!shape.empty(), "'" << gradients.names[i] << "' is a scalar, and rows are to be trained");
+    maskShape[0] = shape[0];
+    Tensor mask = Tensor::Zeros(maskShape);
+    for (const std::int64_t row : rows)
+    {
+      itkNNRequireMacro(row >= 0 && row < shape[0],
+                        "Row " << row << " of '" << gradients.names[i] << "' is to be trained, should be 0 to "
+                               << shape[0] - 1);
+      mask.GetData<float>()[row] = 1;
+    }
+    graph.RemoveOutput(gradients.outputs[i]);
+    graph.AddOutput(gradients.outputs[i],
+                    graph.Combine(BinaryFunction::Multiply, gradient, graph.AddConstant(mask, "trained_rows")));
+  }
 }
 
 /** In float32 or float64, whatever the batch was computed in. */
@@ -305,15 +352,40 @@ GradientRunner::MakeEntry(const ShapeMap & shapes) const
   itkNNRequireMacro(label != own.end(), "Input '" << targetName << "', which the loss compares with, is missing");
   const Shape labelShape = label->second;
   own.erase(label);
-  const auto pixelWeight = own.find(pixelWeightName);
-  const Shape weightShape = pixelWeight == own.end() ? Shape() : pixelWeight->second;
-  own.erase(pixelWeightName);
+  // Inputs that the network has not are of the losses.
+  const auto names = m_Network->GetInputNames();
+  ShapeMap ofLosses;
+  for (const auto & [name, shape] : shapes)
+  {
+    if (name != targetName && std::find(names.begin(), names.end(), name) == names.end())
+    {
+      ofLosses.emplace(name, shape);
+      own.erase(name);
+    }
+  }
   TrainingGraph training = m_Network->BuildTrainingGraph(own);
   Graph & graph = training.graph;
   const ValueId logits = FindOutput(graph, m_Options.output);
-  const ValueId target = graph.AddInput(targetName, labelShape);
-  const ValueId weight = weightShape.empty() ? -1 : graph.AddInput(pixelWeightName, weightShape);
-  graph.AddOutput(lossName, AddAllLosses(graph, logits, target, weight, m_Options));
+  LossInputs inputs;
+  inputs.target = graph.AddInput(targetName, labelShape);
+  for (const auto & [name, shape] : ofLosses)
+  {
+    graph.AddInput(name, shape);
+  }
+  inputs.pixelWeight = FindInput(graph, pixelWeightName);
+  inputs.channelWeight = FindInput(graph, channelWeightName);
+  ValueId loss = AddAllLosses(graph, logits, inputs, m_Options);
+  for (const ImageLoss & ofImages : m_Options.imageLosses)
+  {
+    const ValueId classes = FindInput(graph, ofImages.classes);
+    itkNNRequireMacro(classes >= 0,
+                      "Input '" << ofImages.classes << "', the classes of the images that the output '"
+                                << ofImages.output << "' is compared with, is missing");
+    const ValueId entropy = AddImageCrossEntropy(graph, FindOutput(graph, ofImages.output), classes);
+    loss = graph.Combine(
+      BinaryFunction::Add, loss, graph.Apply(UnaryFunction::Linear, entropy, ofImages.weight, 0, "loss.weighted"));
+  }
+  graph.AddOutput(lossName, loss);
 
   DifferentiationOptions differentiation;
   differentiation.withRespectTo = SelectWeights(*m_Network, graph, m_Options.trainedParts);
@@ -321,6 +393,8 @@ GradientRunner::MakeEntry(const ShapeMap & shapes) const
   differentiation.recomputePassesFrom = recomputedElements;
   // Weights are inputs from here on, so that no pass takes them for constant.
   DifferentiatedGraph gradients = Differentiate(SimplifyGraph(MakeParametersInputs(graph)), lossName, differentiation);
+
+  KeepRows(gradients, m_Options.trainedRows);
 
   PlanOptions options = m_Options.plan;
   // Values wait for their gradients: there is nothing to be done group by group.
@@ -379,7 +453,11 @@ GradientResult
 GradientRunner::Run(const TensorMap & inputs, const StateDict & weights, const RunHooks & hooks, RandomStream * random)
 {
   ShapeMap shapes;
-  std::set<std::string> names{ targetName, pixelWeightName };
+  std::set<std::string> names{ targetName, pixelWeightName, channelWeightName };
+  for (const ImageLoss & ofImages : m_Options.imageLosses)
+  {
+    names.insert(ofImages.classes);
+  }
   for (const auto & name : m_Network->GetInputNames())
   {
     names.insert(name);

@@ -125,6 +125,22 @@ ComputeLearningRate(const ScheduleOptions & options,
                     "Learning rate: patience " << options.patience << ", threshold " << options.threshold
                                                << " and the rate below which training ends, " << options.stopBelow
                                                << ", should be at least 0, window " << options.window << " at least 1");
+  if (options.exponentialWarmup)
+  {
+    // As the reference writes it: the base is not e.
+    constexpr double base = 2.718;
+    constexpr double steepness = 10;
+    const auto held = static_cast<double>(step - step % options.hold);
+    const auto warmup = static_cast<double>(options.warmup);
+    if (held <= warmup && options.warmup > 0)
+    {
+      return options.rate * std::pow(base, steepness * (held / warmup - 1));
+    }
+    ScheduleOptions behind = options;
+    behind.exponentialWarmup = false;
+    behind.warmup = 0;
+    return ComputeLearningRate(behind, step, totalSteps, plateau);
+  }
   if (step < options.warmup)
   {
     return options.rate * static_cast<double>(step + 1) / static_cast<double>(options.warmup);

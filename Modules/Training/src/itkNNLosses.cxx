@@ -37,12 +37,16 @@ constexpr const char * functionNames[] = { "dice",          "tversky",
                                            "exp_log",       "mae",
                                            "mse",           "smoothed_labels",
                                            "entropy",       "total_variation",
-                                           "lovasz" };
+                                           "lovasz",        "adaptive_dice" };
 constexpr const char * activationNames[] = { "sigmoid", "softmax", "tanh", "none" };
 
 /** Of PyMIC: what keeps logarithms and quotients finite. */
 constexpr double certainty = 0.999;
 constexpr double tiny = 1e-5;
+/** Of Hermes: what keeps quotients finite, and the least and the largest weight of an error. */
+constexpr double least = 1e-6;
+constexpr double leastAlpha = 0.2;
+constexpr double mostAlpha = 0.8;
 } // namespace
 
 const char *
@@ -78,12 +82,18 @@ using BF = BinaryFunction;
 class LossBuilder
 {
 public:
-  LossBuilder(Graph & graph, ValueId logits, ValueId target, const LossOptions & options, ValueId pixelWeight)
+  LossBuilder(Graph & graph,
+              ValueId logits,
+              ValueId target,
+              const LossOptions & options,
+              ValueId pixelWeight,
+              ValueId channelWeight)
     : m_Graph(graph)
     , m_Options(options)
     , m_Logits(logits)
     , m_Target(target)
     , m_PixelWeight(pixelWeight)
+    , m_ChannelWeight(channelWeight)
     , m_Scope(graph, std::string("loss.") + ToString(options.function))
   {
     const Shape shape = graph.GetShape(logits);
@@ -106,6 +116,7 @@ public:
                               << options.epsilon << " in [0, 0.5]");
     this->CheckClassWeights();
     this->CheckPixelWeight();
+    this->CheckChannelWeight();
   }
 
   ValueId Build()
@@ -120,7 +131,7 @@ public:
         return this->MeanOfImages(m_Options.blend > 0 ? this->BlendedCrossEntropy(m_Target)
                                                       : this->CrossEntropy(false));
       case LossFunction::BinaryCrossEntropy:
-        return this->Mean(this->BinaryCrossEntropy(false));
+        return this->MeanOfChannels(this->BinaryCrossEntropy(false));
       case LossFunction::Focal:
         itkNNRequireMacro(m_Options.activation != LossActivation::None, "Loss focal needs an activation, not none");
         return m_Options.activation == LossActivation::Softmax ? this->MeanOfImages(this->CrossEntropy(true))
@@ -151,6 +162,8 @@ public:
         return this->BuildTotalVariation();
       case LossFunction::Lovasz:
         return this->BuildLovasz();
+      case LossFunction::AdaptiveDice:
+        return this->BuildAdaptiveDice();
     }
     itkNNThrowMacro("Unknown loss");
   }
@@ -226,7 +239,7 @@ private:
     ValueId wrong = this->Complement(this->ClassDice(this->Probabilities(), m_Target));
     if (m_Options.classWeights.empty())
     {
-      return this->Mean(wrong);
+      return this->MeanOfChannels(wrong);
     }
     const auto & weights = m_Options.classWeights;
     const double mean = std::accumulate(weights.begin(), weights.end(), 0.0) / static_cast<double>(weights.size());
@@ -234,16 +247,40 @@ private:
     return this->Apply(UF::Linear, this->Mean(wrong), 1 / mean, 0);
   }
 
-  ValueId BuildTversky()
+  /** Of each channel, by probabilities. */
+  struct Counts
+  {
+    ValueId both;
+    ValueId falsePositive;
+    ValueId falseNegative;
+  };
+
+  Counts Count()
   {
     const ValueId p = this->Probabilities();
     const ValueId both = this->Sum(this->Multiply(p, m_Target));
-    const ValueId falsePositive = m_Graph.Combine(BF::Subtract, this->Sum(p), both);
-    const ValueId falseNegative = m_Graph.Combine(BF::Subtract, this->Sum(m_Target), both);
-    const ValueId errors = this->Add(this->Apply(UF::Linear, falsePositive, m_Options.alpha, 0),
-                                     this->Apply(UF::Linear, falseNegative, m_Options.beta, 0));
-    const ValueId found = this->Apply(UF::Linear, both, 1, m_Options.smooth);
-    return this->Complement(this->Mean(m_Graph.Combine(BF::Divide, found, this->Add(found, errors))));
+    return { both, this->Subtract(this->Sum(p), both), this->Subtract(this->Sum(m_Target), both) };
+  }
+
+  ValueId BuildTversky()
+  {
+    const Counts counts = this->Count();
+    const ValueId errors = this->Add(this->Apply(UF::Linear, counts.falsePositive, m_Options.alpha, 0),
+                                     this->Apply(UF::Linear, counts.falseNegative, m_Options.beta, 0));
+    const ValueId found = this->Apply(UF::Linear, counts.both, 1, m_Options.smooth);
+    return this->Complement(this->MeanOfChannels(this->Divide(found, this->Add(found, errors))));
+  }
+
+  ValueId BuildAdaptiveDice()
+  {
+    const Counts counts = this->Count();
+    const ValueId wrong = this->Add(counts.falsePositive, counts.falseNegative);
+    const ValueId share = this->Divide(counts.falsePositive, this->Apply(UF::Linear, wrong, 1, least));
+    const ValueId alpha = this->Apply(UF::Clip, share, leastAlpha, mostAlpha);
+    const ValueId errors = this->Add(this->Multiply(alpha, counts.falsePositive),
+                                     this->Multiply(this->Complement(alpha), counts.falseNegative));
+    const ValueId all = this->Apply(UF::Linear, this->Add(counts.both, errors), 1, least);
+    return this->Complement(this->MeanOfChannels(this->Divide(counts.both, all)));
   }
 
   /** x * (1 - exp(logarithm))^gamma. */
@@ -475,6 +512,44 @@ private:
                               << nn::ToString(expected));
   }
 
+  void CheckChannelWeight() const
+  {
+    if (m_ChannelWeight < 0)
+    {
+      return;
+    }
+    const bool isOverlap = m_Options.function == LossFunction::Dice || m_Options.function == LossFunction::Tversky;
+    const bool isKnown = m_Options.function == LossFunction::BinaryCrossEntropy ||
+                         m_Options.function == LossFunction::AdaptiveDice ||
+                         (isOverlap && m_Options.classWeights.empty());
+    itkNNRequireMacro(isKnown && !m_Options.pooled,
+                      "Loss " << ToString(m_Options.function)
+                              << (m_Options.pooled                 ? ", pooled,"
+                                  : m_Options.classWeights.empty() ? ""
+                                                                   : " with weights of classes")
+                              << " has no weights of channels, which images of several tasks in a batch need; bce, "
+                                 "adaptive_dice, dice and tversky have");
+    const Shape & shape = m_Graph.GetShape(m_Logits);
+    itkNNRequireMacro(m_Graph.GetShape(m_ChannelWeight) == (Shape{ shape[0], shape[1] }),
+                      "Loss " << ToString(m_Options.function) << ": the weights of channels are "
+                              << nn::ToString(m_Graph.GetShape(m_ChannelWeight)) << ", should be "
+                              << nn::ToString(Shape{ shape[0], shape[1] }));
+  }
+
+  /** Of [B, C, any...], by the weights of channels. */
+  ValueId MeanOfChannels(ValueId x)
+  {
+    if (m_ChannelWeight < 0)
+    {
+      return this->Mean(x);
+    }
+    std::vector<int> axes(m_Graph.GetShape(x).size() - 2);
+    std::iota(axes.begin(), axes.end(), 2);
+    const ValueId ofChannels = m_Graph.Reduce(ReductionFunction::Mean, x, axes, false);
+    const auto sum = [this](ValueId terms) { return m_Graph.Reduce(ReductionFunction::Sum, terms, {}, false); };
+    return this->Divide(sum(this->Multiply(ofChannels, m_ChannelWeight)), sum(m_ChannelWeight));
+  }
+
   /** [1, C, 1...]. */
   ValueId ClassWeights()
   {
@@ -526,28 +601,59 @@ private:
   ValueId m_Logits;
   ValueId m_Target;
   ValueId m_PixelWeight;
+  ValueId m_ChannelWeight;
   Graph::Scope m_Scope;
 };
 } // namespace
 
 ValueId
-AddLoss(Graph & graph, ValueId logits, ValueId target, const LossOptions & options, ValueId pixelWeight)
+AddLoss(Graph & graph,
+        ValueId logits,
+        ValueId target,
+        const LossOptions & options,
+        ValueId pixelWeight,
+        ValueId channelWeight)
 {
-  return LossBuilder(graph, logits, target, options, pixelWeight).Build();
+  return LossBuilder(graph, logits, target, options, pixelWeight, channelWeight).Build();
 }
 
 ValueId
-AddLosses(Graph & graph, ValueId logits, ValueId target, const std::vector<LossOptions> & losses, ValueId pixelWeight)
+AddLosses(Graph & graph,
+          ValueId logits,
+          ValueId target,
+          const std::vector<LossOptions> & losses,
+          ValueId pixelWeight,
+          ValueId channelWeight)
 {
   itkNNRequireMacro(!losses.empty(), "A network needs a loss to be trained with; there is none");
   ValueId sum = -1;
   for (const auto & options : losses)
   {
-    ValueId loss = AddLoss(graph, logits, target, options, pixelWeight);
+    ValueId loss = AddLoss(graph, logits, target, options, pixelWeight, channelWeight);
     loss = options.weight == 1 ? loss : graph.Apply(UF::Linear, loss, options.weight, 0, "loss.weighted");
     sum = sum < 0 ? loss : graph.Combine(BF::Add, sum, loss, "loss.sum");
   }
   return sum;
+}
+
+ValueId
+AddImageCrossEntropy(Graph & graph, ValueId logits, ValueId classes)
+{
+  const Shape shape = graph.GetShape(logits);
+  const Shape ofClasses = graph.GetShape(classes);
+  itkNNRequireMacro(shape.size() == 2 && (ofClasses == Shape{ shape[0] } || ofClasses == (Shape{ shape[0], 1 })),
+                    "Cross-entropy of images: logits " << nn::ToString(shape) << " should be [B, K] and classes "
+                                                       << nn::ToString(ofClasses) << " [B] or [B, 1]");
+  const Graph::Scope scope(graph, "loss.image_cross_entropy");
+  std::vector<float> numbers(static_cast<std::size_t>(shape[1]));
+  std::iota(numbers.begin(), numbers.end(), 0.0F);
+  const ValueId column = graph.Add(Reshape{ { shape[0], 1 } }, { classes });
+  const ValueId target =
+    graph.Combine(BF::Equal, column, graph.AddConstant(Tensor::FromVector({ shape[1] }, numbers), "classes"));
+  const auto sum = [&graph](ValueId x) { return graph.Reduce(ReductionFunction::Sum, x, {}, false); };
+  const ValueId entropy = sum(graph.Combine(BF::Multiply, target, graph.Add(Softmax{ 1, true }, { logits })));
+  const ValueId count = graph.Combine(BF::Maximum, sum(target), graph.AddConstant(Tensor::Full({}, 1), "one"));
+  return graph.Apply(UF::Negate, graph.Combine(BF::Divide, entropy, count));
 }
 } // namespace nn
 } // namespace itk

@@ -31,6 +31,7 @@ namespace nn
 {
 namespace
 {
+constexpr const char * startNames[] = { "ramp", "mean" };
 constexpr const char * methodNames[] = { "sgd", "adam", "adamw", "lamb" };
 
 bool
@@ -315,6 +316,19 @@ Accumulate(TensorMap & sum, const TensorMap & terms, double factor)
                    [&](std::int64_t i)
                    { to[i] = static_cast<float>(static_cast<double>(to[i]) + factor * static_cast<double>(from[i])); });
   }
+}
+
+AverageStart
+ParseAverageStart(const std::string & name)
+{
+  return ParseEnum<AverageStart>(startNames, name, "start of an average");
+}
+
+double
+ComputeAverageDecay(double decay, std::int64_t step, AverageStart start)
+{
+  const auto steps = static_cast<double>(step + 1);
+  return std::min(decay, start == AverageStart::Ramp ? steps / (steps + 10) : (steps - 1) / steps);
 }
 
 void

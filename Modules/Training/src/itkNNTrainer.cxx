@@ -60,6 +60,9 @@ CheckOptions(const TrainerOptions & options)
     options.clipNorm >= 0 && std::isfinite(options.clipNorm) && options.averageDecay >= 0 && options.averageDecay < 1,
     "Training: the gradients' norm " << options.clipNorm << " should be at least 0 and the average's decay "
                                      << options.averageDecay << " in [0, 1)");
+  itkNNRequireMacro(options.gradients.trainedRows.empty() || options.optimizer.weightDecay == 0,
+                    "Training: some rows of weights are to stay as they are, which a weight decay of "
+                      << options.optimizer.weightDecay << " would change; should be 0");
   // Its own checks.
   ComputeLearningRate(options.schedule, 0, options.steps);
 }
@@ -435,9 +438,7 @@ Trainer::GetHostWeights()
 double
 Trainer::Move(StepSums & sums, double learningRate)
 {
-  // Young averages forget their beginning faster.
-  const auto steps = static_cast<double>(m_State.step + 1);
-  const double averageDecay = std::min(m_Options.averageDecay, steps / (steps + 10));
+  const double averageDecay = ComputeAverageDecay(m_Options.averageDecay, m_State.step, m_Options.averageStart);
   double norm = 0;
   if (m_DeviceOptimizer)
   {

@@ -216,6 +216,9 @@ ScheduleSettings::Describe(ConfigurationTable & table)
   table.Add("shape", "constant, polynomial, cosine, steps, milestones, plateau or loss_plateau", shape);
   table.Add("rate", "learning rate behind the warm-up", options.rate);
   table.Add("warmup", "steps in which the rate rises", options.warmup);
+  table.Add("exponential-warmup",
+            "rises exponentially, and the schedule counts from the first step",
+            options.exponentialWarmup);
   table.Add("minimum", "least rate", options.minimum);
   table.Add("power", "of polynomial", options.power);
   table.Add("factor", "of steps, milestones and plateaus", options.factor);

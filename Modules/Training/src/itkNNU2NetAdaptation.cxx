@@ -20,6 +20,7 @@
 #include "itkNNEnumNames.h"
 #include "itkNNError.h"
 #include "itkNNInitialWeights.h"
+#include "itkNNTaskAddition.h"
 
 namespace itk
 {
@@ -65,24 +66,26 @@ AddU2NetTask(const U2NetNetwork & network,
              U2NetAdaptationPolicy policy,
              std::uint64_t seed)
 {
-  network.CheckWeights(weights);
-  const bool joins = policy == U2NetAdaptationPolicy::AdaptersOnly;
-  U2NetConfiguration configuration = network.GetValues();
-  if (!joins)
+  if (policy == U2NetAdaptationPolicy::AdaptersOnly)
   {
-    configuration.inputChannels.clear();
-    configuration.classes.clear();
+    TaskAddition added = AddTask(network, weights, { channels, classes, -1 }, seed);
+    return { std::dynamic_pointer_cast<const U2NetNetwork>(added.network),
+             std::move(added.weights),
+             std::move(added.kept),
+             std::move(added.trained) };
   }
-  configuration.task = static_cast<std::int64_t>(configuration.inputChannels.size());
-  configuration.inputChannels.push_back(channels);
-  configuration.classes.push_back(classes);
+  network.CheckWeights(weights);
+  U2NetConfiguration configuration = network.GetValues();
+  configuration.task = 0;
+  configuration.inputChannels = { channels };
+  configuration.classes = { classes };
 
   U2NetAdaptation result;
   result.network = std::make_shared<const U2NetNetwork>(std::move(configuration));
   const StateDict initial = MakeInitialWeights(*result.network, seed);
   for (const auto & parameter : result.network->GetParameters())
   {
-    const bool isKept = joins ? weights.Has(parameter.name) : IsTransferred(parameter.name);
+    const bool isKept = IsTransferred(parameter.name);
     result.weights.Add(parameter.name, (isKept ? weights : initial).Get(parameter.name));
     (isKept ? result.kept : result.trained).push_back(parameter.name);
   }

@@ -22,6 +22,7 @@
 #include "itkNNTaskManifest.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -104,7 +105,7 @@ LocateVolumeFile(const std::string & name, const std::string & folder)
 void
 VolumeNetworkSettings::Describe(ConfigurationTable & table)
 {
-  table.Add("name", "fmunet, pctnet, u2net or unet3d", name);
+  table.Add("name", "fmunet, hermes, hermes_medformer, pctnet, u2net or unet3d", name);
   table.Add("configuration", "JSON object with the keys of Documentation/networks.md", configuration);
   table.Add(
     "start",
@@ -114,14 +115,24 @@ VolumeNetworkSettings::Describe(ConfigurationTable & table)
   table.Add("trained-parts",
             "names of weights that are trained contain one of these, the others stay as they began; [] for all",
             trainedParts);
+  table.Add(
+    "trained-rows",
+    "rows of these weights that are trained alone, without weight decay, as those of new tasks (hermes); [] for all",
+    trainedRows);
 }
 
 Network::ConstPointer
 VolumeNetworkSettings::Get() const
 {
   auto network = Network::Create(name, configuration);
+  itkNNRequireMacro(network->ForTaskInputs() == nullptr || network->GetInputNames().size() == 1,
+                    "'network.configuration' of " << name
+                                                  << " has no domains; should list those of the tasks, each with the "
+                                                     "numbers of its classes and its modality");
   itkNNRequireMacro(network->GetInputNames() == std::vector<std::string>{ "input" },
-                    "The network " << name << " is none of volumes; should be fmunet, pctnet, u2net or unet3d");
+                    "The network " << name
+                                   << " is none of volumes; should be fmunet, hermes, hermes_medformer, pctnet, "
+                                      "u2net or unet3d");
   return network;
 }
 
@@ -213,6 +224,7 @@ VolumeTaskSettings::Describe(ConfigurationTable & table)
   table.Add("name", "by which the model's card and `segment --task` know it", name);
   table.Add(
     "settings", "file as this one, whose data, transforms, window and batch-size are those of the task", settings);
+  table.Add("weight", "of each of its images in the draws of a batch (hermes)", weight);
 }
 
 void
@@ -337,6 +349,51 @@ VolumeTrainingSettings::VolumeTrainingSettings()
 }
 
 void
+VolumeTrainingSettings::SetNetworkDefaults(const std::string & name)
+{
+  const bool isMedFormer = name == "hermes_medformer";
+  if (name != "hermes" && !isMedFormer)
+  {
+    return;
+  }
+  constexpr std::int64_t epoch = 401;
+  network.name = name;
+  network.configuration = R"({"tn": 72, "mn": 6, "domains": [{"tgt_idx": [0, 1], "mod_idx": 0}]})";
+  steps = 200 * epoch;
+  batchesPerStep = 8;
+  clipNorm = 1;
+  averageDecay = 0.99;
+  averageStart = "mean";
+  saveEvery = epoch;
+  validateEvery = 25 * epoch;
+  deepSupervision = isMedFormer ? "logits" : "none";
+  deepSupervisionWeights = isMedFormer ? std::vector<double>{ 0.5, 0.5 } : std::vector<double>{};
+  const TransformSettings pad{ "Pad", { "output_size = [128, 128, 128]" } };
+  const TransformSettings crop{ "RandomCrop", { "output_size = [128, 128, 128]" } };
+  const TransformSettings labels{ "LabelToProbability", { "class_num = 3" } };
+  transforms.train = { pad, crop, labels };
+  transforms.validation = { pad, labels };
+  transforms.inference = { pad };
+  window.size = { 128, 128, 128 };
+  window.stride = { 64, 64, 64 };
+  window.blending = "constant";
+  LossSettings entropy;
+  entropy.function = "bce";
+  LossSettings dice;
+  dice.function = "adaptive_dice";
+  losses = { entropy, dice };
+  optimizer.method = "lamb";
+  optimizer.options.epsilon = 1e-5;
+  optimizer.options.weightDecay = isMedFormer ? 0.05 : 1e-5;
+  schedule.shape = "polynomial";
+  schedule.options.rate = 2e-3;
+  schedule.options.power = 0.9;
+  schedule.options.hold = epoch;
+  schedule.options.warmup = isMedFormer ? 0 : 5 * epoch;
+  schedule.options.exponentialWarmup = true;
+}
+
+void
 VolumeTrainingSettings::Describe(ConfigurationTable & table)
 {
   table.Add("seed", "of weights, order, transforms and dropout", seed);
@@ -345,6 +402,11 @@ VolumeTrainingSettings::Describe(ConfigurationTable & table)
   table.Add("batches-per-step", "batches whose gradients are averaged", batchesPerStep);
   table.Add("clip-norm", "largest norm of the gradients; 0: any", clipNorm);
   table.Add("average-decay", "of a moving average of the weights, which becomes the model; 0: none", averageDecay);
+  table.Add(
+    "average-start",
+    "of this average: ramp: its decay rises slowly; mean: it is the mean of all weights so far, until the decay "
+    "is reached (hermes)",
+    averageStart);
   table.Add("save-every", "steps between checkpoints", saveEvery);
   table.Add("log-every", "steps between lines of the log", logEvery);
   table.Add("loader-threads", "that make batches while the network learns", loaderThreads);
@@ -353,10 +415,14 @@ VolumeTrainingSettings::Describe(ConfigurationTable & table)
             deepSupervision);
   table.Add(
     "deep-supervision-weights", "of the outputs, the finest first; none: 1, 1/2, 1/4, ...", deepSupervisionWeights);
+  table.Add("modality-weight", "of the cross-entropy of the images' modality in the loss (hermes)", modalityWeight);
   table.Add("validate-every", "steps between validations; 0: at the end only", validateEvery);
   table.Add("patience", "steps without a better score after which training ends; 0: never", patience);
   table.Add("network", "", network);
-  table.AddList("task", "tasks of the network (u2net), which take turns; none: the data below", tasks);
+  table.AddList(
+    "task",
+    "tasks of the network: those of u2net take turns, batches of hermes have images of all; none: the data below",
+    tasks);
   table.Add("data", "", data);
   table.Add("transforms", "", transforms);
   table.Add("window", "", window);
@@ -382,22 +448,18 @@ VolumeTrainingSettings::GetTrainerOptions(const Network & built) const
   }
   options.gradients.output = built.GetLogitsName();
   options.gradients.trainedParts = network.trainedParts;
+  options.gradients.trainedRows = network.trainedRows;
+  itkNNRequireMacro(modalityWeight >= 0 && std::isfinite(modalityWeight),
+                    "'modality-weight' is " << modalityWeight << ", should be at least 0");
+  const Network::ImageClasses classes = built.GetImageClasses();
+  if (!classes.output.empty() && modalityWeight > 0)
+  {
+    options.gradients.imageLosses = { { classes.output, classes.input, modalityWeight } };
+  }
   if (deepSupervision != "none")
   {
     options.gradients.deepSupervision = ParseDeepSupervision(deepSupervision);
-    const auto json = nlohmann::json::parse(built.GetConfiguration());
-    itkNNRequireMacro(json.value("multiscale_pred", false),
-                      "'deep-supervision' needs outputs of several scales: multiscale_pred should be true");
-    options.gradients.deepOutputs = { "output1", "output2", "output3" };
-    if (built.GetName() == "unet3d" && json.at("feature_chns").size() == 4)
-    {
-      options.gradients.deepOutputs.pop_back();
-    }
-    const std::size_t outputs = options.gradients.deepOutputs.size() + 1;
-    itkNNRequireMacro(deepSupervisionWeights.empty() || deepSupervisionWeights.size() == outputs,
-                      "'deep-supervision-weights' has " << deepSupervisionWeights.size() << " entries, should have "
-                                                        << outputs << ", one for each output");
-    options.gradients.deepWeights = deepSupervisionWeights;
+    this->SetDeepOutputs(built, options.gradients);
   }
   options.optimizer = optimizer.Get();
   options.schedule = schedule.Get();
@@ -406,12 +468,35 @@ VolumeTrainingSettings::GetTrainerOptions(const Network & built) const
   options.batchesPerStep = batchesPerStep;
   options.clipNorm = clipNorm;
   options.averageDecay = averageDecay;
+  options.averageStart = ParseAverageStart(averageStart);
   options.validateEvery = validateEvery;
   options.saveEvery = saveEvery;
   options.patience = patience;
   options.loaderThreads = static_cast<unsigned int>(std::min<std::int64_t>(loaderThreads, 256));
   options.loaderDepth = 2;
   return options;
+}
+
+void
+VolumeTrainingSettings::SetDeepOutputs(const Network & built, GradientOptions & options) const
+{
+  options.deepOutputs = built.GetDeepLogitsNames();
+  if (options.deepOutputs.empty())
+  {
+    const auto json = nlohmann::json::parse(built.GetConfiguration());
+    itkNNRequireMacro(json.value("multiscale_pred", false),
+                      "'deep-supervision' needs outputs of several scales: multiscale_pred should be true");
+    options.deepOutputs = { "output1", "output2", "output3" };
+    if (built.GetName() == "unet3d" && json.at("feature_chns").size() == 4)
+    {
+      options.deepOutputs.pop_back();
+    }
+  }
+  const std::size_t outputs = options.deepOutputs.size() + 1;
+  itkNNRequireMacro(deepSupervisionWeights.empty() || deepSupervisionWeights.size() == outputs,
+                    "'deep-supervision-weights' has " << deepSupervisionWeights.size() << " entries, should have "
+                                                      << outputs << ", one for each output");
+  options.deepWeights = deepSupervisionWeights;
 }
 
 std::shared_ptr<const VolumeCache>
@@ -425,10 +510,13 @@ BatchSource::ConstPointer
 VolumeTrainingSettings::MakeBatchSource(const std::string & folder) const
 {
   return std::make_shared<VolumeBatchSource>(
-    this->GetTrainingCases(folder),
-    MakeSampleTransforms(transforms.train),
-    batchSize,
-    RandomStream(static_cast<std::uint64_t>(seed)).Derive(batchSeed).GetSeed());
+    this->GetTrainingCases(folder), MakeSampleTransforms(transforms.train), batchSize, this->GetBatchSeed());
+}
+
+std::uint64_t
+VolumeTrainingSettings::GetBatchSeed() const
+{
+  return RandomStream(static_cast<std::uint64_t>(seed)).Derive(batchSeed).GetSeed();
 }
 
 std::shared_ptr<const VolumeCache>

@@ -17,6 +17,7 @@
  *=========================================================================*/
 #include "itkNNVolumeTraining.h"
 
+#include "itkHermesNetwork.h"
 #include "itkNNRegisterBackends.h"
 #include "itkNNVolumeTestHelpers.h"
 
@@ -415,4 +416,125 @@ TEST_F(VolumeTraining, ErrorsOfValidation)
   VolumeCase broken = this->WriteNumbered(1);
   fs::remove(broken.GetName());
   EXPECT_NN_ERROR(VolumeValidation(network, MakeCache({ broken }), pipeline).Run(weights), "v1.mha");
+}
+
+namespace
+{
+/** Classes by themselves: above 0, and above 1.5. */
+class SeparateNetwork : public IntensityNetwork
+{
+public:
+  bool IsMultiLabel() const override
+  {
+    return true;
+  }
+};
+
+/** Domains of three and of one class. */
+Network::ConstPointer
+MakeHermes()
+{
+  return Network::Create("hermes", R"({"base_ch": 8, "tn": 6, "mn": 3, "domains":
+    [{"tgt_idx": [2, 0, 3], "mod_idx": 1}, {"tgt_idx": [4], "mod_idx": -1}]})");
+}
+} // namespace
+
+/** A case counts for the classes that it has, and several classes may be in a voxel. */
+TEST_F(VolumeTraining, ValidationOfSeparateClasses)
+{
+  const Volume::SizeType size{ { 4, 2, 2 } };
+  // Logits 0, x and 2 x - 3 of x = -1, 0, 1, 2: everywhere, in three of four, in one of four voxels.
+  const auto pixel = [](const auto & index) { return static_cast<float>(index[0]) - 1; };
+  const auto cases = MakeCache(
+    { this->WriteCase("a", size, pixel, [](const auto & index) { return static_cast<short>(index[0] == 3 ? 3 : 0); }),
+      this->WriteCase("b", size, pixel, [](const auto & index) { return static_cast<short>(index[0] < 2 ? 2 : 0); }) });
+  VolumePipeline pipeline;
+  pipeline.transforms = MakeTransforms("", 4);
+  const auto network = std::make_shared<const SeparateNetwork>();
+  const ValidationResult result = VolumeValidation(network, cases, pipeline).Run(IntensityNetwork::MakeWeights());
+  const std::map<std::string, double> expected{ { "dice", (0.4 + 1) / 2 }, { "dice-2", 0.4 }, { "dice-3", 1 } };
+  ASSERT_EQ(result.metrics.size(), expected.size());
+  for (const auto & [name, value] : expected)
+  {
+    EXPECT_NEAR(result.metrics.at(name), value, 1e-12) << name;
+  }
+  EXPECT_EQ(result.score, result.metrics.at("dice"));
+  pipeline.transforms = MakeTransforms("", 5);
+  EXPECT_NN_ERROR(VolumeValidation(network, cases, pipeline).Run(IntensityNetwork::MakeWeights()),
+                  "the network gives [3, 2, 2, 4], the label probabilities are [5, 2, 2, 4], should be [4, 2, 2, 4]");
+}
+
+TEST_F(VolumeTraining, BatchesOfSeveralTasks)
+{
+  const auto network = MakeHermes();
+  const Volume::SizeType size{ { 6, 4, 4 } };
+  const auto write = [&](int number, int classes)
+  {
+    return this->WriteCase(
+      "m" + std::to_string(number),
+      size,
+      [number](const auto & index) { return static_cast<float>(10 * number + index[0]); },
+      [classes](const auto & index) { return static_cast<short>(index[0] % (classes + 1)); });
+  };
+  const auto first = MakeCache({ write(0, 3), write(1, 3), write(2, 3) });
+  const auto second = MakeCache({ write(3, 1) });
+  const auto make = [&](double weight, std::int64_t batch, std::uint64_t seed)
+  {
+    return MixedVolumeBatchSource(
+      network, { { 0, first, MakeTransforms("", 4), 1 }, { 1, second, MakeTransforms("", 2), weight } }, batch, seed);
+  };
+  // Three images of weight 1, one of weight 3: half of the draws, independently.
+  const MixedVolumeBatchSource source = make(3, 4, 5);
+  std::map<int, int> counts;
+  bool isMixed = false;
+  for (std::uint64_t position = 0; position < 100; ++position)
+  {
+    const TensorMap batch = source.MakeBatch(position);
+    const auto numbers = NumbersOf(batch);
+    const bool hasFirst = std::any_of(numbers.begin(), numbers.end(), [](int number) { return number < 3; });
+    const bool hasSecond = std::any_of(numbers.begin(), numbers.end(), [](int number) { return number == 3; });
+    isMixed = isMixed || (hasFirst && hasSecond);
+    const std::int64_t columns = hasFirst ? 4 : 2;
+    ASSERT_EQ(batch.at("label").GetShape(), (Shape{ 4, columns, 4, 4, 6 }));
+    ASSERT_EQ(batch.at("tgt_idx").GetShape(), (Shape{ 4, columns }));
+    const auto label = batch.at("label").ToVector<float>();
+    const auto modality = batch.at("mod_idx").ToVector<std::int64_t>();
+    const auto weight = batch.at("channel_weight").ToVector<float>();
+    for (std::size_t i = 0; i < 4; ++i)
+    {
+      ++counts[numbers[i]];
+      const int classes = numbers[i] < 3 ? 3 : 1;
+      ASSERT_EQ(modality[i], numbers[i] < 3 ? 1 : -1);
+      for (std::size_t c = 0; c < static_cast<std::size_t>(columns); ++c)
+      {
+        const std::size_t channel = i * static_cast<std::size_t>(columns) + c;
+        ASSERT_EQ(weight[channel], static_cast<int>(c) < classes ? 1 : 0);
+        for (std::size_t x = 0; x < 6; ++x)
+        {
+          const bool isSet = static_cast<int>(c) < classes && x % static_cast<std::size_t>(classes + 1) == c + 1;
+          ASSERT_EQ(label[channel * 96 + x], isSet ? 1 : 0) << i << ' ' << c << ' ' << x;
+        }
+      }
+    }
+  }
+  EXPECT_TRUE(isMixed);
+  for (int number = 0; number < 3; ++number)
+  {
+    EXPECT_NEAR(counts[number], 67, 27) << number;
+  }
+  EXPECT_NEAR(counts[3], 200, 40);
+  EXPECT_EQ(make(3, 4, 5).MakeBatch(7).at("input").ToVector<float>(),
+            source.MakeBatch(7).at("input").ToVector<float>());
+  EXPECT_EQ(NumbersOf(make(0, 8, 1).MakeBatch(0)).size(), 8U);
+  for (const int number : NumbersOf(make(0, 8, 1).MakeBatch(0)))
+  {
+    EXPECT_LT(number, 3);
+  }
+
+  EXPECT_NN_ERROR(make(-1, 1, 1), "the weight of task 1 is -1, should be at least 0");
+  EXPECT_NN_ERROR(make(1, 0, 1), "at least one image, not 0");
+  EXPECT_NN_ERROR(MixedVolumeBatchSource(network, {}, 1, 1), "there is no task with a weight above 0");
+  EXPECT_NN_ERROR(MixedVolumeBatchSource(network, { { 2, first, {}, 1 } }, 1, 1), "an image is of task 2");
+  const MixedVolumeBatchSource wrong(network, { { 1, first, MakeTransforms("", 4), 1 } }, 1, 1);
+  EXPECT_NN_ERROR(wrong.MakeBatch(0), "has labels of 4 classes, background included; should be 2, those of task 1");
 }

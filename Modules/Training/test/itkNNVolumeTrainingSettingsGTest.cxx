@@ -432,6 +432,57 @@ hold = 2
   }
 }
 
+/** What the authors train a Hermes with. */
+TEST(VolumeTrainingSettings, DefaultsOfHermes)
+{
+  for (const std::string name : { "hermes", "hermes_medformer" })
+  {
+    VolumeTrainingSettings settings;
+    settings.SetNetworkDefaults(name);
+    EXPECT_EQ(settings.network.name, name);
+    const TrainerOptions options = GetOptions(settings);
+    EXPECT_EQ(options.steps, 80200);
+    EXPECT_EQ(options.clipNorm, 1);
+    EXPECT_EQ(options.averageDecay, 0.99);
+    EXPECT_EQ(options.averageStart, AverageStart::Mean);
+    EXPECT_EQ(options.optimizer.method, OptimizerMethod::Lamb);
+    EXPECT_EQ(options.optimizer.epsilon, 1e-5);
+    EXPECT_EQ(options.optimizer.weightDecay, name == "hermes" ? 1e-5 : 0.05);
+    EXPECT_EQ(options.gradients.output, "out");
+    ASSERT_EQ(options.gradients.losses.size(), 2U);
+    EXPECT_EQ(options.gradients.losses[0].function, LossFunction::BinaryCrossEntropy);
+    EXPECT_EQ(options.gradients.losses[1].function, LossFunction::AdaptiveDice);
+    ASSERT_EQ(options.gradients.imageLosses.size(), 1U);
+    EXPECT_EQ(options.gradients.imageLosses[0].output, "mod_out");
+    EXPECT_EQ(options.gradients.imageLosses[0].classes, "mod_idx");
+    EXPECT_EQ(options.gradients.imageLosses[0].weight, 0.01);
+    EXPECT_EQ(options.gradients.deepOutputs.size(), name == "hermes" ? 0U : 1U);
+    EXPECT_NEAR(
+      ComputeLearningRate(options.schedule, 0, options.steps), name == "hermes" ? 9.089405352117144e-08 : 0.002, 1e-15);
+    EXPECT_NEAR(ComputeLearningRate(options.schedule, 6 * 401, options.steps), 0.0019459180947002611, 1e-12);
+    settings.modalityWeight = 0;
+    EXPECT_TRUE(GetOptions(settings).gradients.imageLosses.empty());
+    settings.modalityWeight = -1;
+    EXPECT_NN_ERROR(GetOptions(settings), "'modality-weight' is -1, should be at least 0");
+    settings.modalityWeight = 0.5;
+    settings.averageStart = "x";
+    EXPECT_NN_ERROR(GetOptions(settings), "'x'");
+    settings.averageStart = "ramp";
+    settings.network.trainedRows = { 3, 4 };
+    EXPECT_EQ(GetOptions(settings).gradients.trainedRows, (std::vector<std::int64_t>{ 3, 4 }));
+    settings.network.configuration = "{}";
+    EXPECT_NN_ERROR(settings.network.Get(), "'network.configuration' of " + name + " has no domains");
+    VolumeTrainingSettings again = Read("[[task]]\nweight = 0.5\n[[task]]\n");
+    EXPECT_EQ(again.tasks[0].weight, 0.5);
+    EXPECT_EQ(again.tasks[1].weight, 1);
+  }
+  VolumeTrainingSettings other;
+  other.SetNetworkDefaults("unet3d");
+  VolumeTrainingSettings plain;
+  EXPECT_EQ(ConfigurationTable(other).Write(), ConfigurationTable(plain).Write());
+  EXPECT_NE(plain.GetBatchSeed(), Read("seed = 9").GetBatchSeed());
+}
+
 TEST(VolumeTrainingSettings, PipelineOfU2Net)
 {
   const auto preset = Read("[u2net]\ntask = \"spleen\"\nwindow = [128, 128, 128]").u2net.Get();
@@ -487,7 +538,7 @@ TEST(VolumeTrainingSettings, Errors)
   EXPECT_NN_ERROR(Read("stepz = 3"), "steps");
   EXPECT_NN_ERROR(Read("[network]\nname = \"x\"").network.Get(), "'x'");
   EXPECT_NN_ERROR(Read("[network]\nname = \"universeg\"\nconfiguration = '{\"encoder_blocks\": [8]}'").network.Get(),
-                  "should be fmunet, pctnet, u2net or unet3d");
+                  "should be fmunet, hermes, hermes_medformer, pctnet, u2net or unet3d");
   EXPECT_NN_ERROR(Read("[network]\nconfiguration = \"{\"").network.Get(), "fmunet");
   EXPECT_NN_ERROR(GetOptions(Read("[[loss]]\nfunction = \"dise\"")), "There is no loss 'dise'");
   EXPECT_NN_ERROR(GetOptions(Read("[optimizer]\nmethod = \"x\"")), "There is no optimizer 'x'");

@@ -145,12 +145,10 @@ GetVolumeProblem(const CommandLine & commandLine, const std::string & name)
   shape.insert(shape.end(), problem.size.begin(), problem.size.end());
   problem.shapes = { { "input", shape } };
   const itk::nn::Graph graph = problem.network->BuildGraph(problem.shapes);
-  for (const auto & output : graph.GetOutputs())
+  const std::string logits = problem.network->GetLogitsName();
+  if (graph.HasOutput(logits))
   {
-    if (output.name == problem.network->GetLogitsName())
-    {
-      problem.classes = graph.GetShape(output.value)[1];
-    }
+    problem.classes = graph.GetShape(graph.GetOutput(logits))[1];
   }
   return problem;
 }

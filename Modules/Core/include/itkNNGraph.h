@@ -94,6 +94,9 @@ public:
   void AddOutput(const std::string & name, ValueId value);
   /** The value stays. Throws Error when there is no such output. */
   void RemoveOutput(const std::string & name);
+  /** Throws Error when there is no such output. */
+  ValueId GetOutput(const std::string & name) const;
+  bool HasOutput(const std::string & name) const;
 
   /** Shorthands for Add(). */
   ValueId Convolve(
@@ -156,6 +159,8 @@ public:
 
 private:
   ValueId AddValue(Value value);
+  /** The end when there is none. */
+  std::vector<Output>::const_iterator FindOutput(const std::string & name) const;
 
   std::vector<Value> m_Values;
   std::vector<Node> m_Nodes;

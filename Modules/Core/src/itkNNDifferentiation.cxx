@@ -293,8 +293,7 @@ private:
   std::string MakeOutputName(const std::string & name) const
   {
     std::string output = GetGradientName(name);
-    const auto & outputs = m_Graph.GetOutputs();
-    while (std::any_of(outputs.begin(), outputs.end(), [&](const Graph::Output & o) { return o.name == output; }))
+    while (m_Graph.HasOutput(output))
     {
       output = GetGradientName(output);
     }
@@ -303,17 +302,12 @@ private:
 
   ValueId FindOutput(const std::string & name) const
   {
-    for (const auto & output : m_Graph.GetOutputs())
-    {
-      if (output.name == name)
-      {
-        itkNNRequireMacro(IsFloatingPoint(m_Graph.GetValue(output.value).type.type),
-                          "Output '" << name << "' is " << nn::ToString(m_Graph.GetValue(output.value).type.type)
-                                     << "; only floating-point values have gradients");
-        return output.value;
-      }
-    }
-    itkNNThrowMacro("The graph has no output '" << name << "' to differentiate");
+    const ValueId value = m_Graph.GetOutput(name);
+    const DataType type = m_Graph.GetValue(value).type.type;
+    itkNNRequireMacro(IsFloatingPoint(type),
+                      "Output '" << name << "' is " << nn::ToString(type)
+                                 << "; only floating-point values have gradients");
+    return value;
   }
 
   std::vector<ValueId> FindWanted(const std::vector<std::string> & names) const

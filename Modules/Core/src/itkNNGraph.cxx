@@ -127,20 +127,37 @@ void
 Graph::AddOutput(const std::string & name, ValueId value)
 {
   this->GetValue(value);
-  for (const auto & output : m_Outputs)
-  {
-    itkNNRequireMacro(output.name != name, "The graph has an output '" << name << "' already");
-  }
+  itkNNRequireMacro(!this->HasOutput(name), "The graph has an output '" << name << "' already");
   m_Outputs.push_back({ name, value });
 }
 
 void
 Graph::RemoveOutput(const std::string & name)
 {
-  const auto found =
-    std::find_if(m_Outputs.begin(), m_Outputs.end(), [&name](const Output & output) { return output.name == name; });
+  const auto found = this->FindOutput(name);
   itkNNRequireMacro(found != m_Outputs.end(), "The graph has no output '" << name << "' to remove");
   m_Outputs.erase(found);
+}
+
+ValueId
+Graph::GetOutput(const std::string & name) const
+{
+  const auto found = this->FindOutput(name);
+  itkNNRequireMacro(found != m_Outputs.end(), "The graph has no output '" << name << '\'');
+  return found->value;
+}
+
+bool
+Graph::HasOutput(const std::string & name) const
+{
+  return this->FindOutput(name) != m_Outputs.end();
+}
+
+std::vector<Graph::Output>::const_iterator
+Graph::FindOutput(const std::string & name) const
+{
+  return std::find_if(
+    m_Outputs.begin(), m_Outputs.end(), [&name](const Output & output) { return output.name == name; });
 }
 
 ValueId

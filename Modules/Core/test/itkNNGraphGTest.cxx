@@ -61,6 +61,9 @@ TEST(Graph, ValuesOfAllKinds)
   EXPECT_EQ(graph.GetInputTypes(graph.GetNodes()[0]).size(), 2U);
   EXPECT_EQ(graph.GetOutputs().size(), 1U);
   EXPECT_EQ(graph.GetOutputs()[0].value, z);
+  EXPECT_TRUE(graph.HasOutput(graph.GetOutputs()[0].name));
+  EXPECT_FALSE(graph.HasOutput("x"));
+  EXPECT_EQ(graph.GetOutput(graph.GetOutputs()[0].name), z);
   EXPECT_EQ(graph.CountFlops(true), 2.0 * 27 * 4 * 36);
   EXPECT_EQ(graph.CountFlops(), 2.0 * 27 * 4 * 36 + 4 * 36 + 4);
 }
@@ -129,6 +132,7 @@ TEST(Graph, ErrorsNameTheThing)
   graph.AddOutput("o", x);
   EXPECT_NN_ERROR(graph.AddOutput("o", x), "The graph has an output 'o' already");
   EXPECT_NN_ERROR(graph.RemoveOutput("p"), "The graph has no output 'p' to remove");
+  EXPECT_NN_ERROR(graph.GetOutput("p"), "The graph has no output 'p'");
   graph.RemoveOutput("o");
   EXPECT_TRUE(graph.GetOutputs().empty());
   graph.AddOutput("o", x);

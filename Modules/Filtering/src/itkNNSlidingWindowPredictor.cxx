@@ -174,14 +174,11 @@ SlidingWindowPredictor::SlidingWindowPredictor(std::shared_ptr<NetworkRunner> ru
   Shape shape{ 1, channels };
   shape.insert(shape.end(), this->GetLayout().window.begin(), this->GetLayout().window.end());
   const Graph graph = network.BuildGraph({ { inputName, shape } });
-  const auto & outputs = graph.GetOutputs();
   const std::string outputName = network.GetLogitsName();
-  const auto output = std::find_if(
-    outputs.begin(), outputs.end(), [&](const Graph::Output & candidate) { return candidate.name == outputName; });
-  itkNNRequireMacro(output != outputs.end(),
+  itkNNRequireMacro(graph.HasOutput(outputName),
                     "Sliding window: the network " << network.GetName() << " has no output '" << outputName
                                                    << "'; should have it");
-  const Shape & logits = graph.GetShape(output->value);
+  const Shape & logits = graph.GetShape(graph.GetOutput(outputName));
   Shape expected = shape;
   expected[1] = logits.size() > 1 ? logits[1] : 0;
   itkNNRequireMacro(logits == expected && expected[1] >= 1,

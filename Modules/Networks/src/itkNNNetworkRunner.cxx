@@ -61,10 +61,7 @@ KeepOutputs(Graph graph, const std::vector<std::string> & names)
   const auto outputs = graph.GetOutputs();
   for (const std::string & name : names)
   {
-    itkNNRequireMacro(std::any_of(outputs.begin(),
-                                  outputs.end(),
-                                  [&name](const Graph::Output & output) { return output.name == name; }),
-                      "The network has no output '" << name << "'");
+    itkNNRequireMacro(graph.HasOutput(name), "The network has no output '" << name << "'");
   }
   for (const Graph::Output & output : outputs)
   {

@@ -41,19 +41,6 @@ constexpr const char * joinedGradientsName = "joined.gradients";
 constexpr const char * joinedStatisticsName = "joined.statistics";
 
 ValueId
-FindOutput(const Graph & graph, const std::string & name)
-{
-  for (const auto & output : graph.GetOutputs())
-  {
-    if (output.name == name)
-    {
-      return output.value;
-    }
-  }
-  itkNNThrowMacro("The network has no output '" << name << "'");
-}
-
-ValueId
 Resize(Graph & graph, ValueId value, const Shape & extents)
 {
   Interpolation op;
@@ -147,7 +134,7 @@ AddAllLosses(Graph & graph, ValueId logits, const LossInputs & inputs, const Gra
     AddLosses(graph, logits, inputs.target, options.losses, inputs.pixelWeight, inputs.channelWeight), weights[0]);
   for (std::size_t i = 0; i < options.deepOutputs.size(); ++i)
   {
-    const ValueId coarse = FindOutput(graph, options.deepOutputs[i]);
+    const ValueId coarse = graph.GetOutput(options.deepOutputs[i]);
     const ValueId loss = AddDeepLosses(graph, coarse, inputs, options);
     sum = graph.Combine(BinaryFunction::Add, sum, weighted(loss, weights[i + 1]));
   }
@@ -171,7 +158,7 @@ KeepRows(DifferentiatedGraph & gradients, const std::vector<std::int64_t> & rows
   Graph & graph = gradients.graph;
   for (std::size_t i = 0; i < gradients.outputs.size() && !rows.empty(); ++i)
   {
-    const ValueId gradient = FindOutput(graph, gradients.outputs[i]);
+    const ValueId gradient = graph.GetOutput(gradients.outputs[i]);
     const Shape & shape = graph.GetShape(gradient);
     Shape maskShape(shape.size(), 1);
     itkNNRequireMacro(!shape.empty(), "'" << gradients.names[i] << "' is a scalar, and rows are to be trained");
@@ -315,7 +302,7 @@ JoinOutputs(Graph & graph,
   std::vector<std::pair<std::string, Shape>> shapes;
   for (std::size_t i = 0; i < names.size(); ++i)
   {
-    values.push_back(FindOutput(graph, outputs[i]));
+    values.push_back(graph.GetOutput(outputs[i]));
     shapes.emplace_back(names[i], graph.GetShape(values.back()));
     graph.RemoveOutput(outputs[i]);
   }
@@ -365,7 +352,7 @@ GradientRunner::MakeEntry(const ShapeMap & shapes) const
   }
   TrainingGraph training = m_Network->BuildTrainingGraph(own);
   Graph & graph = training.graph;
-  const ValueId logits = FindOutput(graph, m_Options.output);
+  const ValueId logits = graph.GetOutput(m_Options.output);
   LossInputs inputs;
   inputs.target = graph.AddInput(targetName, labelShape);
   for (const auto & [name, shape] : ofLosses)
@@ -381,7 +368,7 @@ GradientRunner::MakeEntry(const ShapeMap & shapes) const
     itkNNRequireMacro(classes >= 0,
                       "Input '" << ofImages.classes << "', the classes of the images that the output '"
                                 << ofImages.output << "' is compared with, is missing");
-    const ValueId entropy = AddImageCrossEntropy(graph, FindOutput(graph, ofImages.output), classes);
+    const ValueId entropy = AddImageCrossEntropy(graph, graph.GetOutput(ofImages.output), classes);
     loss = graph.Combine(
       BinaryFunction::Add, loss, graph.Apply(UnaryFunction::Linear, entropy, ofImages.weight, 0, "loss.weighted"));
   }

@@ -277,7 +277,7 @@ TEST(GradientRunner, SettingsAndErrors)
   GradientOptions options;
   options.output = "scores";
   GradientRunner other(small.network, options);
-  EXPECT_NN_ERROR(other.Run(small.inputs, small.weights), "The network has no output 'scores'");
+  EXPECT_NN_ERROR(other.Run(small.inputs, small.weights), "The graph has no output 'scores'");
   options.losses.clear();
   EXPECT_NN_ERROR(GradientRunner(small.network, options), "need a loss");
   EXPECT_NN_ERROR(GradientRunner(nullptr), "need a network");

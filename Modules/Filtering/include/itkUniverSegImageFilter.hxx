@@ -50,9 +50,10 @@ UniverSegImageFilter<TInputImage, TOutputImage>::GetProbabilityOutput(unsigned i
     itkExceptionMacro("There is no probability output " << i << "; the number of labels to segment is "
                                                         << this->GetOutputLabels().size());
   }
-  if (this->GetNumberOfIndexedOutputs() < i + 2)
+  // Those before it too: none may be missing.
+  for (auto output = static_cast<unsigned int>(this->GetNumberOfIndexedOutputs()); output < i + 2; ++output)
   {
-    this->SetNthOutput(i + 1, this->MakeOutput(i + 1));
+    this->SetNthOutput(output, this->MakeOutput(output));
   }
   return dynamic_cast<ProbabilityImageType *>(this->ProcessObject::GetOutput(i + 1));
 }

@@ -539,6 +539,16 @@ TEST(UniverSegImageFilter, ProbabilityOutputsFollowTheLabels)
   filter->ProduceProbabilitiesOff();
   filter->Update();
   EXPECT_EQ(filter->GetNumberOfIndexedOutputs(), 1u);
+
+  // The last one, asked for before anything is known of the others.
+  const auto other = MakeFilter();
+  other->SetSupportSet(supports);
+  other->ProduceProbabilitiesOn();
+  const auto last = other->GetProbabilityOutput(2);
+  other->Update();
+  EXPECT_EQ(other->GetProbabilityOutput(2), last);
+  EXPECT_EQ(GetPixels(other->GetProbabilityOutput(0)).size(), labels.size());
+  EXPECT_EQ(GetPixels(last).size(), labels.size());
 }
 
 TEST(UniverSegImageFilter, EnsembleIsTheMeanOfRunsWithNumPysIndices)

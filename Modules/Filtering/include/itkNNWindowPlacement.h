@@ -24,6 +24,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace itk
@@ -31,6 +32,12 @@ namespace itk
 namespace nn
 {
 using WindowPlacement = SlidingWindowEnums::Placement;
+using WindowBlending = SlidingWindowEnums::Blending;
+
+/** "pymic", "monai", "nnunet", "u2net", "hermes" and "constant", "gaussian", in the order of the values: their names
+ * in files. \ingroup UniverSegFiltering */
+UniverSegFiltering_EXPORT const std::vector<std::string> & GetWindowPlacementNames();
+UniverSegFiltering_EXPORT const std::vector<std::string> & GetWindowBlendingNames();
 
 /** \class WindowOptions
  * \brief Extents and distances of sliding windows.

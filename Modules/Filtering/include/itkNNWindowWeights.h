@@ -28,7 +28,6 @@ namespace itk
 {
 namespace nn
 {
-using WindowBlending = SlidingWindowEnums::Blending;
 
 /** \class WindowWeights
  * \brief The weight of each pixel of a sliding window.

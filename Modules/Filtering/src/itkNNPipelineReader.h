@@ -25,6 +25,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace itk
 {
@@ -59,7 +60,7 @@ public:
     }
     try
     {
-      if (!std::is_integral<T>::value || std::is_same<T, bool>::value || value->is_number_integer())
+      if (Fits(*value, target))
       {
         target = value->get<T>();
         return;
@@ -93,6 +94,24 @@ public:
   }
 
 private:
+  /** JSON's own conversions would cut numbers to integers and take true for 1. */
+  template <typename T>
+  static bool Fits(const Json & value, const T &)
+  {
+    if (std::is_same<T, bool>::value)
+    {
+      return value.is_boolean();
+    }
+    return std::is_integral<T>::value ? value.is_number_integer()
+                                      : !std::is_floating_point<T>::value || value.is_number();
+  }
+  template <typename T>
+  static bool Fits(const Json & value, const std::vector<T> &)
+  {
+    return value.is_array() &&
+           std::all_of(value.begin(), value.end(), [](const Json & item) { return Fits(item, T{}); });
+  }
+
   const Json & m_Json;
   std::string m_Name;
 };

@@ -18,6 +18,7 @@
 #include "itkNNVolumeSegmenter.h"
 
 #include "itkNNError.h"
+#include "itkNNPipelineReader.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -30,81 +31,24 @@ namespace
 {
 using Json = nlohmann::json;
 
-constexpr const char * placementNames[] = { "pymic", "monai", "nnunet", "u2net", "hermes" };
-constexpr const char * blendingNames[] = { "constant", "gaussian" };
 /** Of random transforms, which have no place in inference, and of noise. */
 constexpr std::int64_t seed = 1;
 
-template <typename T, std::size_t VCount>
-T
-ParseName(const Json & value, const char * key, const char * const (&names)[VCount])
-{
-  for (std::size_t i = 0; i < VCount; ++i)
-  {
-    if (value.is_string() && value.get<std::string>() == names[i])
-    {
-      return static_cast<T>(i);
-    }
-  }
-  itkNNThrowMacro("Sliding window: '" << key << "' is " << value.dump() << ", should be one of " << Json(names).dump());
-}
-
-/** One of the keys of a JSON object, or null. */
-const Json *
-Find(const Json & json, const char * key)
-{
-  const auto found = json.find(key);
-  return found == json.end() ? nullptr : &*found;
-}
-
-template <typename T>
-void
-ReadNumber(const Json & json, const char * key, T & target)
-{
-  if (const Json * value = Find(json, key))
-  {
-    const bool fits = std::is_integral<T>::value ? value->is_number_integer() : value->is_number();
-    itkNNRequireMacro(fits, "Sliding window: '" << key << "' is " << value->dump() << ", should be a number");
-    target = value->get<T>();
-  }
-}
-
-void
-ReadBoolean(const Json & json, const char * key, bool & target)
-{
-  if (const Json * value = Find(json, key))
-  {
-    itkNNRequireMacro(value->is_boolean(),
-                      "Sliding window: '" << key << "' is " << value->dump() << ", should be true or false");
-    target = value->get<bool>();
-  }
-}
-
-template <typename T>
-void
-ReadIntegers(const Json & json, const char * key, std::vector<T> & target)
-{
-  if (const Json * value = Find(json, key))
-  {
-    const bool fits =
-      value->is_array() && value->size() <= 3 &&
-      std::all_of(value->begin(), value->end(), [](const Json & item) { return item.is_number_integer(); });
-    itkNNRequireMacro(fits, "Sliding window: '" << key << "' is " << value->dump() << ", should be a list of integers");
-    target = value->get<std::vector<T>>();
-  }
-}
+constexpr const char * integersExpected = "a list of integers";
+constexpr const char * numberExpected = "a number";
+constexpr const char * booleanExpected = "true or false";
 
 Json
 ToJsonObject(const SlidingWindowOptions & options)
 {
   const WindowOptions & windows = options.windows;
-  return { { "placement", placementNames[static_cast<int>(windows.placement)] },
+  return { { "placement", GetWindowPlacementNames()[static_cast<std::size_t>(windows.placement)] },
            { "size", windows.window },
            { "stride", windows.stride },
            { "overlap", windows.overlap },
            { "step", windows.step },
            { "pad_to_window", windows.padToWindow },
-           { "blending", blendingNames[static_cast<int>(options.blending)] },
+           { "blending", GetWindowBlendingNames()[static_cast<std::size_t>(options.blending)] },
            { "padding_value", options.paddingValue },
            { "batch", options.batchSize },
            { "mirror_axes", options.mirrorAxes },
@@ -131,27 +75,22 @@ FitToImage(SlidingWindowOptions options, const Shape & image)
 SlidingWindowOptions
 ParseWindows(const Json & json)
 {
-  itkNNRequireMacro(json.is_object(), "'sliding_window' is " << json.dump() << ", should be an object");
+  const PipelineReader keys(json, "sliding_window");
   SlidingWindowOptions options;
-  if (const Json * placement = Find(json, "placement"))
-  {
-    options.windows.placement = ParseName<WindowPlacement>(*placement, "placement", placementNames);
-  }
-  if (const Json * blending = Find(json, "blending"))
-  {
-    options.blending = ParseName<WindowBlending>(*blending, "blending", blendingNames);
-  }
-  ReadIntegers(json, "size", options.windows.window);
-  ReadIntegers(json, "stride", options.windows.stride);
-  ReadIntegers(json, "mirror_axes", options.mirrorAxes);
-  ReadNumber(json, "overlap", options.windows.overlap);
-  ReadNumber(json, "step", options.windows.step);
-  ReadNumber(json, "padding_value", options.paddingValue);
-  ReadNumber(json, "batch", options.batchSize);
-  ReadBoolean(json, "pad_to_window", options.windows.padToWindow);
-  ReadBoolean(json, "sigmoid", options.sigmoid);
+  keys.GetName("placement", options.windows.placement, GetWindowPlacementNames());
+  keys.GetName("blending", options.blending, GetWindowBlendingNames());
+  keys.Get("size", options.windows.window, integersExpected);
+  keys.Get("stride", options.windows.stride, integersExpected);
+  keys.Get("mirror_axes", options.mirrorAxes, integersExpected);
+  keys.Get("overlap", options.windows.overlap, numberExpected);
+  keys.Get("step", options.windows.step, numberExpected);
+  keys.Get("padding_value", options.paddingValue, numberExpected);
+  keys.Get("batch", options.batchSize, "an integer");
+  keys.Get("pad_to_window", options.windows.padToWindow, booleanExpected);
+  keys.Get("sigmoid", options.sigmoid, booleanExpected);
   const std::size_t axes = options.windows.window.size();
-  itkNNRequireMacro(axes >= 1, "Sliding window: 'size' is missing or empty, should have the axes of the image");
+  itkNNRequireMacro(axes >= 1 && axes <= 3,
+                    "'sliding_window.size' has " << axes << " extents, should have 1 to 3, the axes of the image");
   FitToImage(options, Shape(axes, 1)).windows.Check(axes);
   return options;
 }
@@ -204,11 +143,12 @@ VolumePipeline::FromJson(const std::string & text)
   const Json json = Json::parse(text, nullptr, false);
   itkNNRequireMacro(json.is_object(), "The preprocessing of a model should be a JSON object");
   VolumePipeline pipeline;
-  if (const Json * list = Find(json, "transforms"))
+  const PipelineReader keys(json, "preprocessing");
+  if (const Json * list = keys.Find("transforms"))
   {
     pipeline.transforms = SampleTransforms::FromJson(list->dump());
   }
-  if (const Json * object = Find(json, "sliding_window"))
+  if (const Json * object = keys.Find("sliding_window"))
   {
     pipeline.windows = ParseWindows(*object);
   }

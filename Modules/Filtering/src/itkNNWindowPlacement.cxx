@@ -169,6 +169,20 @@ CheckMirrorAxes(const std::vector<int> & axes, std::size_t count)
   }
 }
 
+const std::vector<std::string> &
+GetWindowPlacementNames()
+{
+  static const std::vector<std::string> names{ "pymic", "monai", "nnunet", "u2net", "hermes" };
+  return names;
+}
+
+const std::vector<std::string> &
+GetWindowBlendingNames()
+{
+  static const std::vector<std::string> names{ "constant", "gaussian" };
+  return names;
+}
+
 void
 WindowOptions::Check(std::size_t axes) const
 {

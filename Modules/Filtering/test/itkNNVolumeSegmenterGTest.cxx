@@ -216,21 +216,26 @@ TEST(VolumePipeline, Errors)
   const auto read = [](const std::string & text) { VolumePipeline::FromJson(R"({"sliding_window": {)" + text + "}}"); };
   const std::string size = R"("size": [8, 8, 8], "stride": [4, 4, 4])";
   EXPECT_NO_THROW(read(size));
-  EXPECT_NN_ERROR(read(""), "'size' is missing");
-  EXPECT_NN_ERROR(read(R"("size": [], "stride": [])"), "'size' is missing or empty");
-  EXPECT_NN_ERROR(read(R"("size": 8)"), "'size' is 8, should be a list of integers");
-  EXPECT_NN_ERROR(read(R"("size": [8, 8.5, 8])"), "'size' is [8,8.5,8], should be a list of integers");
-  EXPECT_NN_ERROR(read(R"("size": [8, 8, 8, 8])"), "should be a list of integers");
+  EXPECT_NN_ERROR(read(""), "'sliding_window.size' has 0 extents, should have 1 to 3");
+  EXPECT_NN_ERROR(read(R"("size": [], "stride": [])"), "'sliding_window.size' has 0 extents");
+  EXPECT_NN_ERROR(read(R"("size": 8)"), "'sliding_window.size' is 8, should be a list of integers");
+  EXPECT_NN_ERROR(read(R"("size": [8, 8.5, 8])"), "'sliding_window.size' is [8,8.5,8], should be a list of integers");
+  EXPECT_NN_ERROR(read(R"("size": [8, 8, 8, 8])"), "'sliding_window.size' has 4 extents");
   EXPECT_NN_ERROR(read(R"("size": [8, -1, 8], "stride": [4, 4, 4])"), "should be at least 1");
   EXPECT_NN_ERROR(read(R"("size": [8, 8, 8])"), "the stride is");
   EXPECT_NN_ERROR(read(R"("size": [8, 8, 8], "stride": [4, 4])"), "the stride is");
-  EXPECT_NN_ERROR(read(size + R"(, "placement": "other")"),
-                  R"('placement' is "other", should be one of ["pymic","monai","nnunet","u2net","hermes"])");
-  EXPECT_NN_ERROR(read(size + R"(, "blending": 3)"), R"('blending' is 3, should be one of ["constant","gaussian"])");
-  EXPECT_NN_ERROR(read(size + R"(, "batch": "two")"), R"('batch' is "two", should be a number)");
-  EXPECT_NN_ERROR(read(size + R"(, "batch": 1.5)"), "'batch' is 1.5, should be");
-  EXPECT_NN_ERROR(read(size + R"(, "pad_to_window": 1)"), "'pad_to_window' is 1, should be true or false");
-  EXPECT_NN_ERROR(read(size + R"(, "sigmoid": "yes")"), R"('sigmoid' is "yes", should be true or false)");
+  EXPECT_NN_ERROR(
+    read(size + R"(, "placement": "other")"),
+    R"('sliding_window.placement' is "other", should be one of ["pymic","monai","nnunet","u2net","hermes"])");
+  EXPECT_NN_ERROR(read(size + R"(, "blending": 3)"),
+                  R"('sliding_window.blending' is 3, should be one of ["constant","gaussian"])");
+  EXPECT_NN_ERROR(read(size + R"(, "batch": "two")"), R"('sliding_window.batch' is "two", should be an integer)");
+  EXPECT_NN_ERROR(read(size + R"(, "batch": 1.5)"), "'sliding_window.batch' is 1.5, should be");
+  EXPECT_NN_ERROR(read(size + R"(, "overlap": true)"), "'sliding_window.overlap' is true, should be a number");
+  EXPECT_NN_ERROR(read(size + R"(, "pad_to_window": 1)"),
+                  "'sliding_window.pad_to_window' is 1, should be true or false");
+  EXPECT_NN_ERROR(read(size + R"(, "sigmoid": "yes")"),
+                  R"('sliding_window.sigmoid' is "yes", should be true or false)");
   EXPECT_NN_ERROR(read(size + R"(, "placement": "monai", "overlap": 1)"), "should be within [0, 1)");
   EXPECT_NN_ERROR(read(size + R"(, "placement": "nnunet", "step": 0)"), "should be within [0.001, 1]");
 }

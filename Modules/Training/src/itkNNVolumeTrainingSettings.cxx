@@ -41,33 +41,7 @@ enum SeedKey : std::uint64_t
   dropoutSeed = 2
 };
 
-WindowPlacement
-ParsePlacement(const std::string & name)
-{
-  if (name == "pymic")
-  {
-    return WindowPlacement::PyMIC;
-  }
-  if (name == "monai")
-  {
-    return WindowPlacement::MONAI;
-  }
-  if (name == "nnunet")
-  {
-    return WindowPlacement::NnUNet;
-  }
-  itkNNRequireMacro(name == "u2net", "'window.placement' is '" << name << "', should be pymic, monai, nnunet or u2net");
-  return WindowPlacement::U2Net;
-}
-
-WindowBlending
-ParseBlending(const std::string & name)
-{
-  itkNNRequireMacro(name == "gaussian" || name == "constant",
-                    "'window.blending' is '" << name << "', should be gaussian or constant");
-  return name == "gaussian" ? WindowBlending::Gaussian : WindowBlending::Constant;
-}
-
+/** A value of an enumeration by its name. */
 template <typename T>
 T
 ParseName(const std::string & name, const char * key, const std::vector<std::string> & names)
@@ -296,12 +270,12 @@ WindowSettings::Get() const
     return std::nullopt;
   }
   SlidingWindowOptions options;
-  options.windows.placement = ParsePlacement(placement);
+  options.windows.placement = ParseName<WindowPlacement>(placement, "window.placement", GetWindowPlacementNames());
   options.windows.window = size;
   options.windows.stride = stride.empty() ? size : stride;
   options.windows.overlap = overlap;
   options.windows.step = step;
-  options.blending = ParseBlending(blending);
+  options.blending = ParseName<WindowBlending>(blending, "window.blending", GetWindowBlendingNames());
   options.batchSize = batch;
   for (const auto axis : mirrorAxes)
   {

@@ -560,8 +560,9 @@ TEST(VolumeTrainingSettings, Errors)
   EXPECT_NN_ERROR(transform("Pad", { "output_size = wide" }), "output_size");
 
   const auto window = [](const std::string & text) { Read("[window]\n" + text).window.Get(); };
-  EXPECT_NN_ERROR(window("placement = \"x\""), "'window.placement' is 'x', should be pymic, monai, nnunet or u2net");
-  EXPECT_NN_ERROR(window("blending = \"x\""), "'window.blending' is 'x', should be gaussian or constant");
+  EXPECT_NN_ERROR(window("placement = \"x\""),
+                  R"('window.placement' is 'x', should be one of ["pymic","monai","nnunet","u2net","hermes"])");
+  EXPECT_NN_ERROR(window("blending = \"x\""), R"('window.blending' is 'x', should be one of ["constant","gaussian"])");
   EXPECT_NN_ERROR(window("mirror-axes = [3]"), "'window.mirror-axes' has 3, should be 0 to 2");
   EXPECT_NN_ERROR(window("mirror-axes = [-1]"), "'window.mirror-axes' has -1");
   EXPECT_NN_ERROR(window("batch = 0"), "'window.batch' is 0, should be at least 1");

@@ -18,6 +18,8 @@
 #include "itkNNVolumeTrainingSettings.h"
 
 #include "itkConnectedComponentImageFilter.h"
+#include "itkHermesSegmenter.h"
+#include "itkHermesTask.h"
 #include "itkNNModel.h"
 #include "itkNNNetworkRunner.h"
 #include "itkNNRegisterBackends.h"
@@ -302,6 +304,40 @@ TEST(VolumeTrainingSettings, ExamplesOfU2Net)
   EXPECT_EQ(FindOptions(spleen.transforms.train, "U2NetPatch")[2], "foreground_probability = 1");
 }
 
+TEST(VolumeTrainingSettings, ExamplesOfHermes)
+{
+  const auto read = [](const std::string & name)
+  {
+    VolumeTrainingSettings settings;
+    settings.SetNetworkDefaults("hermes");
+    ConfigurationTable(settings).ReadFile(UNIVERSEG_TEST_EXAMPLES "/Training/hermes/" + name);
+    return settings;
+  };
+  const VolumeTrainingSettings all = read("hermes.toml");
+  const auto network = all.network.Get();
+  EXPECT_EQ(network->GetNumberOfParameters(), 60884998);
+  const auto & presets = HermesTask::GetAll();
+  ASSERT_EQ(all.tasks.size(), presets.size());
+  const auto domains = nlohmann::json::parse(network->GetConfiguration()).at("domains");
+  ASSERT_EQ(domains.size(), presets.size());
+  for (std::size_t i = 0; i < presets.size(); ++i)
+  {
+    const HermesTask & preset = presets[i];
+    SCOPED_TRACE(preset.name);
+    EXPECT_EQ(all.tasks[i].name, preset.name);
+    EXPECT_GT(all.tasks[i].weight, 0);
+    EXPECT_EQ(domains[i].at("tgt_idx").get<std::vector<std::int64_t>>(), preset.tasks);
+    EXPECT_EQ(domains[i].at("mod_idx").get<std::int64_t>(), preset.modality);
+    const VolumeTrainingSettings task = read(all.tasks[i].settings);
+    EXPECT_EQ(task.hermes.Get()->ToJson(), HermesPipeline::Make(preset).ToJson());
+    EXPECT_EQ(task.window.Get()->windows.placement, WindowPlacement::Hermes);
+    const std::vector<std::string> classes{ "class_num = " + std::to_string(preset.classes.size() + 1) };
+    EXPECT_EQ(FindOptions(task.transforms.train, "LabelToProbability"), classes);
+    EXPECT_EQ(FindOptions(task.transforms.validation, "LabelToProbability"), classes);
+    EXPECT_EQ(MakeSampleTransforms(task.transforms.train).GetNumberOfTransforms(), 3U);
+  }
+}
+
 TEST(VolumeTrainingSettings, DefaultsAreThoseOfPyMIC)
 {
   const VolumeTrainingSettings settings;
@@ -460,6 +496,12 @@ TEST(VolumeTrainingSettings, DefaultsOfHermes)
     EXPECT_NEAR(
       ComputeLearningRate(options.schedule, 0, options.steps), name == "hermes" ? 9.089405352117144e-08 : 0.002, 1e-15);
     EXPECT_NEAR(ComputeLearningRate(options.schedule, 6 * 401, options.steps), 0.0019459180947002611, 1e-12);
+    EXPECT_EQ(settings.window.Get()->windows.placement, WindowPlacement::Hermes);
+    ASSERT_EQ(settings.transforms.train.size(), 3U);
+    EXPECT_EQ(settings.transforms.train[0].name, "HermesPatch");
+    EXPECT_EQ(settings.transforms.train[1].name, "HermesIntensity");
+    EXPECT_NO_THROW(MakeSampleTransforms(settings.transforms.train));
+    EXPECT_NO_THROW(settings.GetValidationPipeline());
     settings.modalityWeight = 0;
     EXPECT_TRUE(GetOptions(settings).gradients.imageLosses.empty());
     settings.modalityWeight = -1;

@@ -56,12 +56,11 @@ JoinNames(const std::vector<ModelCard::Task> & tasks)
   return names.empty() ? "no names of tasks" : names;
 }
 
+/** Of the domain that runs. */
 std::int64_t
-CountClasses(const Network & network)
+CountClasses(const HermesPriors & priors)
 {
-  const Json configuration = Json::parse(network.GetConfiguration());
-  return static_cast<std::int64_t>(
-    configuration.at("domains").at(static_cast<std::size_t>(network.GetTask())).at("tgt_idx").size());
+  return static_cast<std::int64_t>(priors.domains.at(static_cast<std::size_t>(priors.task)).tasks.size());
 }
 } // namespace
 
@@ -160,12 +159,13 @@ IsHermesNetwork(const std::string & name)
 Network::ConstPointer
 MakeHermesNetwork(const Network & network, const HermesDomain & domain)
 {
-  itkNNRequireMacro(IsHermesNetwork(network.GetName()),
+  const auto * hermes = dynamic_cast<const HermesPriorNetwork *>(&network);
+  itkNNRequireMacro(hermes != nullptr,
                     "The network is " << network.GetName() << ", should be hermes or hermes_medformer");
-  Json configuration = Json::parse(network.GetConfiguration());
-  configuration["task"] = 0;
-  configuration["domains"] = { { { "tgt_idx", domain.tasks }, { "mod_idx", domain.modality } } };
-  return Network::Create(network.GetName(), configuration.dump());
+  HermesPriors priors = hermes->GetPriors();
+  priors.domains = { domain };
+  priors.task = 0;
+  return hermes->WithPriors(std::move(priors));
 }
 
 HermesChosenTask
@@ -231,7 +231,7 @@ FindHermesTask(const SegmentationModel & model, const HermesSelection & selectio
       "The model's card does not say how images of the task are prepared; should be told by a pipeline");
     result.pipeline = HermesPipeline::Make(*dataSet);
   }
-  result.classes = CountClasses(*result.network);
+  result.classes = CountClasses(dynamic_cast<const HermesPriorNetwork &>(*result.network).GetPriors());
   return result;
 }
 

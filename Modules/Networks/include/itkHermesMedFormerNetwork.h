@@ -67,7 +67,7 @@ struct UniverSegNetworks_EXPORT HermesMedFormerConfiguration
  * level, by which the reference is trained too.
  * \ingroup UniverSegNetworks
  */
-class UniverSegNetworks_EXPORT HermesMedFormerNetwork : public Network
+class UniverSegNetworks_EXPORT HermesMedFormerNetwork : public HermesPriorNetwork
 {
 public:
   /** Throws Error when a value is out of its range. */
@@ -85,26 +85,19 @@ public:
   std::string GetName() const override;
   std::string GetConfiguration() const override;
   std::vector<Parameter> GetParameters() const override;
-  std::vector<std::string> GetInputNames() const override;
-  std::string GetLogitsName() const override;
-  std::int64_t GetNumberOfTasks() const override;
-  std::int64_t GetTask() const override;
-  /** Of a domain. Throws Error without domains. */
-  ConstPointer ForTask(std::int64_t task) const override;
-  bool IsMultiLabel() const override;
   /** aux_out, if there is one. */
   std::vector<std::string> GetDeepLogitsNames() const override;
-  ImageClasses GetImageClasses() const override;
-  /** Without the domains. */
-  ConstPointer ForTaskInputs() const override;
-  /** tgt_idx [B, T] and mod_idx [B] of domains; T is the greatest number of classes of one and
-   * another, the null task that also fills the lists of the others. Throws Error also for a
-   * task tn - 1, which the reference never trains. */
-  TensorMap MakeTaskInputs(const std::vector<std::int64_t> & tasks) const override;
-  /** A domain more, with new rows tn - 1, tn, ... of the pools of tasks: the null task stays
-   * the last row, the one before it stays without a task. */
-  Extension WithTask(const NewTask & task) const override;
   Graph BuildGraph(const ShapeMap & inputs) const override;
+
+  const HermesPriors & GetPriors() const override
+  {
+    return m_Configuration.priors;
+  }
+  ConstPointer WithPriors(HermesPriors priors) const override;
+  std::int64_t GetInputChannels() const override
+  {
+    return m_Configuration.inputChannels;
+  }
 
   const HermesMedFormerConfiguration & GetValues() const
   {

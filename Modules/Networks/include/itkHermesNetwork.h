@@ -18,7 +18,7 @@
 #ifndef itkHermesNetwork_h
 #define itkHermesNetwork_h
 
-#include "itkNNNetwork.h"
+#include "itkHermesPriorNetwork.h"
 
 #include <array>
 
@@ -26,33 +26,6 @@ namespace itk
 {
 namespace nn
 {
-/** \class HermesDomain
- * \brief What is segmented in the images of a data set, and how these were made.
- * \ingroup UniverSegNetworks
- */
-struct HermesDomain
-{
-  std::vector<std::int64_t> tasks; ///< numbers of the classes' priors, from 0; as JSON tgt_idx
-  std::int64_t modality = -1;      ///< number of the modality's prior, -1 for the last, unknown; as JSON mod_idx
-};
-
-/** \class HermesPriors
- * \brief The pools of priors of a Hermes network, and which of them a graph takes.
- *
- * Each of the five pools of tasks has tn + 1 rows, the last of which is the null task
- * that fills the lists of data sets with fewer classes; each of modalities has mn,
- * the last of which is the unknown one.
- * \ingroup UniverSegNetworks
- */
-struct HermesPriors
-{
-  std::int64_t tasks = 72;     ///< as JSON tn
-  std::int64_t modalities = 6; ///< as JSON mn
-  /** Without them the priors are inputs of the graph. */
-  std::vector<HermesDomain> domains;
-  std::int64_t task = 0; ///< the domain that runs, if there are any
-};
-
 /** \class HermesConfiguration
  * \brief Levels, channels and priors of a Hermes network on the residual U-Net. As JSON
  * the keys in_ch, base_ch, scale, kernel_size, num_block, pool, tn, mn, and block
@@ -94,7 +67,7 @@ struct UniverSegNetworks_EXPORT HermesConfiguration
  * Normalisations are of instances, in training and inference alike.
  * \ingroup UniverSegNetworks
  */
-class UniverSegNetworks_EXPORT HermesNetwork : public Network
+class UniverSegNetworks_EXPORT HermesNetwork : public HermesPriorNetwork
 {
 public:
   /** Throws Error when a value is out of its range. */
@@ -111,24 +84,17 @@ public:
   std::string GetName() const override;
   std::string GetConfiguration() const override;
   std::vector<Parameter> GetParameters() const override;
-  std::vector<std::string> GetInputNames() const override;
-  std::string GetLogitsName() const override;
-  std::int64_t GetNumberOfTasks() const override;
-  std::int64_t GetTask() const override;
-  /** Of a domain. Throws Error without domains. */
-  ConstPointer ForTask(std::int64_t task) const override;
-  bool IsMultiLabel() const override;
-  ImageClasses GetImageClasses() const override;
-  /** Without the domains. */
-  ConstPointer ForTaskInputs() const override;
-  /** tgt_idx [B, T] and mod_idx [B] of domains; T is the greatest number of classes of one and
-   * another, the null task that also fills the lists of the others. Throws Error also for a
-   * task tn - 1, which the reference never trains. */
-  TensorMap MakeTaskInputs(const std::vector<std::int64_t> & tasks) const override;
-  /** A domain more, with new rows tn - 1, tn, ... of the pools of tasks: the null task stays
-   * the last row, the one before it stays without a task. */
-  Extension WithTask(const NewTask & task) const override;
   Graph BuildGraph(const ShapeMap & inputs) const override;
+
+  const HermesPriors & GetPriors() const override
+  {
+    return m_Configuration.priors;
+  }
+  ConstPointer WithPriors(HermesPriors priors) const override;
+  std::int64_t GetInputChannels() const override
+  {
+    return m_Configuration.inputChannels;
+  }
 
   const HermesConfiguration & GetValues() const
   {

@@ -553,77 +553,17 @@ HermesMedFormerNetwork::GetParameters() const
 }
 
 std::vector<std::string>
-HermesMedFormerNetwork::GetInputNames() const
-{
-  return GetHermesInputNames(m_Configuration.priors);
-}
-
-std::string
-HermesMedFormerNetwork::GetLogitsName() const
-{
-  return "out";
-}
-
-std::int64_t
-HermesMedFormerNetwork::GetNumberOfTasks() const
-{
-  return CountHermesTasks(m_Configuration.priors);
-}
-
-std::int64_t
-HermesMedFormerNetwork::GetTask() const
-{
-  return m_Configuration.priors.task;
-}
-
-Network::ConstPointer
-HermesMedFormerNetwork::ForTask(std::int64_t task) const
-{
-  HermesMedFormerConfiguration configuration = m_Configuration;
-  configuration.priors = ForHermesTask("hermes_medformer", std::move(configuration.priors), task);
-  return std::make_shared<HermesMedFormerNetwork>(std::move(configuration));
-}
-
-bool
-HermesMedFormerNetwork::IsMultiLabel() const
-{
-  return true;
-}
-
-std::vector<std::string>
 HermesMedFormerNetwork::GetDeepLogitsNames() const
 {
   return m_Configuration.hasAuxiliary ? std::vector<std::string>{ "aux_out" } : std::vector<std::string>{};
 }
 
-Network::ImageClasses
-HermesMedFormerNetwork::GetImageClasses() const
-{
-  return GetHermesImageClasses();
-}
-
 Network::ConstPointer
-HermesMedFormerNetwork::ForTaskInputs() const
+HermesMedFormerNetwork::WithPriors(HermesPriors priors) const
 {
   HermesMedFormerConfiguration configuration = m_Configuration;
-  configuration.priors.domains.clear();
-  configuration.priors.task = 0;
+  configuration.priors = std::move(priors);
   return std::make_shared<HermesMedFormerNetwork>(std::move(configuration));
-}
-
-TensorMap
-HermesMedFormerNetwork::MakeTaskInputs(const std::vector<std::int64_t> & tasks) const
-{
-  return MakeHermesTaskInputs("hermes_medformer", m_Configuration.priors, tasks);
-}
-
-Network::Extension
-HermesMedFormerNetwork::WithTask(const NewTask & task) const
-{
-  HermesMedFormerConfiguration configuration = m_Configuration;
-  const std::vector<std::int64_t> rows =
-    ExtendHermesPriors("hermes_medformer", configuration.priors, task, configuration.inputChannels);
-  return { std::make_shared<HermesMedFormerNetwork>(std::move(configuration)), rows };
 }
 
 Graph

@@ -361,72 +361,12 @@ HermesNetwork::GetParameters() const
   return Declarer(m_Configuration).Declare();
 }
 
-std::vector<std::string>
-HermesNetwork::GetInputNames() const
-{
-  return GetHermesInputNames(m_Configuration.priors);
-}
-
-std::string
-HermesNetwork::GetLogitsName() const
-{
-  return "out";
-}
-
-std::int64_t
-HermesNetwork::GetNumberOfTasks() const
-{
-  return CountHermesTasks(m_Configuration.priors);
-}
-
-std::int64_t
-HermesNetwork::GetTask() const
-{
-  return m_Configuration.priors.task;
-}
-
 Network::ConstPointer
-HermesNetwork::ForTask(std::int64_t task) const
+HermesNetwork::WithPriors(HermesPriors priors) const
 {
   HermesConfiguration configuration = m_Configuration;
-  configuration.priors = ForHermesTask("hermes", std::move(configuration.priors), task);
+  configuration.priors = std::move(priors);
   return std::make_shared<HermesNetwork>(std::move(configuration));
-}
-
-bool
-HermesNetwork::IsMultiLabel() const
-{
-  return true;
-}
-
-Network::ImageClasses
-HermesNetwork::GetImageClasses() const
-{
-  return GetHermesImageClasses();
-}
-
-Network::ConstPointer
-HermesNetwork::ForTaskInputs() const
-{
-  HermesConfiguration configuration = m_Configuration;
-  configuration.priors.domains.clear();
-  configuration.priors.task = 0;
-  return std::make_shared<HermesNetwork>(std::move(configuration));
-}
-
-TensorMap
-HermesNetwork::MakeTaskInputs(const std::vector<std::int64_t> & tasks) const
-{
-  return MakeHermesTaskInputs("hermes", m_Configuration.priors, tasks);
-}
-
-Network::Extension
-HermesNetwork::WithTask(const NewTask & task) const
-{
-  HermesConfiguration configuration = m_Configuration;
-  const std::vector<std::int64_t> rows =
-    ExtendHermesPriors("hermes", configuration.priors, task, configuration.inputChannels);
-  return { std::make_shared<HermesNetwork>(std::move(configuration)), rows };
 }
 
 Graph

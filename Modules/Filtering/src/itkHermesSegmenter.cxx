@@ -56,6 +56,16 @@ JoinNames(const std::vector<ModelCard::Task> & tasks)
   return names.empty() ? "no names of tasks" : names;
 }
 
+/** Throws Error when it is none of Hermes'. */
+const HermesPriorNetwork &
+AsHermes(const Network & network)
+{
+  const auto * hermes = dynamic_cast<const HermesPriorNetwork *>(&network);
+  itkNNRequireMacro(hermes != nullptr,
+                    "The network is " << network.GetName() << ", should be hermes or hermes_medformer");
+  return *hermes;
+}
+
 /** Of the domain that runs. */
 std::int64_t
 CountClasses(const HermesPriors & priors)
@@ -159,21 +169,18 @@ IsHermesNetwork(const std::string & name)
 Network::ConstPointer
 MakeHermesNetwork(const Network & network, const HermesDomain & domain)
 {
-  const auto * hermes = dynamic_cast<const HermesPriorNetwork *>(&network);
-  itkNNRequireMacro(hermes != nullptr,
-                    "The network is " << network.GetName() << ", should be hermes or hermes_medformer");
-  HermesPriors priors = hermes->GetPriors();
+  const HermesPriorNetwork & hermes = AsHermes(network);
+  HermesPriors priors = hermes.GetPriors();
   priors.domains = { domain };
   priors.task = 0;
-  return hermes->WithPriors(std::move(priors));
+  return hermes.WithPriors(std::move(priors));
 }
 
 HermesChosenTask
 FindHermesTask(const SegmentationModel & model, const HermesSelection & selection)
 {
   const Network::ConstPointer whole = model.GetNetwork();
-  itkNNRequireMacro(IsHermesNetwork(whole->GetName()),
-                    "The network is " << whole->GetName() << ", should be hermes or hermes_medformer");
+  AsHermes(*whole);
   const ModelCard & card = model.GetModel()->GetCard();
   HermesChosenTask result;
   // Of the card or of a data set.
@@ -231,7 +238,7 @@ FindHermesTask(const SegmentationModel & model, const HermesSelection & selectio
       "The model's card does not say how images of the task are prepared; should be told by a pipeline");
     result.pipeline = HermesPipeline::Make(*dataSet);
   }
-  result.classes = CountClasses(dynamic_cast<const HermesPriorNetwork &>(*result.network).GetPriors());
+  result.classes = CountClasses(AsHermes(*result.network).GetPriors());
   return result;
 }
 

@@ -269,8 +269,11 @@ SegmentationModel::GetRunner(const nn::PlanOptions & options, const nn::Network:
   State & state = this->GetState();
   const auto isEqual = [&](const std::shared_ptr<nn::NetworkRunner> & runner)
   {
-    return runner->GetNetwork().GetName() == network->GetName() &&
-           runner->GetNetwork().GetConfiguration() == network->GetConfiguration() && Equal(runner->GetOptions(), key);
+    const nn::Network & other = runner->GetNetwork();
+    // The network of a task is another object each time.
+    return Equal(runner->GetOptions(), key) &&
+           (&other == network.get() ||
+            (other.GetName() == network->GetName() && other.GetConfiguration() == network->GetConfiguration()));
   };
   const auto found = std::find_if(state.runners.begin(), state.runners.end(), isEqual);
   if (found != state.runners.end())
